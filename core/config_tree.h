@@ -1,0 +1,49 @@
+#pragma once
+// A TOML document as plain data in which every node knows the file, line and column it came from.
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "core/result.h"
+
+namespace baudbridge {
+
+/// Where something stands in a configuration. line and column count from 1; 0: no particular place.
+struct Place {
+  std::shared_ptr<const std::string> file;
+  int line = 0;
+  int column = 0;
+};
+
+/// One thing wrong with a configuration: "file:line:column: what is wrong, and what would be right".
+struct Problem {
+  Place place;
+  std::string what;
+  bool warning = false;
+  [[nodiscard]] std::string text() const;
+};
+
+struct ConfigNode;
+using ConfigArray = std::vector<ConfigNode>;
+using ConfigTable = std::vector<std::pair<std::string, ConfigNode>>;  ///< in the order of the file
+
+struct ConfigNode {
+  Place place;  ///< of the value
+  Place key;    ///< of its key, where it has one
+  std::variant<bool, std::int64_t, double, std::string, ConfigArray, ConfigTable> value;
+
+  [[nodiscard]] const ConfigNode* find(const std::string& name) const;  ///< null if this is no table or has no such key
+};
+
+/// Reads and parses a TOML file. Problems (unreadable, not TOML) are added to `problems`; the node is then an empty table.
+ConfigNode load_toml(const std::string& path, std::vector<Problem>& problems);
+/// The same from text; `name` stands for the file in messages.
+ConfigNode parse_toml(const std::string& text, const std::string& name, std::vector<Problem>& problems);
+
+/// Lays `over` on top of `base`, key by key (tables merge, everything else is replaced).
+ConfigNode merged(const ConfigNode& base, const ConfigNode& over);
+
+}  // namespace baudbridge

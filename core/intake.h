@@ -1,0 +1,69 @@
+#pragma once
+// What the threads of the buses tell the uplink, and what it asks of them: plain messages that cross threads once.
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "core/record.h"
+
+namespace baudbridge {
+
+/// Readings of one device taken together, before they have a number.
+struct Sample {
+  std::string device;
+  Taken taken;
+  std::vector<Reading> readings;
+};
+
+/// A device began to answer, or stopped: `B/<device>/availability`.
+struct DeviceState {
+  std::string device;
+  bool online = false;
+  std::string why;  ///< a fault word, when offline
+};
+
+/// An order to write points of one device, already checked against writable, min, max and type.
+struct WriteRequest {
+  std::uint64_t ticket = 0;  ///< the uplink's own number for it
+  std::string device;
+  std::vector<std::pair<std::string, Value>> points;
+};
+
+/// What came of a WriteRequest: the values read back, or why nothing (or not all) was written.
+struct WriteOutcome {
+  std::uint64_t ticket = 0;
+  std::string device;
+  Result<std::vector<Reading>> values;
+};
+
+/// One device's counters and state, as `status` shows them.
+struct DeviceReport {
+  std::string device;
+  bool known = false;  ///< false until it has answered or failed once
+  bool online = false;
+  std::string why;
+  std::uint64_t polls = 0;
+  std::uint64_t failures = 0;
+  std::uint64_t late_replies = 0;
+  double response_ms = 0.0;             ///< 95th percentile of the measured response time
+  double recommended_timeout_ms = 0.0;  ///< 0: none yet
+};
+
+/// One bus's counters and state, sent by its thread about once a second.
+struct BusReport {
+  std::string bus;
+  bool open = false;
+  std::string why;  ///< why it is not open
+  double load_percent = 0.0;
+  std::uint64_t polls = 0;
+  std::uint64_t failures = 0;
+  std::uint64_t late_polls = 0;  ///< polls that started more than one period after they were due
+  std::string advice;            ///< what its user should do, empty when all is well
+  std::vector<DeviceReport> devices;
+};
+
+using Intake = std::variant<Sample, DeviceState, WriteOutcome, BusReport>;
+
+}  // namespace baudbridge
