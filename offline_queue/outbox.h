@@ -1,0 +1,99 @@
+#pragma once
+// The queue where records wait until the broker has acknowledged them: a tail in RAM, a store on disk.
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/record.h"
+#include "core/result.h"
+#include "core/timeline.h"
+#include "offline_queue/queue_config.h"
+
+namespace baudbridge {
+
+/// accepted = acknowledged + queued + set_aside + dropped, at every moment (contract section 6.7).
+/// The counts are for the life of the queue's files, not of the process.
+struct Books {
+  std::uint64_t accepted = 0;
+  std::uint64_t acknowledged = 0;
+  std::uint64_t queued = 0;
+  std::uint64_t set_aside = 0;
+  std::uint64_t dropped = 0;
+  [[nodiscard]] bool balance() const { return accepted == acknowledged + queued + set_aside + dropped; }
+};
+
+/// How a record ended, or that it is put aside.
+enum class Outcome { acknowledged, set_aside };
+
+/// Which end of the queue to take from: with drain "live-first" new records do not wait behind the backlog.
+enum class Lane { fifo, live, backlog };
+
+struct SetAside {
+  Record record;
+  std::string why;      ///< "0x99 payload format invalid"
+  bool retry = false;   ///< not authorised: to be tried again every 15 minutes
+};
+
+/// What `status` and `queue stat` show.
+struct QueueReport {
+  Books books;
+  std::uint64_t in_tail = 0;
+  std::uint64_t in_store = 0;
+  std::uint64_t store_bytes = 0;  ///< all files together
+  Seq last_seq = 0;
+  std::optional<Milliseconds> oldest;  ///< utc of the oldest queued record as it was taken
+  bool durable = true;                 ///< false while the disk refuses
+  std::string trouble;                 ///< why it is not, empty otherwise
+};
+
+/// The ordered queue.
+/// Threads: none of its own; one owner (the uplink's thread).
+/// Errors:  no outside failure is fatal: a disk that is full or gone is a state (see report()), a damaged file is moved
+///          aside and what is readable in it is queued again.
+class Outbox {
+ public:
+  /// Opens or creates both files. Error only when a store was written by a newer version (it is left as it is), or
+  /// when another process holds the queue.
+  static Result<std::unique_ptr<Outbox>> open(const QueueConfig& config, const Now& now, const BootId& boot);
+  virtual ~Outbox() = default;
+
+  /// Gives the record its number and keeps it. Never fails: at the cap something older goes (or this one, with
+  /// drop-newest), counted and told as an event. The record is in the RAM file system when flush() has returned.
+  virtual Seq accept(Record record, const Now& now) = 0;
+  /// Records that were lost before they could be accepted (the mailbox was full): they take numbers and are counted
+  /// as accepted and dropped, and an event tells them.
+  virtual void lost_before_acceptance(std::uint64_t count, const std::string& why, const Now& now) = 0;
+  /// Ends the turn of a loop: everything accepted and settled since the last call is made to survive a kill -9
+  /// (one transaction in the tail; deletions in the store are grouped further).
+  virtual void flush(const Now& now) = 0;
+
+  /// The next record to hand out, each once, oldest first within the lane; none when there is nothing (in durability
+  /// strict: nothing that is on disk yet). The pointer holds until the next call of any method.
+  virtual const Record* next(Lane lane, const Now& now) = 0;
+  /// Hands out again all that is not settled.
+  virtual void rewind() = 0;
+  /// Only this one is handed out again (a load refusal), before anything newer.
+  virtual void retry(Seq seq) = 0;
+  /// acknowledged: it leaves the queue. set_aside: it moves to the set-aside table, with the reason.
+  virtual void settle(Seq seq, Outcome outcome, const std::string& why = "", bool retry = false) = 0;
+
+  /// Moves what is old enough (commit_after) and not settled to disk in one synced transaction; in strict: everything.
+  /// everything: regardless of age (clean stop). Enforces max_age and max_size.
+  virtual Result<void> persist(const Now& now, bool everything) = 0;
+  /// When persist() has something to do next.
+  [[nodiscard]] virtual Steady persist_due() const = 0;
+
+  virtual std::vector<SetAside> set_aside(std::size_t limit) = 0;
+  /// Puts set-aside records back into the queue; all, only these, or only those marked retry. How many there were.
+  virtual std::uint64_t requeue_set_aside(const std::vector<Seq>& seqs, bool only_retry) = 0;
+
+  virtual void remember(const Anchor& anchor) = 0;
+  [[nodiscard]] virtual const Timeline& timeline() const = 0;
+  [[nodiscard]] virtual Books books() const = 0;
+  [[nodiscard]] virtual QueueReport report() const = 0;
+};
+
+}  // namespace baudbridge
