@@ -1,0 +1,171 @@
+#include "bridge/announcements.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "bridge/json_text.h"
+
+namespace baudbridge {
+namespace {
+
+/// Results that nobody fetches must not fill the memory.
+constexpr std::size_t kMostResults = 1000;
+
+template <class Unit>
+std::int64_t whole(Duration duration) {
+  return std::chrono::duration_cast<Unit>(duration).count();
+}
+
+void write_books(std::string& out, const Books& books) {
+  JsonObject object(out);
+  object.number("accepted", books.accepted).number("acknowledged", books.acknowledged).number("queued", books.queued);
+  object.number("set_aside", books.set_aside).number("dropped", books.dropped);
+  object.close();
+}
+
+void write_queue(std::string& out, const StatusView& view) {
+  const QueueReport& queue = view.queue;
+  JsonObject object(out);
+  object.number("in_tail", queue.in_tail).number("in_store", queue.in_store).number("store_bytes", queue.store_bytes);
+  object.number("last_seq", queue.last_seq);
+  if (queue.oldest) object.number("oldest", queue.oldest->count());
+  object.flag("durable", queue.durable);
+  if (!queue.trouble.empty()) object.text("trouble", queue.trouble);
+  object.close();
+}
+
+void write_link(std::string& out, const StatusView& view) {
+  const LinkReport& link = view.link;
+  JsonObject object(out);
+  object.flag("connected", link.connected).text("server", link.server).number("since", link.since.count());
+  object.number("for_s", whole<std::chrono::seconds>(link.lasts));
+  object.text("protocol", link.mqtt5 ? "5" : "3.1.1").flag("session_present", link.session_present);
+  object.number("in_flight", view.in_flight);
+  object.number("oldest_in_flight_ms", whole<std::chrono::milliseconds>(view.oldest_in_flight));
+  object.number("delivered", view.delivered).number("refused", view.refused).flag("slowed", view.slowed);
+  object.number("connects", link.connects).number("failures", link.failures);
+  if (!link.last_error.empty()) object.text("last_error", link.last_error);
+  object.close();
+}
+
+void write_device(std::string& out, const DeviceReport& device) {
+  JsonObject object(out);
+  if (device.known) object.text("state", device.online ? "online" : "offline");
+  if (!device.why.empty()) object.text("why", device.why);
+  object.number("polls", device.polls).number("failures", device.failures).number("late_replies", device.late_replies);
+  object.number("response_ms", device.response_ms);
+  if (device.recommended_timeout_ms > 0.0) object.number("recommended_timeout_ms", device.recommended_timeout_ms);
+  object.close();
+}
+
+void write_bus(std::string& out, const BusReport& bus) {
+  JsonObject object(out);
+  object.flag("open", bus.open);
+  if (!bus.why.empty()) object.text("why", bus.why);
+  object.number("load_percent", bus.load_percent).number("polls", bus.polls).number("failures", bus.failures);
+  object.number("late_polls", bus.late_polls);
+  if (!bus.advice.empty()) object.text("advice", bus.advice);
+  object.key("devices");
+  JsonObject devices(out);
+  for (const auto& device : bus.devices) {
+    devices.key(device.device);
+    write_device(out, device);
+  }
+  devices.close();
+  object.close();
+}
+
+}  // namespace
+
+std::string health_json(const StatusView& view) {
+  std::string out;
+  JsonObject object(out);
+  object.number("ts", view.now.utc.count()).text("version", view.version);
+  object.number("uptime_s", whole<std::chrono::seconds>(view.runs_for)).flag("clock_synced", view.now.utc_synced);
+  object.key("books");
+  write_books(out, view.queue.books);
+  object.key("queue");
+  write_queue(out, view);
+  object.key("link");
+  write_link(out, view);
+  object.key("buses");
+  JsonObject buses(out);
+  if (view.buses != nullptr) {
+    for (const auto& [name, bus] : *view.buses) {
+      buses.key(name);
+      write_bus(out, bus);
+    }
+  }
+  buses.close();
+  object.close();
+  return out;
+}
+
+std::string status_json(const StatusView& view) { return health_json(view); }
+
+Announcements::Announcements(const PublishConfig& publish, std::string version, std::string boot)
+    : topics_(publish, 1), version_(std::move(version)), boot_(std::move(boot)) {}
+
+void Announcements::say(std::string topic, std::string payload, bool retain) {
+  Message message;
+  message.topic = std::move(topic);
+  message.payload = std::move(payload);
+  message.qos = 1;
+  message.retain = retain;
+  waiting_.push_back({Kind::other, std::move(message)});
+}
+
+void Announcements::say_availability(const DeviceState& state) {
+  std::string payload;
+  JsonObject object(payload);
+  object.text("state", state.online ? "online" : "offline");
+  if (!state.online && !state.why.empty()) object.text("why", state.why);
+  object.close();
+  say(topics_.topic(state.device, "availability"), std::move(payload), true);
+}
+
+void Announcements::device(DeviceState state, bool link_up) {
+  const DeviceState& kept = devices_[state.device] = std::move(state);
+  if (link_up) say_availability(kept);
+}
+
+void Announcements::result(Message message) {
+  if (waiting_.size() >= kMostResults) {
+    const auto oldest =
+        std::find_if(waiting_.begin(), waiting_.end(), [](const Waiting& w) { return w.kind == Kind::result; });
+    if (oldest != waiting_.end()) waiting_.erase(oldest);
+  }
+  waiting_.push_back({Kind::result, std::move(message)});
+}
+
+void Announcements::health(std::string payload) { say(topics_.topic(kBridgeDevice, "health"), std::move(payload), false); }
+
+void Announcements::link_up(Milliseconds since) {
+  std::string payload;
+  JsonObject object(payload);
+  object.text("state", "online").text("boot", boot_).number("since", since.count()).text("version", version_);
+  object.close();
+  say(topics_.topic(kBridgeDevice, "state"), std::move(payload), true);
+  for (const auto& [name, state] : devices_) say_availability(state);
+}
+
+void Announcements::link_down() {
+  std::erase_if(waiting_, [](const Waiting& w) { return w.kind == Kind::other; });
+  for (auto last = out_.rbegin(); last != out_.rend(); ++last) {
+    waiting_.push_front({Kind::result, std::move(last->second)});
+  }
+  out_.clear();
+}
+
+void Announcements::goodbye(std::string health_payload) {
+  health(std::move(health_payload));
+  for (const auto& [name, state] : devices_) say_availability({name, false, ""});
+  say(topics_.topic(kBridgeDevice, "state"), kOfflineState, true);
+}
+
+void Announcements::sent(Token token) {
+  if (waiting_.front().kind == Kind::result) out_.emplace(token, std::move(waiting_.front().message));
+  waiting_.pop_front();
+}
+
+}  // namespace baudbridge

@@ -1,0 +1,79 @@
+#pragma once
+// What is said about the gateway and its devices, as opposed to what the devices said: state, availability, results,
+// health (contract section 3).
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <unordered_map>
+
+#include "bridge/encoder.h"
+#include "bridge/link_keeper.h"
+#include "core/intake.h"
+#include "offline_queue/outbox.h"
+
+namespace baudbridge {
+
+/// Everything that health and status show.
+struct StatusView {
+  Now now;
+  Duration runs_for{};
+  std::string version;
+  LinkReport link;
+  std::size_t in_flight = 0;
+  Duration oldest_in_flight{};
+  std::uint64_t delivered = 0;  ///< records, since the start
+  std::uint64_t refused = 0;
+  bool slowed = false;  ///< the broker refused for load
+  QueueReport queue;
+  const std::map<std::string, BusReport>* buses = nullptr;
+};
+/// The payload of B/bridge/health.
+[[nodiscard]] std::string health_json(const StatusView& view);
+/// What `status --json` prints: health, and the link in full.
+[[nodiscard]] std::string status_json(const StatusView& view);
+
+/// `{"state":"offline"}`: the will, and what a clean stop says.
+inline constexpr const char* kOfflineState = R"({"state":"offline"})";
+
+/// Messages that belong to no record, in the order in which they are to leave, and the devices' availability.
+/// After a lost connection results are sent again; everything else is said anew from what is known.
+/// Threads: one owner.
+class Announcements {
+ public:
+  Announcements(const PublishConfig& publish, std::string version, std::string boot);
+
+  void device(DeviceState state, bool link_up);
+  void result(Message message);
+  void health(std::string payload);
+  /// The link is up: state online, and all devices' availability.
+  void link_up(Milliseconds since);
+  void link_down();
+  /// A clean stop: all devices and the gateway go offline.
+  void goodbye(std::string health_payload);
+
+  [[nodiscard]] bool empty() const { return waiting_.empty(); }
+  [[nodiscard]] const Message& front() const { return waiting_.front().message; }
+  /// The front was handed to the transport under this token.
+  void sent(Token token);
+  void drop_front() { waiting_.pop_front(); }
+  void settled(Token token) { out_.erase(token); }
+
+ private:
+  enum class Kind { result, other };
+  struct Waiting {
+    Kind kind;
+    Message message;
+  };
+  void say(std::string topic, std::string payload, bool retain);
+  void say_availability(const DeviceState& state);
+
+  Encoder topics_;
+  std::string version_;
+  std::string boot_;
+  std::map<std::string, DeviceState> devices_;
+  std::deque<Waiting> waiting_;
+  std::map<Token, Message> out_;  ///< results on their way
+};
+
+}  // namespace baudbridge

@@ -1,0 +1,136 @@
+#include "bridge/encoder.h"
+
+#include <algorithm>
+
+#include "bridge/json_text.h"
+
+namespace baudbridge {
+namespace {
+
+/// A topic level: no wildcard, no separator, no control character (MQTT 5.0 section 4.7), and UTF-8.
+void append_level(std::string& out, std::string_view level) {
+  const auto begin = static_cast<std::ptrdiff_t>(out.size());
+  append_utf8(out, level);
+  const auto forbidden = [](char c) {
+    return c == '+' || c == '#' || c == '/' || static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+  };
+  std::replace_if(out.begin() + begin, out.end(), forbidden, '_');
+}
+
+void append_stamp(JsonObject& object, const Record& record, const Stamp& stamp) {
+  object.number("ts", stamp.utc.count()).number("seq", record.seq);
+}
+
+void append_clock(JsonObject& object, ClockWord clock) {
+  if (clock == ClockWord::unsynced) object.text("clock", "unsynced");
+  if (clock == ClockWord::corrected) object.text("clock", "corrected");
+}
+
+void append_readings(std::string& out, JsonObject& object, const Record& record) {
+  const auto some = [&](bool good) {
+    return std::any_of(record.readings.begin(), record.readings.end(),
+                       [&](const Reading& reading) { return static_cast<bool>(reading.value) == good; });
+  };
+  if (some(true)) {
+    object.key("values");
+    JsonObject values(out);
+    for (const auto& reading : record.readings) {
+      if (reading.value) values.value(reading.point, *reading.value);
+    }
+    values.close();
+  }
+  if (some(false)) {
+    object.key("faults");
+    JsonObject faults(out);
+    for (const auto& reading : record.readings) {
+      if (reading.value) continue;
+      faults.key(reading.point);
+      append_fault(out, reading.value.error());
+    }
+    faults.close();
+  }
+}
+
+/// The bare value: text without quotes.
+void append_bare(std::string& out, const Value& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    append_utf8(out, *text);
+  } else {
+    append_json_value(out, value);
+  }
+}
+
+}  // namespace
+
+void append_fault(std::string& out, const Error& error) { append_json_string(out, fault_word(error)); }
+
+std::string Encoder::topic(std::string_view device, std::string_view leaf) const {
+  std::string text = publish_.base;
+  text += '/';
+  append_level(text, device);
+  if (!leaf.empty()) {
+    text += '/';
+    append_level(text, leaf);
+  }
+  return text;
+}
+
+const std::string& Encoder::device_topic(const std::string& device) {
+  const auto known = topics_.find(device);
+  if (known != topics_.end()) return known->second;
+  if (topics_.size() > 10000) topics_.clear();  // a queue filled from foreign files must not grow this for ever
+  return topics_.emplace(device, topic(device)).first->second;
+}
+
+void Encoder::encode_event(const Record& record, const Stamp& stamp, MessageBatch& out) const {
+  Message& message = out.add();
+  message.topic = topic(kBridgeDevice, "event");
+  message.qos = qos_;
+  message.retain = false;
+  JsonObject object(message.payload);
+  append_stamp(object, record, stamp);
+  for (const auto& reading : record.readings) {
+    if (reading.value) object.value(reading.point, *reading.value);
+  }
+  append_clock(object, stamp.clock);
+  object.close();
+}
+
+void Encoder::encode(const Record& record, const Stamp& stamp, MessageBatch& out) {
+  out.clear();
+  if (record.device == kBridgeDevice) return encode_event(record, stamp, out);
+  if (publish_.format == PayloadFormat::json) {
+    Message& message = out.add();
+    message.topic = device_topic(record.device);
+    message.qos = qos_;
+    message.retain = publish_.retain;
+    JsonObject object(message.payload);
+    append_stamp(object, record, stamp);
+    append_readings(message.payload, object, record);
+    append_clock(object, stamp.clock);
+    object.close();
+    return;
+  }
+  for (const auto& reading : record.readings) {
+    if (!reading.value) continue;
+    Message& message = out.add();
+    message.topic = device_topic(record.device);
+    message.topic += '/';
+    append_level(message.topic, reading.point);
+    message.qos = qos_;
+    message.retain = publish_.retain;
+    append_bare(message.payload, *reading.value);
+  }
+}
+
+std::size_t packet_size(const Message& message) {
+  constexpr std::size_t kFixedHeader = 5;
+  constexpr std::size_t kTopicLength = 2;
+  constexpr std::size_t kPacketId = 2;
+  constexpr std::size_t kPropertyLength = 4;
+  const std::size_t correlation = message.correlation_data.empty() ? 0 : message.correlation_data.size() + 3;
+  return kFixedHeader + kTopicLength + message.topic.size() + kPacketId + kPropertyLength + correlation +
+         message.payload.size();
+}
+
+}  // namespace baudbridge

@@ -1,0 +1,96 @@
+#pragma once
+// The seam to any MQTT client library: Transport (three methods) and the events that come of its calls.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/result.h"
+#include "core/time.h"
+
+namespace baudbridge {
+
+/// Which connection an event belongs to. An epoch ends with its first LinkDown; events of an ended epoch are ignored.
+using Epoch = std::uint64_t;
+
+/// The sender's own number for a published message, unique within an epoch; comes back in Delivered and Refused.
+using Token = std::uint64_t;
+
+/// One PUBLISH (MQTT 5.0, section 3.3).
+struct Message {
+  std::string topic;
+  std::string payload;
+  int qos = 1;
+  bool retain = false;
+  std::string correlation_data;  ///< MQTT 5 only; empty: none
+};
+
+/// An MQTT 5.0 reason code (section 2.4); under 3.1.1 the nearest equivalent of a CONNACK return code.
+using Reason = std::uint8_t;
+
+/// CONNACK with success, and what it says.
+struct LinkUp {
+  Epoch epoch = 0;
+  bool session_present = false;
+  std::uint16_t receive_maximum = 65535;
+  std::uint32_t maximum_packet_size = 0;  ///< bytes; 0: no limit told
+  bool mqtt5 = true;
+  bool retain_available = true;
+  int maximum_qos = 2;
+};
+/// The connection could not be made, or is gone.
+struct LinkDown {
+  Epoch epoch = 0;
+  std::string why;                ///< for people: names the server and what to do
+  std::optional<Reason> reason;   ///< of CONNACK or DISCONNECT, where there was one
+  bool was_up = false;            ///< false: the attempt failed
+  std::string server_reference;   ///< MQTT 5.0 section 4.13, empty: none
+};
+/// The broker acknowledged the message with success (QoS 0: it was written to the socket).
+struct Delivered {
+  Epoch epoch = 0;
+  Token token = 0;
+};
+/// The broker (or the library, for good) refused the message.
+struct Refused {
+  Epoch epoch = 0;
+  Token token = 0;
+  Reason why = 0;
+};
+/// A message for a subscribed topic.
+struct Incoming {
+  Epoch epoch = 0;
+  std::string topic;
+  std::string payload;
+  bool retained = false;
+  bool duplicate = false;  ///< the broker says that it may have sent it before (DUP)
+  std::string response_topic;
+  std::string correlation_data;
+};
+/// The broker does not let us hear commands; everything else works.
+struct SubscriptionRefused {
+  Epoch epoch = 0;
+  Reason why = 0;
+};
+
+using LinkEvent = std::variant<LinkUp, LinkDown, Delivered, Refused, Incoming, SubscriptionRefused>;
+
+/// One connection to a broker at a time. Every call returns at once; what came of it arrives later as a LinkEvent.
+/// Threads: one caller (the uplink's). Between connect() and its outcome nothing may be called: the library may hold its
+///          own lock for as long as a name server is silent.
+/// The library's own buffering, persistence and reconnect stay off: one queue, one owner.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  /// Starts an attempt. server: index into the configured urls. Will, subscriptions and credentials come from the
+  /// configuration and are read anew at each attempt. Outcome: LinkUp, or LinkDown with was_up == false.
+  virtual void connect(Epoch epoch, std::size_t server) = 0;
+  /// Outcome: Delivered, Refused, or the epoch's LinkDown. An Error: nothing was sent and nothing will be told; kind
+  /// refused: this message can never be sent; any other: the link is gone.
+  virtual Result<void> publish(Epoch epoch, Token token, const Message& message) = 0;
+  /// Ends the connection (or the attempt) now. orderly: DISCONNECT is sent, so the will is not. No event follows.
+  virtual void disconnect(bool orderly) noexcept = 0;
+};
+
+}  // namespace baudbridge

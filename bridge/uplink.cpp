@@ -1,0 +1,295 @@
+#include "bridge/uplink.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "bridge/reasons.h"
+
+namespace baudbridge {
+namespace {
+
+constexpr Duration kHealthEvery = std::chrono::minutes(1);
+constexpr Duration kRetryRefusedEvery = std::chrono::minutes(15);
+constexpr Duration kGatherRefusals = std::chrono::seconds(10);
+constexpr Duration kClockLook = std::chrono::seconds(5);  ///< while the system clock is not set
+
+}  // namespace
+
+Uplink::Uplink(UplinkOptions options, Commands commands, Outbox& outbox, Transport& transport, const Now& start)
+    : options_(std::move(options)),
+      commands_(std::move(commands)),
+      outbox_(outbox),
+      transport_(transport),
+      started_(start.steady),
+      keeper_(options_.broker, options_.seed, start),
+      encoder_(options_.publish, options_.broker.qos),
+      drain_(options_.drain_rate),
+      announcements_(options_.publish, options_.version, boot_text(options_.boot)) {}
+
+// What the buses and the transport tell.
+
+void Uplink::accept(Intake intake, const Now& now) {
+  if (auto* sample = std::get_if<Sample>(&intake)) {
+    outbox_.accept(Record{0, std::move(sample->device), sample->taken, std::move(sample->readings)}, now);
+  } else if (auto* device = std::get_if<DeviceState>(&intake)) {
+    announcements_.device(std::move(*device), keeper_.is_up());
+  } else if (const auto* outcome = std::get_if<WriteOutcome>(&intake)) {
+    answer(commands_.take(*outcome));
+  } else if (auto* bus = std::get_if<BusReport>(&intake)) {
+    std::string name = bus->bus;
+    buses_.insert_or_assign(std::move(name), std::move(*bus));
+  }
+}
+
+void Uplink::handle(const LinkEvent& event, const Now& now) {
+  std::visit(
+      [&](const auto& one) {
+        if (keeper_.current(one.epoch)) on(one, now);
+      },
+      event);
+}
+
+void Uplink::on(const LinkUp& up, const Now& now) {
+  link_ = up;
+  proven_ = false;
+  keeper_.up(up, now, notices_);
+  backlog_until_ = outbox_.report().last_seq;
+  announcements_.link_up(now.utc);
+  health_at_ = std::min(health_at_, now.steady + kHealthEvery);
+}
+
+void Uplink::on(const LinkDown& down, const Now& now) {
+  const bool was_up = keeper_.is_up();
+  keeper_.down(down, now, notices_);
+  announcements_.link_down();
+  if (!was_up) return;
+  const bool alone = proven_ && inflight_.messages() == 1;
+  const auto head = inflight_.head();
+  inflight_.clear();
+  batch_.clear();
+  batch_sent_ = 0;
+  pace_.reset();
+  outbox_.rewind();
+  const bool explained = down.reason && *down.reason != kPacketTooLarge;
+  if (!explained && head_.hung_up(head, alone)) {
+    set_aside(*head, "the broker hung up on it three times, the last time on it alone", false, now);
+  }
+}
+
+void Uplink::on(const Delivered& delivered, const Now& now) {
+  announcements_.settled(delivered.token);
+  if (const auto ended = inflight_.settle(delivered.token, Verdict::delivered)) finish(*ended, now);
+}
+
+void Uplink::on(const Refused& refused, const Now& now) {
+  announcements_.settled(refused.token);
+  const bool load = refusal_kind(refused.why) == RefusalKind::load;
+  if (load) {
+    if (!pace_.slowed()) {
+      notices_.warn(keeper_.server_text() + ": refuses messages for now (" + reason_text(refused.why) +
+                    "): sending slower, nothing is lost");
+    }
+    pace_.refused(inflight_.messages(), now.steady);
+  }
+  const auto ended = inflight_.settle(refused.token, load ? Verdict::retry : Verdict::refused, refused.why);
+  if (ended) finish(*ended, now);
+}
+
+void Uplink::on(const Incoming& incoming, const Now& now) { answer(commands_.take(incoming, now)); }
+
+void Uplink::on(const SubscriptionRefused& refused, const Now& /*now*/) {
+  notices_.warn(keeper_.server_text() + ": does not let us subscribe to " + options_.publish.base + "/+/set (" +
+                reason_text(refused.why) + "): no commands will arrive; everything else works");
+}
+
+void Uplink::give_up(std::string why, const Now& now) {
+  transport_.disconnect(false);
+  LinkDown down;
+  down.epoch = keeper_.epoch();
+  down.why = std::move(why);
+  down.was_up = keeper_.is_up();
+  down.reason = std::nullopt;
+  const bool was_up = down.was_up;
+  // A broker that is silent has not hung up on anything.
+  const HeadWatch kept = head_;
+  on(down, now);
+  if (was_up) head_ = kept;
+}
+
+void Uplink::answer(std::vector<Message> messages) {
+  for (auto& message : messages) announcements_.result(std::move(message));
+}
+
+// What becomes of a record.
+
+void Uplink::finish(const Inflight::Ended& ended, const Now& now) {
+  proven_ = proven_ || ended.verdict == Verdict::delivered;
+  if (ended.seq == 0) return;
+  switch (ended.verdict) {
+    case Verdict::delivered:
+      head_.settled(ended.seq);
+      outbox_.settle(ended.seq, Outcome::acknowledged);
+      ++delivered_;
+      pace_.delivered(now.steady);
+      return;
+    case Verdict::retry:
+      outbox_.retry(ended.seq);
+      return;
+    case Verdict::refused:
+      set_aside(ended.seq, reason_text(ended.reason), refusal_kind(ended.reason) == RefusalKind::not_authorised, now);
+      return;
+  }
+}
+
+void Uplink::set_aside(Seq seq, const std::string& why, bool retry, const Now& now) {
+  head_.settled(seq);
+  outbox_.settle(seq, Outcome::set_aside, why, retry);
+  ++refused_;
+  if (retry && !requeue_at_) requeue_at_ = now.steady + kRetryRefusedEvery;
+  gather_refusal(seq, why, now);
+}
+
+/// The first refusal of a kind is told at once, those of the next seconds together. What is told may itself be refused:
+/// then it stays aside, but nothing more is told about it.
+void Uplink::gather_refusal(Seq seq, const std::string& why, const Now& now) {
+  if (events_.contains(seq)) {
+    events_.erase(seq);
+    return;
+  }
+  Gathered& gathered = gathered_[why];
+  if (gathered.count++ == 0) gathered.first = seq;
+  gathered.last = seq;
+  tell_refusals(now);
+}
+
+void Uplink::tell_refusals(const Now& now) {
+  for (auto& [why, gathered] : gathered_) {
+    if (gathered.count == 0 || now.steady < gathered.next) continue;
+    const bool first = gathered.next == Steady{};
+    std::vector<Reading> details;
+    details.push_back({"reason", Value{why}});
+    details.push_back({"refused_seq", Value{gathered.first}});
+    if (gathered.count > 1) details.push_back({"last_seq", Value{gathered.last}});
+    details.push_back({"count", Value{gathered.count}});
+    if (first) notices_.warn(keeper_.server_text() + ": record " + std::to_string(gathered.first) + " set aside: " + why);
+    gathered = {0, 0, 0, now.steady + kGatherRefusals};
+    events_.insert(outbox_.accept(make_event("refused", std::move(details), taken_at(now, options_.boot)), now));
+  }
+}
+
+// What is due.
+
+Steady Uplink::advance(const Now& now) {
+  watch_clock(now);
+  keep_link(now);
+  answer(commands_.expire(now));
+  tell_refusals(now);
+  if (keeper_.is_up()) {
+    do_periodic(now);
+    send_announcements(now);
+    if (stop_ == Stop::no || stop_ == Stop::publishing) send_records(now);
+  }
+  if (stop_ != Stop::no) advance_stop(now);
+  return next_due(now);
+}
+
+void Uplink::watch_clock(const Now& now) {
+  const auto change = clock_.observe(now, options_.boot);
+  if (change.anchor) outbox_.remember(*change.anchor);
+  if (!change.stepped_ms) return;
+  std::vector<Reading> details;
+  details.push_back({"by_ms", Value{*change.stepped_ms}});
+  details.push_back({"synced", Value{now.utc_synced}});
+  outbox_.accept(make_event("clock_step", std::move(details), taken_at(now, options_.boot)), now);
+  notices_.info("the system clock was set by " + std::to_string(*change.stepped_ms) + " ms to " + utc_text(now.utc));
+}
+
+void Uplink::keep_link(const Now& now) {
+  if (keeper_.overdue(now)) {
+    give_up("timed out: no connection within " + duration_text(options_.broker.connect_timeout) +
+                " (name lookup, TCP, TLS and the broker's answer together)",
+            now);
+  }
+  if (keeper_.is_up()) {
+    const auto oldest = inflight_.oldest();
+    if (oldest && *oldest + options_.broker.ack_timeout <= now.steady) {
+      give_up("no acknowledgement for " + duration_text(options_.broker.ack_timeout) + ": connecting anew", now);
+    }
+  }
+  if (stop_ != Stop::no) return;
+  if (const auto attempt = keeper_.due(now)) transport_.connect(attempt->epoch, attempt->server);
+}
+
+void Uplink::do_periodic(const Now& now) {
+  if (now.steady >= health_at_) {
+    announcements_.health(health(now));
+    health_at_ = now.steady + kHealthEvery;
+  }
+  if (requeue_at_ && now.steady >= *requeue_at_) {
+    outbox_.requeue_set_aside({}, true);
+    requeue_at_.reset();
+  }
+}
+
+Steady Uplink::next_due(const Now& now) const {
+  Steady due = std::min(keeper_.wake_at(), commands_.wake_at());
+  if (!clock_.synced()) due = std::min(due, now.steady + kClockLook);
+  for (const auto& [why, gathered] : gathered_) {
+    if (gathered.count > 0) due = std::min(due, gathered.next);
+  }
+  if (keeper_.is_up()) {
+    due = std::min(due, health_at_);
+    if (requeue_at_) due = std::min(due, *requeue_at_);
+    if (const auto oldest = inflight_.oldest()) due = std::min(due, *oldest + options_.broker.ack_timeout);
+    if (pace_.resume_at() > now.steady) due = std::min(due, pace_.resume_at());
+    due = std::min(due, drain_at_);
+  }
+  if (stop_ == Stop::publishing || stop_ == Stop::farewell) due = std::min(due, stop_deadline_);
+  return due;
+}
+
+StatusView Uplink::status(const Now& now) const {
+  StatusView view;
+  view.now = now;
+  view.runs_for = now.steady - started_;
+  view.version = options_.version;
+  view.link = keeper_.report(now);
+  view.in_flight = inflight_.messages();
+  if (const auto oldest = inflight_.oldest()) view.oldest_in_flight = now.steady - *oldest;
+  view.delivered = delivered_;
+  view.refused = refused_;
+  view.slowed = pace_.slowed();
+  view.queue = outbox_.report();
+  view.buses = &buses_;
+  return view;
+}
+
+// The end.
+
+void Uplink::begin_stop(const Now& now) {
+  if (stop_ != Stop::no) return;
+  stop_ = Stop::publishing;
+  stop_deadline_ = now.steady + kStopPublishing;
+}
+
+void Uplink::advance_stop(const Now& now) {
+  if (!keeper_.is_up()) {
+    stop_ = Stop::done;
+    return;
+  }
+  const bool idle = inflight_.empty() && announcements_.empty() && batch_sent_ == batch_.size();
+  if (stop_ == Stop::publishing && (idle || now.steady >= stop_deadline_)) {
+    stop_ = Stop::farewell;
+    stop_deadline_ = now.steady + kStopFarewell;
+    announcements_.goodbye(health(now));
+    send_announcements(now);
+  } else if (stop_ == Stop::farewell && (idle || now.steady >= stop_deadline_)) {
+    stop_ = Stop::done;
+  }
+}
+
+bool Uplink::stopped(const Now& /*now*/) const { return stop_ == Stop::done; }
+
+void Uplink::disconnect() { transport_.disconnect(true); }
+
+}  // namespace baudbridge

@@ -1,0 +1,113 @@
+// How records and announcements leave: the window, the lanes, and what cannot be sent at all.
+#include <algorithm>
+
+#include "bridge/reasons.h"
+#include "bridge/uplink.h"
+
+namespace baudbridge {
+
+std::size_t Uplink::window() const {
+  if (head_.suspicious()) return 1;
+  const std::size_t receive_maximum = link_.receive_maximum;
+  const std::size_t broker_takes = receive_maximum > 1 ? receive_maximum - 1 : 1;
+  return pace_.window(std::min<std::size_t>(options_.broker.max_in_flight, broker_takes));
+}
+
+bool Uplink::too_large(const Message& message) const {
+  constexpr std::size_t kProtocolLimit = 268'435'455;  // MQTT 5.0 section 2.1.4
+  const std::size_t limit = link_.maximum_packet_size == 0 ? kProtocolLimit : link_.maximum_packet_size;
+  return packet_size(message) > limit;
+}
+
+void Uplink::send_announcements(const Now& now) {
+  while (!announcements_.empty() && inflight_.messages() < std::max<std::size_t>(window(), 1)) {
+    Message message = announcements_.front();
+    message.qos = std::min(message.qos, link_.maximum_qos);
+    message.retain = message.retain && link_.retain_available;
+    if (!link_.mqtt5) message.correlation_data.clear();
+    if (too_large(message)) {
+      announcements_.drop_front();
+      continue;
+    }
+    const Token token = inflight_.send_alone(now.steady);
+    const auto sent = transport_.publish(keeper_.epoch(), token, message);
+    if (sent) {
+      announcements_.sent(token);
+      continue;
+    }
+    inflight_.settle(token, Verdict::refused);
+    if (sent.error().kind != Fault::refused) return give_up(sent.error().what, now);
+    announcements_.drop_front();
+  }
+}
+
+void Uplink::send_records(const Now& now) {
+  drain_at_ = Steady::max();
+  if (now.steady < pace_.resume_at() || !keeper_.is_up()) return;
+  // A suspect is sent alone, on a connection that has proved that it works.
+  if (head_.suspicious() && !proven_) return;
+  while (inflight_.messages() < window()) {
+    if (batch_sent_ == batch_.size() && !fill_batch(now)) return;
+    if (batch_sent_ < batch_.size() && !send_from_batch(now)) return;
+  }
+}
+
+const Record* Uplink::take_record(const Now& now) {
+  const Lane first = options_.drain == Drain::live_first ? Lane::live : Lane::fifo;
+  const bool limited = first == Lane::fifo && backlog_until_ > 0;
+  if (!limited) {
+    if (const Record* record = outbox_.next(first, now)) return record;
+    if (first == Lane::fifo) return nullptr;
+  }
+  if (!drain_.take(now.steady)) {
+    drain_at_ = drain_.next(now.steady);
+    return nullptr;
+  }
+  const Record* record = outbox_.next(first == Lane::fifo ? Lane::fifo : Lane::backlog, now);
+  if (record == nullptr || record->seq > backlog_until_) backlog_until_ = first == Lane::fifo ? 0 : backlog_until_;
+  if (record == nullptr) drain_.put_back();
+  return record;
+}
+
+/// The next record's messages. False: there is none to send now.
+bool Uplink::fill_batch(const Now& now) {
+  const Timeline& timeline = outbox_.timeline();
+  const Record* record = take_record(now);
+  if (record == nullptr) return false;
+  encoder_.encode(*record, timeline.resolve(record->taken), batch_);
+  batch_sent_ = 0;
+  const Seq seq = record->seq;
+  if (batch_.size() == 0) {
+    outbox_.settle(seq, Outcome::acknowledged);
+    return true;
+  }
+  for (std::size_t i = 0; i < batch_.size(); ++i) {
+    if (!too_large(batch_[i])) continue;
+    batch_.clear();
+    set_aside(seq, "larger than the broker's maximum packet size of " + std::to_string(link_.maximum_packet_size) + " bytes",
+              false, now);
+    return true;
+  }
+  inflight_.open(seq, static_cast<std::uint32_t>(batch_.size()));
+  return true;
+}
+
+/// False: the link is gone.
+bool Uplink::send_from_batch(const Now& now) {
+  Message& message = batch_[batch_sent_++];
+  message.qos = std::min(message.qos, link_.maximum_qos);
+  message.retain = message.retain && link_.retain_available;
+  const Token token = inflight_.send(now.steady);
+  const auto sent = transport_.publish(keeper_.epoch(), token, message);
+  if (sent) return true;
+  if (sent.error().kind != Fault::refused) {
+    give_up(sent.error().what, now);
+    return false;
+  }
+  if (const auto ended = inflight_.settle(token, Verdict::refused, kPacketTooLarge)) {
+    set_aside(ended->seq, sent.error().what, false, now);
+  }
+  return true;
+}
+
+}  // namespace baudbridge

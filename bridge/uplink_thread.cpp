@@ -1,0 +1,132 @@
+#include "bridge/uplink_thread.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/log.h"
+
+namespace baudbridge {
+namespace {
+
+/// So many items are taken together, so that they share one transaction; more would let acknowledgements wait.
+constexpr int kMostTogether = 1000;
+
+std::size_t text_size(const std::string& text) { return sizeof text + (text.size() > 15 ? text.size() : 0); }
+
+std::size_t readings_size(const std::vector<Reading>& readings) {
+  std::size_t size = 0;
+  for (const auto& reading : readings) {
+    size += sizeof(Reading) + text_size(reading.point);
+    if (reading.value) {
+      if (const auto* text = std::get_if<std::string>(&*reading.value)) size += text->size();
+    } else {
+      size += reading.value.error().what.size();
+    }
+  }
+  return size;
+}
+
+}  // namespace
+
+std::size_t intake_size_bytes(const Intake& intake) {
+  constexpr std::size_t kOwn = sizeof(Intake) + 32;
+  if (const auto* sample = std::get_if<Sample>(&intake)) {
+    return kOwn + text_size(sample->device) + readings_size(sample->readings);
+  }
+  if (const auto* bus = std::get_if<BusReport>(&intake)) return kOwn + bus->devices.size() * sizeof(DeviceReport);
+  return kOwn;
+}
+
+UplinkThread::UplinkThread(UplinkMailbox& mailbox, Uplink& uplink, const Clock& clock)
+    : mailbox_(mailbox), uplink_(uplink), clock_(clock) {}
+
+UplinkThread::~UplinkThread() { stop(); }
+
+void UplinkThread::start() {
+  heartbeat_ = clock_.now().steady.time_since_epoch().count();
+  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+  ::pthread_setname_np(thread_.native_handle(), "uplink");
+}
+
+void UplinkThread::stop() {
+  if (!thread_.joinable()) return;
+  mailbox_.close();
+  thread_.request_stop();
+  mailbox_.interrupt();
+  thread_.join();
+}
+
+void UplinkThread::run(const std::stop_token& stop) {
+  Now now = clock_.now();
+  Steady next = now.steady;
+  while (!stop.stop_requested()) now = turn(next, next);
+  uplink_.begin_stop(now);
+  do {
+    now = turn(next, next);
+  } while (!uplink_.stopped(now) || !mailbox_.empty());
+  persist(now, true);
+  uplink_.disconnect();
+  write_notices();
+}
+
+/// Takes what is waiting, makes it survive, does what is due. `next`: when it wants the next turn.
+Now UplinkThread::turn(Steady wake_at, Steady& next) {
+  const bool accepted = take_waiting(std::min(wake_at, clock_.now().steady + kPromise));
+  const Now now = clock_.now();
+  heartbeat_.store(now.steady.time_since_epoch().count(), std::memory_order_relaxed);
+  Outbox& outbox = uplink_.outbox();
+  if (const auto lost = mailbox_.take_lost(); lost > 0) {
+    outbox.lost_before_acceptance(lost, "readings came faster than the disk took them", now);
+    log::warn("lost " + std::to_string(lost) + " records before they could be queued: the disk is too slow");
+  }
+  if (accepted) outbox.flush(now);  // before anything of it is sent
+  if (outbox.persist_due() <= now.steady) persist(now, false);
+  next = uplink_.advance(now);
+  outbox.flush(now);
+  next = std::min(next, outbox.persist_due());
+  write_notices();
+  return now;
+}
+
+/// True: something came that the outbox keeps.
+bool UplinkThread::take_waiting(Steady wake_at) {
+  bool accepted = false;
+  for (int taken = 0; taken < kMostTogether; ++taken) {
+    auto item = mailbox_.take(taken == 0 ? wake_at : Steady::min());
+    if (!item) break;
+    const Now now = clock_.now();
+    if (auto* work = std::get_if<Intake>(&*item)) {
+      uplink_.accept(std::move(*work), now);
+      accepted = true;
+    } else if (auto* signal = std::get_if<UplinkSignal>(&*item)) {
+      if (const auto* event = std::get_if<LinkEvent>(signal)) {
+        uplink_.handle(*event, now);
+      } else if (const auto* request = std::get_if<ControlRequest>(signal)) {
+        request->run(uplink_, now);
+      }
+    }
+  }
+  return accepted;
+}
+
+void UplinkThread::persist(const Now& now, bool everything) {
+  constexpr Duration kReminder = std::chrono::hours(1);
+  const auto stored = uplink_.outbox().persist(now, everything);
+  if (stored) {
+    if (disk_refuses_) log::info("queue: the disk takes records again");
+    disk_refuses_ = false;
+  } else if (!disk_refuses_ || now.steady - disk_told_ >= kReminder) {
+    log::warn("queue: " + stored.error().what + "; records stay in memory until it works again");
+    disk_refuses_ = true;
+    disk_told_ = now.steady;
+  }
+}
+
+void UplinkThread::write_notices() {
+  if (uplink_.notices().empty()) return;
+  for (const auto& line : uplink_.notices().take()) log::write(line.level, line.text);
+}
+
+}  // namespace baudbridge
