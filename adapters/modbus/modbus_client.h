@@ -1,0 +1,64 @@
+#pragma once
+// One Modbus master: sends a request, brings the answer that belongs to it.
+#include <cstdint>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "adapters/modbus/pdu.h"
+#include "adapters/modbus/stream.h"
+#include "core/result.h"
+#include "core/time.h"
+
+namespace baudbridge {
+
+/// One request to one unit.
+struct Request {
+  std::uint8_t unit = 0;
+  Bytes pdu;
+  Duration timeout{};     ///< from the end of sending to the beginning of the answer
+  Steady deadline{};      ///< nothing takes longer than this
+  bool repeated = false;  ///< the same as the last one to this unit: a late answer to that one answers this one too
+  std::stop_token stop;
+  int wake_fd = -1;  ///< readable: look at `stop`
+};
+
+struct Answer {
+  Bytes pdu;
+  Duration response{};  ///< from the end of sending to the end of the answer
+  Steady at{};          ///< when its last byte came
+};
+
+/// A reply that came after its request was given up.
+struct LateReply {
+  std::uint8_t unit = 0;
+  Duration response{};
+};
+
+/// One Modbus master on one connection. A reply is matched strictly; a late one is never taken for another request's.
+/// Threads: one caller at a time.
+/// Errors:  timeout: no answer; checksum, malformed: a damaged or wrong one; exception (code): the device refused;
+///          unplugged: the connection is gone, close it; closed: stop was requested.
+class ModbusClient {
+ public:
+  virtual ~ModbusClient() = default;
+  virtual Result<void> open() = 0;
+  virtual void close() noexcept = 0;
+  /// May wait before it sends: for silence on the line, for a late reply that could be confused with this answer.
+  virtual Result<Answer> transact(const Request& request) = 0;
+  /// The request of a broadcast: sent, not answered (MODBUS over Serial Line 1.02, section 2.1).
+  virtual Result<void> broadcast(const Request& request) = 0;
+  /// From when on a request to this unit goes out without waiting for a late reply. In the past: now.
+  [[nodiscard]] virtual Steady clear_at(std::uint8_t unit) const = 0;
+  /// Late replies since the last call.
+  [[nodiscard]] virtual std::vector<LateReply> take_late() = 0;
+  [[nodiscard]] virtual std::string advice() const = 0;
+};
+
+/// RTU frames over a serial line or a TCP connection. echoes: the line gives back what we send.
+[[nodiscard]] std::unique_ptr<ModbusClient> rtu_client(std::unique_ptr<Stream> stream, bool echoes);
+/// Modbus TCP.
+[[nodiscard]] std::unique_ptr<ModbusClient> tcp_client(std::unique_ptr<Stream> stream);
+
+}  // namespace baudbridge

@@ -1,0 +1,157 @@
+// The TCP half of stream.h.
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include "adapters/modbus/stream.h"
+
+namespace baudbridge {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string error_text(int error) { return std::generic_category().message(error); }
+
+struct FreeAddresses {
+  void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
+};
+using Addresses = std::unique_ptr<addrinfo, FreeAddresses>;
+
+/// Waits until the socket can be written (or has failed); false when the deadline passes.
+bool wait_writable(int fd, Steady deadline) {
+  pollfd poll_fd{fd, POLLOUT, 0};
+  for (;;) {
+    const Duration left = std::max<Duration>(deadline - steady_now(), Duration{0});
+    const timespec wait{static_cast<time_t>(left / 1s), static_cast<long>((left % 1s).count())};
+    const int ready = ::ppoll(&poll_fd, 1, &wait, nullptr);
+    if (ready > 0) return true;
+    if (ready == 0 || errno != EINTR) return false;
+  }
+}
+
+/// 0 or an errno.
+int connect_one(int fd, const addrinfo& address, Steady deadline) {
+  if (::connect(fd, address.ai_addr, address.ai_addrlen) == 0) return 0;
+  if (errno != EINPROGRESS) return errno;
+  if (!wait_writable(fd, deadline)) return ETIMEDOUT;
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
+  return error;
+}
+
+void set_option(int fd, int level, int option, int value) {
+  ::setsockopt(fd, level, option, &value, sizeof value);  // an option that is refused costs comfort, not correctness
+}
+
+/// A dead peer is noticed without our sending anything; small frames leave at once.
+void tune(int fd) {
+  set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 15);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 5);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+  set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 10000);
+}
+
+class TcpStream : public Stream {
+ public:
+  explicit TcpStream(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
+
+  Result<void> open() override {
+    ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+    close();
+    const Steady deadline = steady_now() + endpoint_.connect_timeout;
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV;
+    addrinfo* list = nullptr;
+    const int failed =
+        ::getaddrinfo(endpoint_.host.c_str(), std::to_string(endpoint_.tcp_port).c_str(), &hints, &list);
+    if (failed != 0) {
+      return Error{Fault::unplugged, "the host name \"" + endpoint_.host + "\" cannot be resolved (" +
+                                         ::gai_strerror(failed) + "): check host and the name server"};
+    }
+    const Addresses addresses(list);
+    int error = EADDRNOTAVAIL;
+    for (const addrinfo* each = list; each != nullptr; each = each->ai_next) {
+      // Each address gets an equal share of the time that is left.
+      long others = 0;
+      for (const addrinfo* later = each->ai_next; later != nullptr; later = later->ai_next) ++others;
+      const Steady now = steady_now();
+      UniqueFd fd(::socket(each->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, each->ai_protocol));
+      error = fd ? connect_one(fd.get(), *each, now + (deadline - now) / (others + 1)) : errno;
+      if (error != 0) continue;
+      tune(fd.get());
+      fd_ = std::move(fd);
+      (void)wait_input(-1, steady_now() + endpoint_.connect_delay, -1);
+      return {};
+    }
+    return Error{Fault::unplugged, "no connection to " + name() + ": " + advice_for(error)};
+  }
+
+  void close() noexcept override { fd_.reset(); }
+  [[nodiscard]] int fd() const override { return fd_.get(); }
+
+  Result<std::size_t> read_some(std::span<std::uint8_t> into) override {
+    const ssize_t got = ::recv(fd_.get(), into.data(), into.size(), MSG_DONTWAIT);
+    if (got > 0) return static_cast<std::size_t>(got);
+    if (got == 0) return Error{Fault::unplugged, name() + " closed the connection"};
+    if (errno == EAGAIN || errno == EINTR) return std::size_t{0};
+    return Error{Fault::unplugged, "connection to " + name() + " lost: " + error_text(errno)};
+  }
+
+  Result<void> write_all(std::span<const std::uint8_t> bytes, Steady deadline) override {
+    while (!bytes.empty()) {
+      const ssize_t sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (sent > 0) {
+        bytes = bytes.subspan(static_cast<std::size_t>(sent));
+      } else if (errno == EAGAIN) {
+        if (!wait_writable(fd_.get(), deadline)) return Error{Fault::timeout, name() + " takes no data"};
+      } else if (errno != EINTR) {
+        return Error{Fault::unplugged, "connection to " + name() + " lost: " + error_text(errno)};
+      }
+    }
+    return {};
+  }
+
+  [[nodiscard]] Duration character_time() const override { return Duration{0}; }
+  [[nodiscard]] Duration frame_silence() const override { return Duration{0}; }
+  [[nodiscard]] std::string name() const override {
+    return endpoint_.host + ":" + std::to_string(endpoint_.tcp_port);
+  }
+
+ private:
+  static std::string advice_for(int error) {
+    switch (error) {
+      case ECONNREFUSED:
+        return "refused; is this the right tcp_port, and does the device allow another client?";
+      case ETIMEDOUT:
+        return "no answer; is the device switched on and in this network?";
+      case EHOSTUNREACH:
+      case ENETUNREACH:
+        return "no route to it; check cable, address and network";
+      default:
+        return error_text(error);
+    }
+  }
+
+  Endpoint endpoint_;
+  UniqueFd fd_;
+};
+
+}  // namespace
+
+std::unique_ptr<Stream> tcp_stream(const Endpoint& endpoint) { return std::make_unique<TcpStream>(endpoint); }
+
+}  // namespace baudbridge

@@ -1,0 +1,37 @@
+#pragma once
+// What the configuration says about one bus, in the form that every protocol shares.
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/point.h"
+#include "core/time.h"
+
+namespace baudbridge {
+
+class Adapter;
+
+/// One device on a bus, as the schedule and the runner see it.
+struct DevicePlan {
+  std::string id;
+  std::vector<Point> points;  ///< the adapter keeps its own per-point data beside it, same order
+  Duration every{};           ///< zero: as often as the bus allows (polled), every frame (talking)
+  bool talks = false;         ///< it speaks by itself: it is listened to, not polled
+  Duration silence{};         ///< talking devices: quiet for longer than this is a timeout; zero: never
+};
+
+/// One bus with its devices. Plain data but for `make`.
+struct BusPlan {
+  std::string id;
+  std::string adapter;
+  std::vector<DevicePlan> devices;
+  /// Makes the bus's adapter; called once, before its thread starts. Captures the adapter's own configuration.
+  std::function<std::unique_ptr<Adapter>()> make;
+  /// Time on the wire of reading everything once in its period, as a share of the time there is (1.0 = full);
+  /// negative: not known for this protocol.
+  double load = -1.0;
+  std::string load_detail;  ///< "3 devices, 5 requests, 87 ms of line time a second at 19200 baud"
+};
+
+}  // namespace baudbridge
