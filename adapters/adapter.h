@@ -17,9 +17,8 @@
 namespace baudbridge {
 
 /// One visit to a bus: which device is to be read (or listened to), until when, and what came of it.
-/// It stamps device and time, so no adapter can forget to. Values are raw: scaling, bounds, "not available", mapping and
-/// rounding are done by report(), once for all protocols (shaping.h).
-/// Threads: the bus's.
+/// It stamps device and time, so no adapter can forget to. Values are raw: scaling, bounds, "not available", mapping
+/// and rounding are done by report(), once for all protocols (shaping.h). Threads: the bus's.
 class Round {
  public:
   struct Limits {
@@ -60,6 +59,9 @@ class Round {
   // What the runner looks at afterwards.
   [[nodiscard]] const std::vector<Reading>& readings() const { return readings_; }
   [[nodiscard]] std::vector<Reading> take_readings() { return std::move(readings_); }
+  /// For each reading its point's index, or kUnlisted.
+  [[nodiscard]] std::span<const std::size_t> reading_points() const { return reading_points_; }
+  static constexpr std::size_t kUnlisted = static_cast<std::size_t>(-1);
   [[nodiscard]] bool silent() const { return silent_; }
   [[nodiscard]] const Error& silence() const { return silence_; }
   [[nodiscard]] bool answered() const { return answered_; }  ///< at least one value or a fault that an answer carried
@@ -68,11 +70,14 @@ class Round {
   [[nodiscard]] unsigned late_replies() const { return late_replies_; }
 
  private:
+  void add(std::size_t point, std::string_view id, Result<Value> value);
+
   const DevicePlan* device_;
   std::size_t device_index_;
   std::vector<std::size_t> due_;
   Limits limits_;
   std::vector<Reading> readings_;
+  std::vector<std::size_t> reading_points_;
   std::vector<Duration> responses_;
   std::optional<Steady> answered_at_;
   Error silence_;
@@ -93,8 +98,8 @@ class Adapter {
   virtual void close() noexcept = 0;            ///< also after a failed open
 };
 
-/// The second, small interface of adapters that can write to devices: implemented beside Adapter, found by dynamic_cast.
-/// Threads: the bus's, between polls.
+/// The second, small interface of adapters that can write to devices: implemented beside Adapter, found by
+/// dynamic_cast. Threads: the bus's, between polls.
 class Writer {
  public:
   virtual ~Writer() = default;
