@@ -55,20 +55,6 @@ std::optional<Value> scaled_exactly(std::int64_t raw, const Point& point) {
   return Value{result};
 }
 
-/// Raw integer -> value; `decimals` of the configuration comes later.
-Value scaled_integer(const Value& raw, const Point& point) {
-  if (const auto* number = std::get_if<std::int64_t>(&raw)) {
-    if (auto exact = scaled_exactly(*number, point)) return *exact;
-  } else if (const auto* number = std::get_if<std::uint64_t>(&raw)) {
-    if (*number <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
-      if (auto exact = scaled_exactly(static_cast<std::int64_t>(*number), point)) return *exact;
-    }
-  }
-  const double value = as_double(raw) * point.scale + point.offset;
-  if (point.decimals) return value;  // rounded once, by the configuration
-  return rounded(value, std::max(decimals_of(point.scale), decimals_of(point.offset)));
-}
-
 /// The whole number that a raw value is, where it is one: the key of `map`.
 std::optional<std::int64_t> whole_number(const Value& raw) {
   if (const auto* flag = std::get_if<bool>(&raw)) return *flag ? 1 : 0;
@@ -78,6 +64,19 @@ std::optional<std::int64_t> whole_number(const Value& raw) {
     if (is_whole(*number) && std::fabs(*number) < kTwoTo63) return static_cast<std::int64_t>(*number);
   }
   return std::nullopt;
+}
+
+/// Raw integer -> value; `decimals` of the configuration comes later.
+Value scaled_integer(const Value& raw, const Point& point) {
+  if (const auto number = whole_number(raw)) {
+    const auto* large = std::get_if<std::uint64_t>(&raw);
+    if (large == nullptr || *large <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+      if (auto exact = scaled_exactly(*number, point)) return *exact;
+    }
+  }
+  const double value = as_double(raw) * point.scale + point.offset;
+  if (point.decimals) return value;  // rounded once, by the configuration
+  return rounded(value, std::max(decimals_of(point.scale), decimals_of(point.offset)));
 }
 
 bool is_not_available(const Point& point, const Value& raw, std::optional<std::uint64_t> bits) {
