@@ -1,0 +1,165 @@
+#include "src/gateway.h"
+
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <utility>
+
+#include "bridge/paho_transport.h"
+#include "core/log.h"
+
+namespace baudbridge {
+namespace {
+
+/// What may wait in memory while a disk stalls: a second of the fastest bus, an hour of a usual one.
+constexpr std::size_t kMailbox_bytes = 8U << 20;
+
+/// A thread is told from a busy one when it has been away for so many times what it promised.
+constexpr int kPatience = 3;
+
+std::uint64_t random_seed() {
+  std::uint64_t seed = 0;
+  if (::getrandom(&seed, sizeof seed, GRND_NONBLOCK) == static_cast<ssize_t>(sizeof seed)) return seed;
+  // Early in a boot there may be no randomness yet; the clock is different enough from gateway to gateway.
+  return static_cast<std::uint64_t>(Clock().now().boot.count()) * 2654435761U + static_cast<std::uint64_t>(::getpid());
+}
+
+/// The folder is made, with its parents, for us alone. Errors are the queue's to tell when it opens its files in it.
+void make_private_directory(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::create_directories(path, error)) ::chmod(path.c_str(), 0700);
+}
+
+UplinkOptions uplink_options(const Config& config, const Clock& clock) {
+  UplinkOptions options;
+  options.broker = config.broker;
+  options.publish = config.publish;
+  options.drain = config.queue.drain;
+  options.drain_rate = config.queue.drain_rate;
+  options.version = BAUDBRIDGE_VERSION;
+  options.boot = clock.boot_id();
+  options.seed = random_seed();
+  return options;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Gateway>> Gateway::open(Config config) {
+  if (config.broker.servers.empty()) return Error{Fault::config, config.file + ": " + kUrlsMissing};
+  make_private_directory(config.queue.state_dir);
+  make_private_directory(config.queue.runtime_dir);
+  const Clock clock;
+  auto outbox = Outbox::open(config.queue, clock.now(), clock.boot_id());
+  if (!outbox) {
+    // Not a matter of the configuration, whatever the queue calls it: the exit status is 1.
+    Error error = outbox.error();
+    if (error.kind == Fault::config) error.kind = Fault::io;
+    return in_context("queue", std::move(error));
+  }
+  return std::unique_ptr<Gateway>(new Gateway(std::move(config), clock, std::move(*outbox)));
+}
+
+Gateway::Gateway(Config config, const Clock& clock, std::unique_ptr<Outbox> outbox)
+    : config_(std::move(config)),
+      clock_(clock),
+      mailbox_(kMailbox_bytes),
+      outbox_(std::move(outbox)),
+      transport_(paho_transport(config_.broker, config_.publish,
+                                [this](LinkEvent event) { mailbox_.signal(std::move(event)); })),
+      uplink_(uplink_options(config_, clock_), make_commands(config_.buses), *outbox_, *transport_, clock_.now()),
+      uplink_thread_(mailbox_, uplink_, clock_) {
+  make_runners(std::exchange(config_.buses, {}));
+}
+
+Gateway::~Gateway() {
+  (void)stop();
+}
+
+Commands Gateway::make_commands(const std::vector<BusPlan>& buses) {
+  std::vector<CommandTarget> targets;
+  for (const auto& bus : buses) {
+    for (const auto& device : bus.devices) targets.push_back({device.id, device.points});
+  }
+  return {config_.publish, std::move(targets), [this](const WriteRequest& request) { return write(request); }};
+}
+
+void Gateway::make_runners(std::vector<BusPlan> buses) {
+  for (auto& bus : buses) {
+    std::vector<std::string> devices;
+    for (const auto& device : bus.devices) devices.push_back(device.id);
+    runners_.push_back(std::make_unique<Runner>(
+        std::move(bus),
+        [this](Intake intake) {
+          const std::size_t size_bytes = intake_size_bytes(intake);
+          mailbox_.post(std::move(intake), size_bytes);
+        },
+        clock_));
+    for (auto& device : devices) runner_of_.emplace(std::move(device), runners_.back().get());
+  }
+}
+
+bool Gateway::write(const WriteRequest& request) {
+  const auto found = runner_of_.find(request.device);
+  return found != runner_of_.end() && found->second->write(request);
+}
+
+void Gateway::start() {
+  started_ = true;
+  uplink_thread_.start();
+  for (auto& runner : runners_) runner->start();
+}
+
+bool Gateway::stop() {
+  if (!started_) return true;
+  started_ = false;
+  const bool buses_ended = join_buses();
+  // Closes the mailbox first, so a bus that still hangs cannot keep the uplink busy.
+  uplink_ended_ = std::async(std::launch::async, [this] { uplink_thread_.stop(); });
+  if (uplink_ended_.wait_for(kStopUplink) != std::future_status::ready) {
+    log::error("uplink: does not end within " + duration_text(kStopUplink) +
+               ", the disk may be stuck: leaving without it; what is not on disk yet is in " +
+               config_.queue.runtime_dir);
+    return false;
+  }
+  return buses_ended;
+}
+
+/// True: all have ended.
+bool Gateway::join_buses() {
+  for (auto& runner : runners_) runner->request_stop();
+  joined_ = 0;
+  buses_ended_ = std::async(std::launch::async, [this] {
+    for (auto& runner : runners_) {
+      runner->join();
+      ++joined_;
+    }
+  });
+  if (buses_ended_.wait_for(kStopBuses) == std::future_status::ready) return true;
+  const std::size_t at = joined_;
+  if (at < runners_.size()) {
+    log::error("bus " + runners_[at]->bus() +
+               ": hangs in a call to its device that does not return: leaving without it");
+  }
+  return false;
+}
+
+void Gateway::ask(std::function<void(Uplink&, const Now&)> request) {
+  mailbox_.signal(UplinkSignal{ControlRequest{std::move(request)}});
+}
+
+std::optional<std::string> Gateway::hanging() const {
+  const Steady now = clock_.now().steady;
+  const auto away = [&](const std::string& name, Steady heartbeat, Duration promise) -> std::optional<std::string> {
+    if (now - heartbeat <= promise * kPatience) return std::nullopt;
+    return name + ": no sign of life for " + duration_text(now - heartbeat);
+  };
+  if (auto text = away("uplink", uplink_thread_.heartbeat(), UplinkThread::kPromise)) return text;
+  for (const auto& runner : runners_) {
+    if (auto text = away("bus " + runner->bus(), runner->heartbeat(), runner->promise())) return text;
+  }
+  return std::nullopt;
+}
+
+}  // namespace baudbridge
