@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -87,6 +88,7 @@ class Settings {
   void report(const std::string& key, const std::string& what, bool warning);
 
   const ConfigNode* table_;
+  std::shared_ptr<const ConfigNode> empty_;  ///< what table_ is, where the configuration has no such table
   std::string path_;  ///< "device.point" for messages
   std::vector<Problem>* problems_;
   std::set<std::string> known_;

@@ -1,6 +1,7 @@
 #pragma once
 // Time is passed in: only thread loops hold a Clock, everything below them is handed a Now.
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -37,8 +38,22 @@ struct Taken {
   return Taken{now.utc, now.boot, boot, now.utc_synced};
 }
 
-/// The machine's clocks.
-/// Threads: any; it has no state but the cached answer to "is the system clock set", which is asked at most every second.
+/// The machine's clocks, and the answer to "has the system clock been set?".
+///
+/// It counts as set when, in this order,
+///  1. it is not before the moment this program was built (a board without a clock chip starts in the past), and
+///  2. the kernel says it is kept right (adjtimex(2): no STA_UNSYNC), or
+///  3. systemd-timesyncd has set it since the start (/run/systemd/timesync/synchronized), or
+///  4. it was right from the start: a clock chip set it (/sys/class/rtc/rtc*/hctosys, the chip's own date being
+///     plausible: one without a battery starts in 1970), or the hypervisor this machine runs on, or
+///  5. nobody can tell: the kernel may not be asked (a container, a sandbox) and no timesyncd is at work.
+/// What is left is a board that waits for its time: unsynced, until 2 or 3.
+///
+/// $BAUDBRIDGE_CLOCK_SYNCED overrides all of it: "1" set, "0" not set, otherwise a file that is there once the clock is
+/// set. It is there for tests, and for boards whose time is set in a way that the kernel is not told about.
+///
+/// Threads: any; it has no state but the cached answer, which is worked out at most every second.
+/// Cost:    three reads of the vDSO, no system call but once a second.
 class Clock {
  public:
   Clock();
@@ -46,8 +61,13 @@ class Clock {
   [[nodiscard]] const BootId& boot_id() const { return boot_id_; }
 
  private:
+  [[nodiscard]] bool synced_at(std::int64_t steady_s) const;
+  [[nodiscard]] bool ask_synced() const;
+
   BootId boot_id_{};
-  bool has_clock_chip_ = false;
+  bool has_clock_chip_ = false;                   ///< the clock was right when the machine started: rule 4
+  std::string override_;                          ///< $BAUDBRIDGE_CLOCK_SYNCED
+  mutable std::atomic<std::int64_t> cached_{-1};  ///< second of the question * 2 + answer; -1: never asked
 };
 
 /// "2026-11-24T16:12:29.123Z" (RFC 3339).
