@@ -13,7 +13,11 @@ namespace baudbridge {
 
 enum class Parity { none, even, odd };
 /// Direction control of an RS-485 transceiver.
-enum class Rs485Mode { off, kernel, rts };  ///< off: the adapter switches itself; kernel: TIOCSRS485; rts: toggled by us
+enum class Rs485Mode {
+  off,
+  kernel,
+  rts
+};  ///< off: the adapter switches itself; kernel: TIOCSRS485; rts: toggled by us
 
 /// How a serial line is to be opened: the keys of a [[bus]] on a serial port.
 struct LineConfig {
@@ -51,13 +55,15 @@ class SerialPort {
   static SerialPort adopt(UniqueFd fd, const LineConfig& config);
 
   SerialPort(SerialPort&&) noexcept = default;
-  SerialPort& operator=(SerialPort&&) noexcept = default;
+  SerialPort& operator=(SerialPort&& other) noexcept;
   ~SerialPort();
 
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] const LineConfig& config() const { return config_; }
   [[nodiscard]] const std::string& node() const { return node_; }  ///< what the name resolved to
-  [[nodiscard]] const std::string& advice() const { return advice_; }  ///< e.g. USB latency timer too long; may be empty
+  [[nodiscard]] const std::string& advice() const {
+    return advice_;
+  }  ///< e.g. USB latency timer too long; may be empty
 
   /// Waits until bytes are there, the deadline passes (timeout), wake_fd becomes readable (closed), or the line is gone
   /// (unplugged). wake_fd -1: none.
