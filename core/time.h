@@ -57,6 +57,9 @@ struct Taken {
 class Clock {
  public:
   Clock();
+  Clock(const Clock& other)
+      : boot_id_(other.boot_id_), has_clock_chip_(other.has_clock_chip_), override_(other.override_) {}
+  Clock& operator=(const Clock&) = delete;
   [[nodiscard]] Now now() const;
   [[nodiscard]] const BootId& boot_id() const { return boot_id_; }
 
