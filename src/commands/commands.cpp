@@ -1,0 +1,10 @@
+#include "src/commands/commands.h"
+
+namespace baudbridge {
+
+std::vector<Command> all_commands() {
+  return {
+  };
+}
+
+}  // namespace baudbridge
