@@ -30,6 +30,7 @@ Uplink::Uplink(UplinkOptions options, Commands commands, Outbox& outbox, Transpo
 
 void Uplink::accept(Intake intake, const Now& now) {
   if (auto* sample = std::get_if<Sample>(&intake)) {
+    if (tap_) tap_(*sample);
     outbox_.accept(Record{0, std::move(sample->device), sample->taken, std::move(sample->readings)}, now);
   } else if (auto* device = std::get_if<DeviceState>(&intake)) {
     announcements_.device(std::move(*device), keeper_.is_up());

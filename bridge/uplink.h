@@ -1,6 +1,7 @@
 #pragma once
 // The thinking part of the bridge: what to send, when, and what an answer means. No thread, no clock.
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -58,6 +59,8 @@ class Uplink {
   [[nodiscard]] std::string health(const Now& now) const { return health_json(status(now)); }
   [[nodiscard]] Outbox& outbox() { return outbox_; }
   [[nodiscard]] bool link_is_up() const { return keeper_.is_up(); }
+  /// `tap` sees every sample on its way into the outbox, for `watch`; null: nobody looks.
+  void set_tap(std::function<void(const Sample&)> tap) { tap_ = std::move(tap); }
 
   static constexpr Duration kStopPublishing = std::chrono::seconds(2);
   static constexpr Duration kStopFarewell = std::chrono::seconds(1);
@@ -113,6 +116,7 @@ class Uplink {
   Announcements announcements_;
   ClockWatch clock_;
   std::map<std::string, BusReport> buses_;
+  std::function<void(const Sample&)> tap_;
   Notices notices_;
 
   struct Gathered {
