@@ -22,9 +22,9 @@ struct Visit {
 
 /// What came of a visit.
 struct VisitOutcome {
-  bool silent = false;                ///< it answered nothing at all
-  Duration spent{};                   ///< time on the bus
-  std::optional<Steady> rest_until;   ///< not to be asked before (a late reply may still come)
+  bool silent = false;               ///< it answered nothing at all
+  Duration spent{};                  ///< time on the bus
+  std::optional<Steady> rest_until;  ///< not to be asked before (a late reply may still come)
 };
 
 /// Says whose turn it is on one bus. Each point has its period; those of one device that fall together share a visit;
@@ -55,41 +55,52 @@ class Schedule {
   [[nodiscard]] double stretch() const;
 
  private:
-  struct Group {  ///< the points of a device that have the same period
-    Duration every{};
-    Steady due{};
+  struct Group {       ///< the points of a device that have the same period
+    Duration every{};  ///< zero: greedy, takes what is left
+    Steady due{};      ///< from then on it may be visited
+    Steady nominal{};  ///< when it should have been visited, had every visit been in time: what lateness is counted by
+    Steady last{};     ///< start of its last visit
+    bool visited = false;
     std::vector<std::size_t> points;
   };
   struct Device {
     std::vector<Group> groups;
-    Duration base{};       ///< shortest period that is not zero
-    Duration phase{};      ///< its place within the period
-    Steady last{};         ///< start of the last visit
+    Duration base{};   ///< shortest period that is not zero
+    Duration phase{};  ///< its place within the period
+    Steady last{};     ///< start of the last visit
     Steady rest_until{};
-    Duration probe_cost{};
-    double stretch = 1.0;
-    unsigned failures = 0;  ///< silent visits in a row
-    bool greedy = false;    ///< has points with every = 0
+    Duration silent_cost{};  ///< what its last silent visit took
+    double stretch = 1.0;    ///< measured period / period, smoothed
+    unsigned failures = 0;   ///< silent visits in a row
+    bool visited = false;
+    bool greedy = false;  ///< has points with every = 0
     bool talks = false;
+    [[nodiscard]] bool polled() const { return !talks && !groups.empty(); }
   };
 
-  [[nodiscard]] Visit make_visit(std::size_t index, const Now& now, bool whole) const;
+  void place_phases();
+  [[nodiscard]] Visit make_visit(std::size_t index, const Now& now) const;
+  [[nodiscard]] Visit make_probe(std::size_t index, const Now& now) const;
   [[nodiscard]] std::optional<std::size_t> most_late(const Now& now) const;
   [[nodiscard]] std::optional<std::size_t> greediest(const Now& now, Duration waiting_at_least) const;
   [[nodiscard]] std::optional<std::size_t> probe(const Now& now) const;
+  [[nodiscard]] std::optional<std::size_t> next_talker() const;
   [[nodiscard]] Steady probe_at(const Device& device) const;
+  [[nodiscard]] Steady probes_affordable_at() const;
   [[nodiscard]] Steady due_at(const Device& device) const;
   [[nodiscard]] bool anyone_answers() const;
+  [[nodiscard]] bool saturated() const;
+  [[nodiscard]] double probe_share() const;
   void earn(const Now& now);
-  void advance_group(Group& group, const Device& device, const Now& begun) const;
+  void advance(Device& device, Group& group, Steady begun);
+  [[nodiscard]] Steady next_due(const Device& device, const Group& group, Steady begun) const;
 
   std::vector<Device> devices_;
+  Steady origin_{};  ///< of the grid on which phases lie
   std::size_t last_talker_ = 0;
   std::uint64_t late_visits_ = 0;
   Duration budget_{};  ///< bus time that probing may use; negative after it cost more than it had
   Steady earned_at_{};
-  Steady begun_at_{};
-  Duration busy_{};    ///< bus time used since earned_at_
 };
 
 }  // namespace baudbridge
