@@ -4,6 +4,7 @@ namespace baudbridge {
 
 std::vector<Command> all_commands() {
   return {
+      run_command(),
   };
 }
 

@@ -8,6 +8,7 @@
 namespace baudbridge {
 
 // Each describes one subcommand: its help, its options, and the function that runs it.
+[[nodiscard]] Command run_command();
 [[nodiscard]] Command check_command();
 [[nodiscard]] Command read_command();
 [[nodiscard]] Command ports_command();

@@ -1,0 +1,80 @@
+#include "src/control_requests.h"
+
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "bridge/announcements.h"
+#include "bridge/json_text.h"
+#include "src/gateway.h"
+#include "src/latest_values.h"
+
+namespace baudbridge {
+namespace {
+
+using nlohmann::json;
+
+/// Nothing but a JSON object will do; deep nesting is cut off by its size.
+std::optional<json> parse(const std::string& line) {
+  json request = json::parse(line, nullptr, false);
+  if (request.is_discarded() || !request.is_object()) return std::nullopt;
+  return request;
+}
+
+std::string word(const json& request, const char* key) {
+  const auto found = request.find(key);
+  return found != request.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+}  // namespace
+
+std::string refusal_json(const std::string& error) {
+  std::string line;
+  JsonObject object(line);
+  object.flag("ok", false).text("error", error);
+  object.close();
+  return line;
+}
+
+void ControlRequests::answer(const std::string& request, const ControlReply& reply, Steady now) {
+  const auto asked = parse(request);
+  if (!asked) return reply(refusal_json("a request is one line of JSON: {\"do\":\"status\"}"));
+  const std::string what = word(*asked, "do");
+  if (what == "status") return status(reply);
+  if (what == "values") return values(reply, now);
+  reply(refusal_json("there is no request \"" + what + "\""));
+}
+
+void ControlRequests::status(const ControlReply& reply) {
+  std::string head;
+  append_json_string(head, gateway_.config().gateway.id);
+  head = R"({"ok":true,"gateway":)" + head + R"(,"config":)";
+  append_json_string(head, gateway_.config().file);
+  head += ",\"pid\":" + std::to_string(::getpid()) + ",\"status\":";
+  gateway_.ask([head = std::move(head), reply](Uplink& uplink, const Now& now) {
+    reply(head + status_json(uplink.status(now)) + "}");
+  });
+}
+
+void ControlRequests::values(const ControlReply& reply, Steady now) {
+  asked_at_ = now;
+  if (!values_) {
+    values_ = std::make_shared<LatestValues>();
+    gateway_.ask([values = values_](Uplink& uplink, const Now&) {
+      uplink.set_tap([values](const Sample& sample) { values->take(sample); });
+    });
+  }
+  gateway_.ask([values = values_, reply](Uplink& uplink, const Now& at) {
+    reply(R"({"ok":true,"values":)" + values->json() + R"(,"status":)" + status_json(uplink.status(at)) + "}");
+  });
+}
+
+void ControlRequests::tidy(Steady now) {
+  if (!values_ || now - asked_at_ < kWatchedFor) return;
+  values_.reset();
+  gateway_.ask([](Uplink& uplink, const Now&) { uplink.set_tap(nullptr); });
+}
+
+}  // namespace baudbridge
