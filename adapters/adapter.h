@@ -36,6 +36,7 @@ class Round {
   [[nodiscard]] std::span<const std::size_t> due() const { return due_; }
   [[nodiscard]] Steady deadline() const { return limits_.deadline; }
   [[nodiscard]] bool stop() const { return limits_.stop.stop_requested(); }
+  [[nodiscard]] const std::stop_token& stop_token() const { return limits_.stop; }
   [[nodiscard]] int wake_fd() const { return limits_.wake_fd; }
 
   /// A raw value of a point (index into device().points). It is shaped here: the reading may become a fault.
