@@ -31,6 +31,56 @@ enum class Outcome { acknowledged, set_aside };
 /// Which end of the queue to take from: with drain "live-first" new records do not wait behind the backlog.
 enum class Lane { fifo, live, backlog };
 
+/// Where a record is kept.
+enum class Where { tail, store, set_aside };
+
+/// One record of a listing.
+struct QueueEntry {
+  Record record;
+  Where where = Where::store;
+  std::uint64_t size_bytes = 0;  ///< as it is stored
+  std::string why;               ///< set_aside: the reason
+  bool retry = false;            ///< set_aside: to be tried again every 15 minutes
+};
+
+/// A place in a listing: first the queued records by seq, then those set aside by seq.
+struct PageMark {
+  bool set_aside = false;
+  Seq after = 0;
+};
+
+struct QueuePage {
+  std::vector<QueueEntry> entries;
+  std::optional<PageMark> next;  ///< none: this was the last page
+};
+
+/// A record that comes back from an export (see queue_file.h).
+struct ImportRecord {
+  std::string queue_id;  ///< of the queue it was exported from
+  Record record;
+  bool set_aside = false;
+  std::string why;
+  bool retry = false;
+};
+
+struct ImportReport {
+  std::uint64_t imported = 0;    ///< with their own numbers: they come from this queue
+  std::uint64_t renumbered = 0;  ///< from another queue: at the end, with new numbers
+  std::uint64_t present = 0;     ///< are in this queue already, left as they are
+};
+
+/// What to acknowledge by hand.
+struct PurgeOrder {
+  bool queued = true;
+  bool set_aside = true;
+  std::optional<Duration> older_than;  ///< only what was accepted longer ago than this, by the clock that max_age uses
+};
+
+struct PurgeReport {
+  std::uint64_t records = 0;
+  bool finished = true;  ///< false: there is more, call again
+};
+
 struct SetAside {
   Record record;
   std::string why;      ///< "0x99 payload format invalid"
@@ -43,6 +93,9 @@ struct QueueReport {
   std::uint64_t in_tail = 0;
   std::uint64_t in_store = 0;
   std::uint64_t store_bytes = 0;  ///< all files together
+  std::uint64_t max_size_bytes = 0;
+  std::uint64_t tail_bytes = 0;
+  std::string queue_id;           ///< 32 hexadecimal digits, new for each queue ever made
   Seq last_seq = 0;
   std::optional<Milliseconds> oldest;  ///< utc of the oldest queued record as it was taken
   bool durable = true;                 ///< false while the disk refuses
@@ -55,7 +108,7 @@ struct QueueReport {
 ///          aside and what is readable in it is queued again.
 class Outbox {
  public:
-  /// Opens or creates both files. Error only when a store was written by a newer version (it is left as it is), or
+  /// Opens or creates both files: <state_dir>/queue.db and <runtime_dir>/tail.db. Error only when a store was written by a newer version (it is left as it is), or
   /// when another process holds the queue.
   static Result<std::unique_ptr<Outbox>> open(const QueueConfig& config, const Now& now, const BootId& boot);
   virtual ~Outbox() = default;
@@ -89,6 +142,14 @@ class Outbox {
   virtual std::vector<SetAside> set_aside(std::size_t limit) = 0;
   /// Puts set-aside records back into the queue; all, only these, or only those marked retry. How many there were.
   virtual std::uint64_t requeue_set_aside(const std::vector<Seq>& seqs, bool only_retry) = 0;
+
+  // For the control socket and the command line, page by page, so that none of them holds up the uplink for long.
+
+  virtual Result<QueuePage> list(const PageMark& from, std::size_t limit) = 0;
+  /// Records of this queue keep their numbers (those in it already are left alone); those of another queue get new ones.
+  virtual Result<ImportReport> import(std::vector<ImportRecord> records, const Now& now) = 0;
+  /// Acknowledges by hand at most `limit` records, oldest first.
+  virtual Result<PurgeReport> purge(const PurgeOrder& order, std::size_t limit, const Now& now) = 0;
 
   virtual void remember(const Anchor& anchor) = 0;
   [[nodiscard]] virtual const Timeline& timeline() const = 0;

@@ -1,0 +1,67 @@
+#pragma once
+// What the command line does with a queue's files while no service runs on them; also with a card from another machine.
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+#include "offline_queue/outbox.h"
+
+namespace baudbridge {
+
+/// The files of one queue. tail may be empty: only the store's file, as with another machine's card.
+struct QueuePlaces {
+  std::string store;
+  std::string tail;
+};
+[[nodiscard]] QueuePlaces queue_places(const QueueConfig& config);
+
+/// Looks into a queue and changes nothing: no byte of it, and no file is made beside it.
+/// Threads: none of its own; one caller.
+/// Errors:  closed when a running service (or anything else) holds the file: ask the service through its socket;
+///          io when it cannot be read; protocol when it is damaged or no queue; refused when a newer version wrote it.
+class QueueView {
+ public:
+  static Result<std::unique_ptr<QueueView>> open(const QueuePlaces& places);
+  virtual ~QueueView() = default;
+  [[nodiscard]] virtual QueueReport report() = 0;
+  virtual Result<QueuePage> list(const PageMark& from, std::size_t limit) = 0;
+};
+
+struct VerifyReport {
+  std::uint64_t records = 0;          ///< queued and set aside, that are whole
+  std::uint64_t damaged = 0;          ///< whose checksum does not fit
+  std::vector<std::string> problems;  ///< in words; at most a hundred
+  [[nodiscard]] bool whole() const { return damaged == 0 && problems.empty(); }
+};
+
+/// Reads every record, compares the checksums, checks the file's structure and the books. Changes nothing.
+/// progress: called now and then with the records so far; false ends it.
+using Progress = std::function<bool(std::uint64_t records)>;
+Result<VerifyReport> verify_queue(const QueuePlaces& places, const Progress& progress = {});
+
+struct SalvageReport {
+  std::uint64_t records = 0;    ///< queued in the new file
+  std::uint64_t set_aside = 0;  ///< set aside in the new file
+  std::uint64_t damaged = 0;    ///< places that look like a record but are not whole
+  bool structure_lost = false;  ///< the file's own structure could not be followed everywhere: pages were searched one by one
+};
+
+/// Reads what is readable in a damaged, foreign or cut file (and in its -wal file, if there is one) and writes it to a new
+/// queue file, which must not exist. The damaged file is not changed.
+Result<SalvageReport> salvage_queue(const std::string& damaged, const std::string& fresh, const Progress& progress = {});
+
+/// A queue opened to be changed (import, purge, requeue) while no service runs on it. It has no caps: nothing is dropped.
+/// End with persist(now, true). Error as Outbox::open.
+Result<std::unique_ptr<Outbox>> open_queue_file(const QueuePlaces& places, const Now& now, const BootId& boot);
+
+/// One record as a line of JSON without the line feed: readable fields first (seq, device, ts, values, faults, where, why), then
+/// "record", the stored bytes in base64, and "crc32c" over them; these two are what import reads.
+[[nodiscard]] std::string export_line(const QueueEntry& entry, const std::string& queue_id);
+/// Error (protocol) says what is wrong with the line; a record whose bytes do not fit the checksum is refused.
+Result<ImportRecord> parse_export_line(std::string_view line);
+
+}  // namespace baudbridge
