@@ -56,6 +56,8 @@ class Round {
   /// How long the device took to answer; feeds the report of response times. May be called several times a visit.
   void responded_in(Duration response) { responses_.push_back(response); }
   void count_late_reply() { ++late_replies_; }
+  /// The device is not to be visited again before: a late reply may still come, or it needs a pause.
+  void rest_until(Steady until) { rest_until_ = until; }
 
   // What the runner looks at afterwards.
   [[nodiscard]] const std::vector<Reading>& readings() const { return readings_; }
@@ -69,6 +71,7 @@ class Round {
   [[nodiscard]] std::optional<Steady> answered_at() const { return answered_at_; }
   [[nodiscard]] std::span<const Duration> responses() const { return responses_; }
   [[nodiscard]] unsigned late_replies() const { return late_replies_; }
+  [[nodiscard]] std::optional<Steady> rest_until() const { return rest_until_; }
 
  private:
   void add(std::size_t point, std::string_view id, Result<Value> value);
@@ -81,6 +84,7 @@ class Round {
   std::vector<std::size_t> reading_points_;
   std::vector<Duration> responses_;
   std::optional<Steady> answered_at_;
+  std::optional<Steady> rest_until_;
   Error silence_;
   unsigned late_replies_ = 0;
   bool silent_ = false;
@@ -109,6 +113,14 @@ class Writer {
   /// Result: the readings read back, raw values shaped. The error's text tells the user what to do.
   virtual Result<std::vector<Reading>> write(const DevicePlan& device, std::size_t device_index,
                                              std::span<const std::pair<std::size_t, Value>> points) = 0;
+};
+
+/// The third: an adapter that has seen something about its bus which the user should change (a USB adapter's latency
+/// timer). Found by dynamic_cast; asked about once a second, between polls.
+class Adviser {
+ public:
+  virtual ~Adviser() = default;
+  [[nodiscard]] virtual std::string advice() const = 0;  ///< empty: all is well
 };
 
 }  // namespace baudbridge

@@ -12,6 +12,12 @@ namespace baudbridge {
 
 class Adapter;
 
+/// A visit to a device ends after this long, unless its protocol needs longer (a meter that takes a minute to tell
+/// all).
+inline constexpr Duration kVisitLimit = std::chrono::seconds(10);
+/// Longest wait between two attempts to open a bus: a port is back within 3 s of being plugged in again.
+inline constexpr Duration kReopenAfter = std::chrono::seconds(2);
+
 /// One device on a bus, as the schedule and the runner see it.
 struct DevicePlan {
   std::string id;
@@ -28,6 +34,7 @@ struct BusPlan {
   std::vector<DevicePlan> devices;
   /// Makes the bus's adapter; called once, before its thread starts. Captures the adapter's own configuration.
   std::function<std::unique_ptr<Adapter>()> make;
+  Duration reopen_max = kReopenAfter;  ///< a bus that cannot be opened is tried again at least this often
   /// Time on the wire of reading everything once in its period, as a share of the time there is (1.0 = full);
   /// negative: not known for this protocol.
   double load = -1.0;
