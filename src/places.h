@@ -1,0 +1,25 @@
+#pragma once
+// Where things stand when the configuration does not say: contract section 2.
+#include <string>
+#include <vector>
+
+namespace baudbridge {
+
+inline constexpr const char* kDefaultConfigFile = "/etc/baudbridge/baudbridge.toml";
+
+/// $STATE_DIRECTORY (the first, if it names several), else $XDG_STATE_HOME/baudbridge, else ~/.local/state/baudbridge.
+[[nodiscard]] std::string default_state_dir();
+/// $RUNTIME_DIRECTORY (the first), else $XDG_RUNTIME_DIR/baudbridge, else /run/user/<uid>/baudbridge where there is
+/// one, else /run/baudbridge for root and /dev/shm/baudbridge-<uid> for everybody else: a RAM file system in any case.
+[[nodiscard]] std::string default_runtime_dir();
+/// Where the package installs loadable adapters.
+[[nodiscard]] std::string default_adapters_dir();
+/// $BAUDBRIDGE_PROFILES, then the folder of the profiles that ship with the program: beside the build tree for a
+/// program that was not installed, else <prefix>/share/baudbridge/profiles.
+[[nodiscard]] std::vector<std::string> shipped_profile_folders();
+/// The machine's name as an id: what an id cannot hold becomes "-"; "gateway" if nothing is left.
+[[nodiscard]] std::string default_gateway_id();
+/// `name`, if relative, is relative to the folder that `config_file` is in.
+[[nodiscard]] std::string beside(const std::string& config_file, const std::string& name);
+
+}  // namespace baudbridge
