@@ -2,34 +2,15 @@
 
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
-#include <optional>
 #include <utility>
 
 #include "bridge/announcements.h"
 #include "bridge/json_text.h"
 #include "src/gateway.h"
+#include "src/json.h"
 #include "src/latest_values.h"
 
 namespace baudbridge {
-namespace {
-
-using nlohmann::json;
-
-/// Nothing but a JSON object will do; deep nesting is cut off by its size.
-std::optional<json> parse(const std::string& line) {
-  json request = json::parse(line, nullptr, false);
-  if (request.is_discarded() || !request.is_object()) return std::nullopt;
-  return request;
-}
-
-std::string word(const json& request, const char* key) {
-  const auto found = request.find(key);
-  return found != request.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
-}  // namespace
-
 std::string refusal_json(const std::string& error) {
   std::string line;
   JsonObject object(line);
@@ -39,9 +20,9 @@ std::string refusal_json(const std::string& error) {
 }
 
 void ControlRequests::answer(const std::string& request, const ControlReply& reply, Steady now) {
-  const auto asked = parse(request);
-  if (!asked) return reply(refusal_json("a request is one line of JSON: {\"do\":\"status\"}"));
-  const std::string what = word(*asked, "do");
+  const auto asked = parse_json(request);
+  if (!asked || !asked->is_object()) return reply(refusal_json("a request is one line of JSON: {\"do\":\"status\"}"));
+  const std::string what = text_of(*asked, "do");
   if (what == "status") return status(reply);
   if (what == "values") return values(reply, now);
   reply(refusal_json("there is no request \"" + what + "\""));

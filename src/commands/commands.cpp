@@ -5,6 +5,8 @@ namespace baudbridge {
 std::vector<Command> all_commands() {
   return {
       run_command(),
+      status_command(),
+      watch_command(),
   };
 }
 

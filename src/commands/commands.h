@@ -9,6 +9,8 @@ namespace baudbridge {
 
 // Each describes one subcommand: its help, its options, and the function that runs it.
 [[nodiscard]] Command run_command();
+[[nodiscard]] Command status_command();
+[[nodiscard]] Command watch_command();
 [[nodiscard]] Command check_command();
 [[nodiscard]] Command read_command();
 [[nodiscard]] Command ports_command();
