@@ -1,1 +1,95 @@
-// to be filled in by this session
+#include "adapters/modbus/modbus_adapter.h"
+
+#include <memory>
+#include <utility>
+
+#include "adapters/adapter.h"
+#include "adapters/modbus/bus_load.h"
+#include "adapters/modbus/modbus_client.h"
+#include "adapters/modbus/modbus_config.h"
+#include "adapters/modbus/unit_reader.h"
+#include "adapters/modbus/unit_writer.h"
+
+namespace baudbridge {
+namespace {
+
+std::unique_ptr<ModbusClient> make_client(const ModbusConfig& config) {
+  switch (config.transport) {
+    case ModbusTransport::rtu:
+      return rtu_client(serial_stream(config.line), config.echo);
+    case ModbusTransport::rtu_over_tcp:
+      return rtu_client(tcp_stream(config.endpoint), false);
+    case ModbusTransport::tcp:
+      break;
+  }
+  return tcp_client(tcp_stream(config.endpoint));
+}
+
+/// All units of one bus behind one connection.
+/// Threads: the bus's.
+class ModbusAdapter : public Adapter, public Writer {
+ public:
+  explicit ModbusAdapter(ModbusConfig config) : config_(std::move(config)), client_(make_client(config_)) {
+    units_.reserve(config_.units.size());
+    for (const UnitConfig& unit : config_.units) units_.emplace_back(config_, unit);
+  }
+
+  Result<void> open() override { return client_->open(); }
+
+  void close() noexcept override { client_->close(); }
+
+  Result<void> poll(Round& round) override {
+    UnitReader& unit = units_[round.device_index()];
+    auto visited = unit.visit(*client_, round);
+    take_late_replies();
+    for (const Duration response : unit.link().take_responses()) round.responded_in(response);
+    for (unsigned late = unit.link().take_late(); late > 0; --late) round.count_late_reply();
+    return visited;
+  }
+
+  Result<std::vector<Reading>> write(const DevicePlan& device, std::size_t device_index,
+                                     std::span<const std::pair<std::size_t, Value>> points) override {
+    auto written = UnitWriter(config_, device, units_[device_index].link(), *client_).write(points);
+    take_late_replies();
+    return written;
+  }
+
+ private:
+  void take_late_replies() {
+    for (const LateReply& late : client_->take_late()) {
+      for (UnitReader& unit : units_) {
+        if (unit.unit().unit != late.unit) continue;
+        unit.link().came_late(late.response);
+        break;
+      }
+    }
+  }
+
+  const ModbusConfig config_;  ///< the units refer to it
+  std::unique_ptr<ModbusClient> client_;
+  std::vector<UnitReader> units_;
+};
+
+void parse(ModbusTransport transport, Settings& bus, std::span<DeviceSettings> devices, BusPlan& bus_plan) {
+  ModbusConfig config = parse_modbus(transport, bus, devices, bus_plan);
+  BusLoad load = bus_load(config, bus_plan);
+  bus_plan.load = load.share;
+  bus_plan.load_detail = std::move(load.detail);
+  bus_plan.make = [config = std::move(config)] { return std::make_unique<ModbusAdapter>(config); };
+}
+
+}  // namespace
+
+void parse_modbus_rtu(Settings& bus, std::span<DeviceSettings> devices, BusPlan& bus_plan) {
+  parse(ModbusTransport::rtu, bus, devices, bus_plan);
+}
+
+void parse_modbus_tcp(Settings& bus, std::span<DeviceSettings> devices, BusPlan& bus_plan) {
+  parse(ModbusTransport::tcp, bus, devices, bus_plan);
+}
+
+void parse_modbus_rtu_tcp(Settings& bus, std::span<DeviceSettings> devices, BusPlan& bus_plan) {
+  parse(ModbusTransport::rtu_over_tcp, bus, devices, bus_plan);
+}
+
+}  // namespace baudbridge

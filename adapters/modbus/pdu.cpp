@@ -39,9 +39,13 @@ Bytes read_request(Table table, std::uint16_t address, std::uint16_t count) {
   return request(read_function(table), address, count);
 }
 
-Bytes write_coil_request(std::uint16_t address, bool on) { return request(5, address, on ? 0xff00 : 0); }
+Bytes write_coil_request(std::uint16_t address, bool on) {
+  return request(5, address, on ? 0xff00 : 0);
+}
 
-Bytes write_register_request(std::uint16_t address, std::uint16_t value) { return request(6, address, value); }
+Bytes write_register_request(std::uint16_t address, std::uint16_t value) {
+  return request(6, address, value);
+}
 
 Bytes write_coils_request(std::uint16_t address, const std::vector<bool>& values) {
   Bytes bytes = request(15, address, static_cast<std::uint16_t>(values.size()));
@@ -61,7 +65,9 @@ Bytes write_registers_request(std::uint16_t address, std::span<const std::uint16
   return bytes;
 }
 
-Bytes identification_request(std::uint8_t level, std::uint8_t first_object) { return {43, 14, level, first_object}; }
+Bytes identification_request(std::uint8_t level, std::uint8_t first_object) {
+  return {43, 14, level, first_object};
+}
 
 ExpectedReply expected_reply(std::span<const std::uint8_t> asked) {
   ExpectedReply expected;
@@ -93,7 +99,8 @@ ExpectedReply expected_reply(std::span<const std::uint8_t> asked) {
 }
 
 std::optional<std::size_t> identification_size(std::span<const std::uint8_t> pdu) {
-  // Section 6.21: function, 14, level, conformity, more follows, next object, number of objects, then id, length, value.
+  // Section 6.21: function, 14, level, conformity, more follows, next object, number of objects, then id, length,
+  // value.
   if (pdu.size() < 7) return std::nullopt;
   std::size_t at = 7;
   for (unsigned left = pdu[6]; left > 0; --left) {
@@ -109,13 +116,13 @@ Result<void> check_reply(const ExpectedReply& expected, std::span<const std::uin
     return Error{Fault::exception, exception_text(pdu[1]), pdu[1]};
   }
   if (pdu[0] != expected.function) {
-    return Error{Fault::malformed, "it answered function " + std::to_string(pdu[0]) + " instead of " +
-                                       std::to_string(expected.function)};
+    return Error{Fault::malformed,
+                 "it answered function " + std::to_string(pdu[0]) + " instead of " + std::to_string(expected.function)};
   }
   const std::size_t wanted = expected.size != 0 ? expected.size : identification_size(pdu).value_or(0);
   if (pdu.size() != wanted) {
-    return Error{Fault::malformed, "it answered " + std::to_string(pdu.size()) + " bytes instead of " +
-                                       std::to_string(wanted)};
+    return Error{Fault::malformed,
+                 "it answered " + std::to_string(pdu.size()) + " bytes instead of " + std::to_string(wanted)};
   }
   if (!std::equal(expected.start.begin(), expected.start.end(), pdu.begin())) {
     return Error{Fault::malformed, "its answer belongs to another request"};

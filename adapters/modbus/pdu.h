@@ -1,8 +1,8 @@
 #pragma once
 // Modbus protocol data units: function code and data, the part that RTU and TCP share. Pure.
 // Source: MODBUS Application Protocol Specification 1.1b3, sections 4.1, 6 and 7.
-#include <cstdint>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,15 +20,19 @@ inline constexpr std::uint16_t kMaxReadRegisters = 125;
 inline constexpr std::uint16_t kMaxReadBits = 2000;
 inline constexpr std::uint16_t kMaxWriteRegisters = 123;
 
-[[nodiscard]] inline bool holds_bits(Table table) { return table == Table::coil || table == Table::discrete; }
-[[nodiscard]] inline bool can_be_written(Table table) { return table == Table::coil || table == Table::holding; }
+[[nodiscard]] inline bool holds_bits(Table table) {
+  return table == Table::coil || table == Table::discrete;
+}
+[[nodiscard]] inline bool can_be_written(Table table) {
+  return table == Table::coil || table == Table::holding;
+}
 
 /// Functions 1 to 4. count: bits or registers.
 [[nodiscard]] Bytes read_request(Table table, std::uint16_t address, std::uint16_t count);
-[[nodiscard]] Bytes write_coil_request(std::uint16_t address, bool on);                                         ///< 5
-[[nodiscard]] Bytes write_register_request(std::uint16_t address, std::uint16_t value);                         ///< 6
-[[nodiscard]] Bytes write_coils_request(std::uint16_t address, const std::vector<bool>& values);                ///< 15
-[[nodiscard]] Bytes write_registers_request(std::uint16_t address, std::span<const std::uint16_t> values);      ///< 16
+[[nodiscard]] Bytes write_coil_request(std::uint16_t address, bool on);                                     ///< 5
+[[nodiscard]] Bytes write_register_request(std::uint16_t address, std::uint16_t value);                     ///< 6
+[[nodiscard]] Bytes write_coils_request(std::uint16_t address, const std::vector<bool>& values);            ///< 15
+[[nodiscard]] Bytes write_registers_request(std::uint16_t address, std::span<const std::uint16_t> values);  ///< 16
 /// Read device identification, function 43 / 14; level 1 basic, 2 regular; from which object on.
 [[nodiscard]] Bytes identification_request(std::uint8_t level, std::uint8_t first_object);
 

@@ -39,12 +39,20 @@ TypeFacts facts(RegisterType type) {
   return kFacts[static_cast<std::size_t>(type)];
 }
 
-std::uint64_t mask(unsigned width_bits) { return width_bits >= 64 ? ~0ULL : (1ULL << width_bits) - 1; }
+std::uint64_t mask(unsigned width_bits) {
+  return width_bits >= 64 ? ~0ULL : (1ULL << width_bits) - 1;
+}
 
-std::uint16_t swapped(std::uint16_t word) { return static_cast<std::uint16_t>((word << 8) | (word >> 8)); }
+std::uint16_t swapped(std::uint16_t word) {
+  return static_cast<std::uint16_t>((word << 8) | (word >> 8));
+}
 
-bool swaps_words(RegisterOrder order) { return order == RegisterOrder::cdab || order == RegisterOrder::dcba; }
-bool swaps_bytes(RegisterOrder order) { return order == RegisterOrder::badc || order == RegisterOrder::dcba; }
+bool swaps_words(RegisterOrder order) {
+  return order == RegisterOrder::cdab || order == RegisterOrder::dcba;
+}
+bool swaps_bytes(RegisterOrder order) {
+  return order == RegisterOrder::badc || order == RegisterOrder::dcba;
+}
 
 /// All registers as one number, most significant first after the order is undone.
 std::uint64_t assemble(RegisterOrder order, std::span<const std::uint16_t> registers) {
@@ -193,7 +201,8 @@ Result<Whole> as_whole(const Value& value) {
   if (const auto* flag = std::get_if<bool>(&value)) return Whole{false, *flag ? 1U : 0U};
   if (const auto* number = std::get_if<std::uint64_t>(&value)) return Whole{false, *number};
   if (const auto* number = std::get_if<std::int64_t>(&value)) {
-    return Whole{*number < 0, *number < 0 ? 0 - static_cast<std::uint64_t>(*number) : static_cast<std::uint64_t>(*number)};
+    return Whole{*number < 0,
+                 *number < 0 ? 0 - static_cast<std::uint64_t>(*number) : static_cast<std::uint64_t>(*number)};
   }
   const auto* number = std::get_if<double>(&value);
   if (number == nullptr) return Error{Fault::refused, "a number is needed, not the text \"" + value_text(value) + "\""};
@@ -277,7 +286,9 @@ std::uint16_t register_count(const RegisterFormat& format) {
   return static_cast<std::uint16_t>(std::max(1U, facts(format.type).width_bits / 16));
 }
 
-std::string_view type_word(RegisterType type) { return facts(type).word; }
+std::string_view type_word(RegisterType type) {
+  return facts(type).word;
+}
 
 bool shares_register(const RegisterFormat& format) {
   return format.bits.has_value() || facts(format.type).width_bits == 8;

@@ -1,7 +1,7 @@
 #pragma once
 // Registers <-> values: width, sign, byte order, bits. Pure.
-// Source: registers are 16 bits, sent high byte first (Modbus Application Protocol 1.1b3, section 4.2); how wider values
-// are laid out in them is each maker's choice, hence the orders. float16 is IEEE 754 binary16.
+// Source: registers are 16 bits, sent high byte first (Modbus Application Protocol 1.1b3, section 4.2); how wider
+// values are laid out in them is each maker's choice, hence the orders. float16 is IEEE 754 binary16.
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -14,7 +14,21 @@
 namespace baudbridge {
 
 enum class RegisterType {
-  boolean, int8, uint8, int16, uint16, int32, uint32, int64, uint64, float16, float32, float64, bcd16, bcd32, string
+  boolean,
+  int8,
+  uint8,
+  int16,
+  uint16,
+  int32,
+  uint32,
+  int64,
+  uint64,
+  float16,
+  float32,
+  float64,
+  bcd16,
+  bcd32,
+  string
 };
 
 /// Order in which the bytes of a value stand on the wire, the most significant being A.

@@ -146,10 +146,10 @@ class RtuClient : public ModbusClient {
     if (receiver_.damaged()) return {Fault::checksum, "its answer was damaged (CRC)"};
     if (wrong_answer_) return {Fault::malformed, std::exchange(wrong_answer_, {}).value_or("")};
     if (receiver_.begun()) return {Fault::malformed, "its answer was cut short"};
-    const std::string noise =
-        receiver_.noise_bytes() == 0 ? ""
-                                     : ", but " + std::to_string(receiver_.noise_bytes()) +
-                                           " bytes that are no frame: check line settings and wiring";
+    const std::string noise = receiver_.noise_bytes() == 0
+                                  ? ""
+                                  : ", but " + std::to_string(receiver_.noise_bytes()) +
+                                        " bytes that are no frame: check line settings and wiring";
     return {Fault::timeout, "no answer in " + duration_text(request.timeout) + noise};
   }
 

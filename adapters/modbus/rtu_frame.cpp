@@ -121,8 +121,7 @@ bool RtuReceiver::stray_at(std::size_t at) {
                                             bytes.begin() + static_cast<std::ptrdiff_t>(size))};
     if (stray.echo) {
       echo_heard_ = echo_heard_ || request;
-    } else if (waiting_ && request && stray.unit == unit_ &&
-               expected_reply(stray.pdu).confusable_with(expected_)) {
+    } else if (waiting_ && request && stray.unit == unit_ && expected_reply(stray.pdu).confusable_with(expected_)) {
       ++claims_;
     }
     strays_.push_back(std::move(stray));
@@ -181,6 +180,8 @@ std::optional<Bytes> RtuReceiver::feed(std::span<const std::uint8_t> bytes) {
   return std::nullopt;
 }
 
-std::vector<StrayFrame> RtuReceiver::take_strays() { return std::exchange(strays_, {}); }
+std::vector<StrayFrame> RtuReceiver::take_strays() {
+  return std::exchange(strays_, {});
+}
 
 }  // namespace baudbridge

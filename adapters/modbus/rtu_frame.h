@@ -24,9 +24,8 @@ struct StrayFrame {
 };
 
 /// Finds the answer to one request in what a line brings: after noise, after other frames, in pieces.
-/// Only a frame with our unit, function, byte count (for writes: the echoed fields) and a good CRC is the answer. A reply
-/// to another master's request for the same thing is not, if that request was heard.
-/// Threads: one owner.
+/// Only a frame with our unit, function, byte count (for writes: the echoed fields) and a good CRC is the answer. A
+/// reply to another master's request for the same thing is not, if that request was heard. Threads: one owner.
 class RtuReceiver {
  public:
   /// From now on the answer to this request is looked for; what came before is forgotten.

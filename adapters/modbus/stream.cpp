@@ -50,7 +50,9 @@ class SerialStream : public Stream {
 
 }  // namespace
 
-std::unique_ptr<Stream> serial_stream(const LineConfig& config) { return std::make_unique<SerialStream>(config); }
+std::unique_ptr<Stream> serial_stream(const LineConfig& config) {
+  return std::make_unique<SerialStream>(config);
+}
 
 std::unique_ptr<Stream> adopted_stream(UniqueFd fd, const LineConfig& line) {
   return std::make_unique<SerialStream>(std::move(fd), line);

@@ -54,6 +54,8 @@ enum class Waited { readable, deadline, woken };
 /// Waits for input, to the nanosecond as far as the kernel can. wake_fd -1: none.
 [[nodiscard]] Waited wait_input(int fd, Steady deadline, int wake_fd);
 
-[[nodiscard]] inline Steady steady_now() { return std::chrono::steady_clock::now(); }
+[[nodiscard]] inline Steady steady_now() {
+  return std::chrono::steady_clock::now();
+}
 
 }  // namespace baudbridge

@@ -127,8 +127,8 @@ class TcpClient : public ModbusClient {
       }
     }
     if (frame->unit != request.unit) {
-      return Error{Fault::malformed, "unit " + std::to_string(frame->unit) + " answered instead of unit " +
-                                         std::to_string(request.unit)};
+      return Error{Fault::malformed,
+                   "unit " + std::to_string(frame->unit) + " answered instead of unit " + std::to_string(request.unit)};
     }
     const Steady now = steady_now();
     return Answer{std::move(frame->pdu), now - sent_at, now};

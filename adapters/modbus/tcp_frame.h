@@ -19,8 +19,8 @@ struct TcpFrame {
 
 [[nodiscard]] Bytes tcp_frame(std::uint16_t transaction, std::uint8_t unit, std::span<const std::uint8_t> pdu);
 
-/// The frame at the front, nothing if it is not complete. protocol: this is not Modbus TCP, or the stream is out of step
-/// (it cannot be found again: reconnect).
+/// The frame at the front, nothing if it is not complete. protocol: this is not Modbus TCP, or the stream is out of
+/// step (it cannot be found again: reconnect).
 [[nodiscard]] Result<std::optional<TcpFrame>> first_tcp_frame(std::span<const std::uint8_t> bytes);
 
 }  // namespace baudbridge

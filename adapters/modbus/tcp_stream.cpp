@@ -20,7 +20,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::string error_text(int error) { return std::generic_category().message(error); }
+std::string error_text(int error) {
+  return std::generic_category().message(error);
+}
 
 struct FreeAddresses {
   void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
@@ -76,8 +78,7 @@ class TcpStream : public Stream {
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV;
     addrinfo* list = nullptr;
-    const int failed =
-        ::getaddrinfo(endpoint_.host.c_str(), std::to_string(endpoint_.tcp_port).c_str(), &hints, &list);
+    const int failed = ::getaddrinfo(endpoint_.host.c_str(), std::to_string(endpoint_.tcp_port).c_str(), &hints, &list);
     if (failed != 0) {
       return Error{Fault::unplugged, "the host name \"" + endpoint_.host + "\" cannot be resolved (" +
                                          ::gai_strerror(failed) + "): check host and the name server"};
@@ -127,9 +128,7 @@ class TcpStream : public Stream {
 
   [[nodiscard]] Duration character_time() const override { return Duration{0}; }
   [[nodiscard]] Duration frame_silence() const override { return Duration{0}; }
-  [[nodiscard]] std::string name() const override {
-    return endpoint_.host + ":" + std::to_string(endpoint_.tcp_port);
-  }
+  [[nodiscard]] std::string name() const override { return endpoint_.host + ":" + std::to_string(endpoint_.tcp_port); }
 
  private:
   static std::string advice_for(int error) {
@@ -152,6 +151,8 @@ class TcpStream : public Stream {
 
 }  // namespace
 
-std::unique_ptr<Stream> tcp_stream(const Endpoint& endpoint) { return std::make_unique<TcpStream>(endpoint); }
+std::unique_ptr<Stream> tcp_stream(const Endpoint& endpoint) {
+  return std::make_unique<TcpStream>(endpoint);
+}
 
 }  // namespace baudbridge

@@ -1,0 +1,18 @@
+#pragma once
+// How much of a bus's time its configuration needs. Pure.
+#include <string>
+
+#include "adapters/modbus/modbus_config.h"
+#include "adapters/plan.h"
+
+namespace baudbridge {
+
+struct BusLoad {
+  double share = -1.0;  ///< 1.0: all of it; negative: not known (TCP)
+  std::string detail;
+};
+
+/// From baud, frames and periods; what a device needs before it answers is assumed, as nobody has asked it yet.
+[[nodiscard]] BusLoad bus_load(const ModbusConfig& config, const BusPlan& plan);
+
+}  // namespace baudbridge

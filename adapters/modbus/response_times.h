@@ -1,0 +1,52 @@
+#pragma once
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+#include "core/time.h"
+
+namespace baudbridge {
+
+/// How long one device takes from the end of a request to the beginning of its answer, and so how long to wait for it.
+/// Pure.
+class ResponseTimes {
+ public:
+  void add(Duration turnaround) {
+    times_[added_++ % kWindow] = turnaround;
+    if (since_miss_ < kWindow) ++since_miss_;
+  }
+  /// A request was not answered in time: for a while the configured timeout holds.
+  void missed() { since_miss_ = 0; }
+
+  /// Never above the configured one; below it only while the device has answered every one of its latest requests in
+  /// a fraction of that.
+  [[nodiscard]] Duration timeout(Duration configured) const {
+    if (since_miss_ < kTrusted) return configured;
+    return std::min(configured, std::max(kSlack * slowest(), kShortest));
+  }
+
+  /// The slowest of the latest answers; zero before the first.
+  [[nodiscard]] Duration slowest() const {
+    const auto end = times_.begin() + static_cast<std::ptrdiff_t>(std::min(added_, kWindow));
+    return end == times_.begin() ? Duration::zero() : *std::max_element(times_.begin(), end);
+  }
+  /// The median of the latest answers; zero before the first.
+  [[nodiscard]] Duration typical() const {
+    auto sorted = times_;
+    const auto end = sorted.begin() + static_cast<std::ptrdiff_t>(std::min(added_, kWindow));
+    std::sort(sorted.begin(), end);
+    return end == sorted.begin() ? Duration::zero() : sorted[static_cast<std::size_t>(end - sorted.begin()) / 2];
+  }
+
+ private:
+  static constexpr std::size_t kWindow = 64;
+  static constexpr std::size_t kTrusted = 32;  ///< so many answers in a row
+  static constexpr int kSlack = 4;
+  static constexpr Duration kShortest = std::chrono::milliseconds(50);
+
+  std::array<Duration, kWindow> times_{};
+  std::size_t added_ = 0;
+  std::size_t since_miss_ = 0;
+};
+
+}  // namespace baudbridge

@@ -1,0 +1,101 @@
+#include "adapters/modbus/unit_link.h"
+
+#include <algorithm>
+
+#include "adapters/modbus/rtu_frame.h"
+
+namespace baudbridge {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int kAcknowledged = 5;  ///< exception codes, Modbus Application Protocol 1.1b3, section 7
+constexpr int kBusy = 6;
+constexpr Duration kBusyPause = 100ms;
+constexpr std::size_t kMostResponses = 256;  ///< kept until they are taken
+
+bool busy(const Error& error) {
+  return error.kind == Fault::exception && (error.code == kAcknowledged || error.code == kBusy);
+}
+
+bool worth_asking_again(const Error& error) {
+  return error.kind == Fault::timeout || error.kind == Fault::checksum || error.kind == Fault::malformed || busy(error);
+}
+
+}  // namespace
+
+bool UnitLink::wait_until(Steady when, const Limits& limits) {
+  int wake_fd = limits.wake_fd;
+  while (steady_now() < when) {
+    if (wait_input(-1, when, wake_fd) != Waited::woken) continue;
+    if (limits.stop.stop_requested()) return false;
+    wake_fd = -1;  // an order that waits is carried out after this visit
+  }
+  return true;
+}
+
+void UnitLink::note(const Answer& answer) {
+  last_answer_ = answer.at;
+  Duration turnaround = answer.response;
+  if (config_->transport == ModbusTransport::rtu) {
+    const auto characters = static_cast<Duration::rep>(answer.pdu.size() + kRtuExtraBytes);
+    turnaround = std::max(turnaround - config_->line.character_time() * characters, Duration::zero());
+  }
+  times_.add(turnaround);
+  if (responses_.size() < kMostResponses) responses_.push_back(turnaround);
+}
+
+Result<Answer> UnitLink::ask(ModbusClient& client, const Bytes& pdu, const Limits& limits) {
+  Error error{Fault::closed, "no time left to ask it"};
+  for (unsigned attempt = 0; attempt <= limits.retries; ++attempt) {
+    if (limits.stop.stop_requested()) return Error{Fault::closed, "stopped"};
+    if (steady_now() >= limits.deadline) return error;
+    if (!wait_until(std::min(last_answer_ + unit_->pause, limits.deadline), limits)) {
+      return Error{Fault::closed, "stopped"};
+    }
+    Request request;
+    request.unit = unit_->unit;
+    request.pdu = pdu;
+    request.timeout = attempt == 0 ? times_.timeout(unit_->timeout) : unit_->timeout;
+    request.deadline = limits.deadline;
+    request.repeated = attempt > 0;
+    request.stop = limits.stop;
+    request.wake_fd = limits.wake_fd;
+    auto answer = client.transact(request);
+    if (answer) {
+      note(*answer);
+      return answer;
+    }
+    error = answer.error();
+    if (error.kind == Fault::timeout) {
+      times_.missed();
+    } else {
+      last_answer_ = steady_now();
+    }
+    if (!worth_asking_again(error)) return error;
+    if (busy(error) && attempt < limits.retries &&
+        !wait_until(std::min(steady_now() + kBusyPause, limits.deadline), limits)) {
+      return Error{Fault::closed, "stopped"};
+    }
+  }
+  return error;
+}
+
+Result<void> UnitLink::tell_all(ModbusClient& client, const Bytes& pdu, const Limits& limits) {
+  Request request;
+  request.unit = unit_->unit;
+  request.pdu = pdu;
+  request.timeout = unit_->timeout;
+  request.deadline = limits.deadline;
+  request.stop = limits.stop;
+  request.wake_fd = limits.wake_fd;
+  return client.broadcast(request);
+}
+
+void UnitLink::came_late(Duration response) {
+  ++late_;
+  times_.missed();
+  if (responses_.size() < kMostResponses) responses_.push_back(response);
+}
+
+}  // namespace baudbridge

@@ -1,0 +1,295 @@
+#include "adapters/modbus/unit_reader.h"
+
+#include <algorithm>
+
+namespace baudbridge {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kMissingAgain = 60s;    ///< so often a point that the device does not have is asked for
+constexpr std::size_t kKeptPlans = 8;      ///< lists of due points, as periods fall together
+constexpr unsigned kUnansweredInARow = 2;  ///< requests of one visit, after which the rest is not asked
+constexpr Duration kTurnaroundChange = 1ms;
+constexpr unsigned kRefusedInARow = 4;  ///< single points refused, nothing answered: it refuses everything now
+
+// Exception codes, Modbus Application Protocol 1.1b3, section 7.
+constexpr int kIllegalAddress = 2;
+constexpr int kIllegalValue = 3;
+constexpr int kDeviceFailure = 4;  ///< some devices say so for registers they do not have
+constexpr int kNoPath = 10;
+constexpr int kTargetSilent = 11;
+
+bool refusal(const Error& error) {
+  return error.kind == Fault::exception &&
+         (error.code == kIllegalAddress || error.code == kIllegalValue || error.code == kDeviceFailure);
+}
+
+/// Nothing came from the device itself.
+bool unanswered(const Error& error) {
+  return error.kind == Fault::timeout ||
+         (error.kind == Fault::exception && (error.code == kNoPath || error.code == kTargetSilent));
+}
+
+bool ends_visit(const Error& error) {
+  return error.kind == Fault::unplugged || error.kind == Fault::closed;
+}
+
+}  // namespace
+
+/// The state of one visit.
+class UnitReader::Visit {
+ public:
+  Visit(UnitReader& reader, ModbusClient& client, Round& round)
+      : reader_(reader), unit_(*reader.unit_), client_(client), round_(round), reported_(unit_.points.size(), false) {}
+
+  Result<void> run() {
+    const std::vector<std::size_t> asked = without_missing();
+    if (asked.empty()) return {};
+    if (reader_.silent_) ask_whether_back(asked.front());
+    const std::vector<ReadBlock> blocks = reader_.plan_for(asked);  // a copy: what is learned changes the plan
+    for (const ReadBlock& block : blocks) {
+      if (over()) break;
+      if (!reported(block)) read(block);
+    }
+    if (failed_ && end_.kind == Fault::closed) return {};
+    if (failed_) return end_;
+    if (silent_) return {};
+    reader_.silent_ = false;
+    report_missing();
+    if (!split_) grow(blocks);
+    return {};
+  }
+
+ private:
+  enum class Got { whole, parts, nothing };
+
+  [[nodiscard]] bool over() const { return failed_ || silent_; }
+
+  [[nodiscard]] bool reported(const ReadBlock& block) const {
+    return std::all_of(block.points.begin(), block.points.end(), [&](std::size_t point) { return reported_[point]; });
+  }
+
+  /// The due points but those that are known to be missing.
+  [[nodiscard]] std::vector<std::size_t> without_missing() const {
+    std::vector<std::size_t> asked;
+    asked.reserve(round_.due().size());
+    const Steady now = steady_now();
+    for (const std::size_t point : round_.due()) {
+      const auto missing = reader_.missing_.find(point);
+      if (missing == reader_.missing_.end() || missing->second.ask_again <= now) asked.push_back(point);
+    }
+    // A device of which nothing is left to ask is asked all the same: is it there?
+    if (asked.empty() && !round_.due().empty()) asked.push_back(round_.due().front());
+    return asked;
+  }
+
+  void report_missing() {
+    for (const std::size_t point : round_.due()) {
+      const auto missing = reader_.missing_.find(point);
+      if (!reported_[point] && missing != reader_.missing_.end()) fault({.points = {point}}, missing->second.error);
+    }
+  }
+
+  /// The least is asked first, in case it is the length of a read that it does not answer.
+  void ask_whether_back(std::size_t point) {
+    const std::size_t only[] = {point};
+    read(plan_reads(unit_, only, reader_.knowledge_, WireCost{}).front());
+  }
+
+  Result<Answer> ask(const ReadBlock& block) {
+    UnitLink::Limits limits{round_.deadline(), round_.stop_token(), round_.wake_fd(), unit_.retries};
+    if (reader_.silent_ && !answered_) limits.retries = 0;  // a probe costs the others as little as possible
+    auto answer = reader_.link_.ask(client_, read_request(block.table, block.address, block.count), limits);
+    if (answer) {
+      answered_ = true;
+      unanswered_ = 0;
+      reader_.knowledge_.answered(block.table, block.count);
+      round_.answered_at(answer->at);
+    } else if (ends_visit(answer.error())) {
+      failed_ = true;
+      end_ = answer.error();
+    } else if (unanswered(answer.error())) {
+      ++unanswered_;
+    } else {
+      answered_ = true;
+      unanswered_ = 0;
+    }
+    return answer;
+  }
+
+  /// Reads a block, in parts if it is refused whole.
+  Got read(const ReadBlock& block) {
+    if (unanswered_ >= kUnansweredInARow || refused_ >= kRefusedInARow) {
+      fault(block, last_error_);
+      return Got::nothing;
+    }
+    const auto answer = ask(block);
+    if (answer) {
+      values(block, answer->pdu);
+      return Got::whole;
+    }
+    if (over()) return Got::nothing;
+    last_error_ = answer.error();
+    const auto [first, second] = split_block(unit_, block);
+    if (unanswered(last_error_) && !answered_) {
+      silent_ = true;
+      reader_.silent_ = true;
+      round_.report_silence(last_error_);
+      return Got::nothing;
+    }
+    if (second.count == 0 || !worth_splitting(block, last_error_)) {
+      if (second.count == 0 && refusal(last_error_)) note_missing(block);
+      fault(block, last_error_);
+      return Got::nothing;
+    }
+    split_ = true;
+    const Got low = read(first);
+    const Got high = over() ? Got::nothing : read(second);
+    if (low == Got::whole && high == Got::whole) conclude(block, first, second);
+    return Got::parts;
+  }
+
+  /// Refused reads are made in parts; unanswered and damaged ones only while it is not known that they can work.
+  [[nodiscard]] bool worth_splitting(const ReadBlock& block, const Error& error) const {
+    if (refusal(error)) return true;
+    if (error.kind != Fault::timeout && error.kind != Fault::checksum && error.kind != Fault::malformed) return false;
+    return !reader_.proven_.contains({block.table, block.address, block.count});
+  }
+
+  /// Both halves were answered, the whole was not: why?
+  void conclude(const ReadBlock& block, const ReadBlock& first, const ReadBlock& second) {
+    if (ask(block) || failed_) return;  // it does answer: the refusal had another reason
+    Knowledge& knowledge = reader_.knowledge_;
+    const ReadBlock crossing = crossing_of(unit_, first, second);
+    const Steady now = steady_now();
+    if (crossing.count < block.count) {
+      if (const auto answer = ask(crossing)) {
+        if (block.count > knowledge.longest_answered(block.table)) {
+          knowledge.too_long(block.table, block.count, now);
+        } else {
+          knowledge.refused(block.table, block.address, static_cast<std::uint16_t>(block.end() - 1), now);
+        }
+        return;
+      }
+      if (failed_) return;
+    }
+    knowledge.refused(block.table, static_cast<std::uint16_t>(first.end() - 1), second.address, now);
+  }
+
+  void note_missing(const ReadBlock& block) {
+    const Steady now = steady_now();
+    if (!valued_) ++refused_;
+    for (const std::size_t point : block.points) reader_.missing_[point] = {last_error_, now + kMissingAgain};
+    reader_.knowledge_.refused(block.table, block.address, static_cast<std::uint16_t>(block.end() - 1), now);
+  }
+
+  void values(const ReadBlock& block, std::span<const std::uint8_t> pdu) {
+    valued_ = true;
+    refused_ = 0;
+    reader_.proven_.insert({block.table, block.address, block.count});
+    if (!reader_.missing_.empty()) not_missing(block);
+    if (holds_bits(block.table)) {
+      const std::vector<bool> bits = reply_bits(pdu, block.count);
+      for (const std::size_t point : block.points) {
+        if (take(point)) round_.report(point, bits[unit_.points[point].address - block.address]);
+      }
+      return;
+    }
+    const std::vector<std::uint16_t> registers = reply_registers(pdu);
+    for (const std::size_t point : block.points) {
+      if (!take(point)) continue;
+      const RegisterPoint& wanted = unit_.points[point];
+      const auto own = std::span(registers).subspan(wanted.address - block.address, wanted.size());
+      const auto decoded = decode_registers(wanted.format, own);
+      if (!decoded) {
+        round_.report_fault(point, decoded.error());
+      } else if (wanted.format.type == RegisterType::string) {
+        round_.report(point, decoded->value);
+      } else {
+        round_.report(point, decoded->value, decoded->bits);
+      }
+    }
+  }
+
+  void not_missing(const ReadBlock& block) {
+    for (const std::size_t point : block.points) {
+      if (reader_.missing_.erase(point) == 0) continue;
+      const RegisterPoint& back = unit_.points[point];
+      reader_.knowledge_.not_refused(back.table, back.address, static_cast<std::uint16_t>(back.end() - 1));
+    }
+  }
+
+  void fault(const ReadBlock& block, const Error& error) {
+    for (const std::size_t point : block.points) {
+      if (take(point)) round_.report_fault(point, error);
+    }
+  }
+
+  /// True for the first time that a point is reported in this visit.
+  bool take(std::size_t point) {
+    if (reported_[point]) return false;
+    reported_[point] = true;
+    return true;
+  }
+
+  /// Everything was answered: where a length was refused, the next visit tries longer reads.
+  void grow(const std::vector<ReadBlock>& blocks) {
+    if (round_.readings().empty()) return;
+    for (const Table table : {Table::coil, Table::discrete, Table::input, Table::holding}) {
+      const auto in_table = [&](const ReadBlock& block) { return block.table == table; };
+      if (std::any_of(blocks.begin(), blocks.end(), in_table)) reader_.knowledge_.try_longer(table);
+    }
+  }
+
+  UnitReader& reader_;
+  const UnitConfig& unit_;
+  ModbusClient& client_;
+  Round& round_;
+  std::vector<bool> reported_;
+  Error last_error_;
+  Error end_;
+  unsigned unanswered_ = 0;  ///< requests in a row
+  unsigned refused_ = 0;     ///< points in a row, before there is any value
+  bool answered_ = false;    ///< something came, be it a refusal
+  bool valued_ = false;
+  bool split_ = false;
+  bool silent_ = false;
+  bool failed_ = false;  ///< stopped, or the connection is gone
+};
+
+Result<void> UnitReader::visit(ModbusClient& client, Round& round) {
+  if (is_broadcast(*config_, *unit_)) return {};
+  knowledge_.forget_old(steady_now());
+  return Visit(*this, client, round).run();
+}
+
+const std::vector<ReadBlock>& UnitReader::plan_for(const std::vector<std::size_t>& due) {
+  const Duration typical = link_.typical_response();
+  // A plan is as good as the turnaround it was made for: it is made anew when that has changed a lot.
+  const Duration change = typical > planned_turnaround_ ? typical - planned_turnaround_ : planned_turnaround_ - typical;
+  if (change > std::max<Duration>(planned_turnaround_ / 2, kTurnaroundChange)) {
+    plans_.clear();
+    next_plan_ = 0;
+    planned_turnaround_ = typical;
+  }
+  for (Plan& plan : plans_) {
+    if (plan.due != due) continue;
+    if (plan.version != knowledge_.version()) {
+      plan.blocks = plan_reads(*unit_, due, knowledge_, wire_cost(*config_, *unit_, planned_turnaround_));
+      plan.version = knowledge_.version();
+    }
+    return plan.blocks;
+  }
+  Plan plan{due, knowledge_.version(),
+            plan_reads(*unit_, due, knowledge_, wire_cost(*config_, *unit_, planned_turnaround_))};
+  if (plans_.size() < kKeptPlans) {
+    plans_.push_back(std::move(plan));
+    return plans_.back().blocks;
+  }
+  Plan& oldest = plans_[next_plan_++ % kKeptPlans];
+  oldest = std::move(plan);
+  return oldest.blocks;
+}
+
+}  // namespace baudbridge

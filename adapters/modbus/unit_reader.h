@@ -1,0 +1,63 @@
+#pragma once
+// Reads the due points of one unit in one visit.
+#include <cstdint>
+#include <map>
+#include <set>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "adapters/adapter.h"
+#include "adapters/modbus/knowledge.h"
+#include "adapters/modbus/modbus_client.h"
+#include "adapters/modbus/modbus_config.h"
+#include "adapters/modbus/read_plan.h"
+#include "adapters/modbus/unit_link.h"
+
+namespace baudbridge {
+
+/// One unit as it is read: with the fewest requests that it answers. A read that it refuses is made in parts, in the
+/// same visit, until it is known which registers or which length it refuses; no value is lost by that.
+/// Threads: the bus's.
+class UnitReader {
+ public:
+  UnitReader(const ModbusConfig& config, const UnitConfig& unit)
+      : config_(&config), unit_(&unit), link_(config, unit) {}
+
+  /// One visit. Values and faults go to the round; an Error is the end of the connection.
+  Result<void> visit(ModbusClient& client, Round& round);
+
+  [[nodiscard]] UnitLink& link() { return link_; }
+  [[nodiscard]] const UnitConfig& unit() const { return *unit_; }
+  [[nodiscard]] const Knowledge& knowledge() const { return knowledge_; }
+  void adopt(Knowledge knowledge) { knowledge_ = std::move(knowledge); }
+
+ private:
+  class Visit;
+  /// A point that the device refuses even alone: it is asked again now and then.
+  struct Missing {
+    Error error;
+    Steady ask_again{};
+  };
+  /// The requests for one list of due points.
+  struct Plan {
+    std::vector<std::size_t> due;
+    std::uint64_t version = 0;  ///< of the knowledge it was made with
+    std::vector<ReadBlock> blocks;
+  };
+
+  [[nodiscard]] const std::vector<ReadBlock>& plan_for(const std::vector<std::size_t>& due);
+
+  const ModbusConfig* config_;
+  const UnitConfig* unit_;
+  UnitLink link_;
+  Knowledge knowledge_;
+  std::map<std::size_t, Missing> missing_;
+  std::set<std::tuple<Table, std::uint16_t, std::uint16_t>> proven_;  ///< reads that were answered: address, count
+  std::vector<Plan> plans_;                                           ///< of the latest lists
+  std::size_t next_plan_ = 0;
+  Duration planned_turnaround_{};
+  bool silent_ = false;  ///< it did not answer at the last visit
+};
+
+}  // namespace baudbridge
