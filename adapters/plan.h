@@ -25,6 +25,7 @@ struct DevicePlan {
   Duration every{};           ///< zero: as often as the bus allows (polled), every frame (talking)
   bool talks = false;         ///< it speaks by itself: it is listened to, not polled
   Duration silence{};         ///< talking devices: quiet for longer than this is a timeout; zero: never
+  Duration visit_limit{};     ///< no visit takes longer than this; zero: kVisitLimit
 };
 
 /// One bus with its devices. Plain data but for `make`.

@@ -1,5 +1,6 @@
 #pragma once
-// One thread a bus: opens it, visits its devices as the schedule says, shapes what is published, writes what is ordered.
+// One thread a bus: opens it, visits its devices as the schedule says, shapes what is published, writes what is
+// ordered.
 #include <cstdint>
 #include <functional>
 #include <memory>

@@ -353,6 +353,15 @@ void Schedule::earn(const Now& now) {
   budget_ = std::min(budget_ + scaled(passed, probe_share()), most);
 }
 
+Duration Schedule::shortest_period() const {
+  Duration shortest{};
+  for (const auto& device : devices_) {
+    if (!device.polled() || device.base == Duration::zero()) continue;
+    shortest = shortest == Duration::zero() ? device.base : std::min(shortest, device.base);
+  }
+  return shortest;
+}
+
 double Schedule::stretch() const {
   double sum = 0.0;
   int count = 0;

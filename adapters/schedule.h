@@ -53,6 +53,8 @@ class Schedule {
   [[nodiscard]] std::uint64_t late_visits() const { return late_visits_; }
   /// By what factor the periods are stretched at present: 1.0 when all is kept.
   [[nodiscard]] double stretch() const;
+  /// Zero: nothing is read at a period.
+  [[nodiscard]] Duration shortest_period() const;
 
  private:
   struct Group {       ///< the points of a device that have the same period

@@ -1,0 +1,112 @@
+#include "adapters/change_filter.h"
+
+#include <cmath>
+#include <utility>
+
+#include "adapters/adapter.h"
+
+namespace baudbridge {
+namespace {
+
+/// A device that makes up names must not fill the memory.
+constexpr std::size_t kMostUnlisted = 10000;
+
+bool has_deadband(const Point& point) {
+  return point.deadband.absolute > 0.0 || point.deadband.percent > 0.0;
+}
+
+bool changed_enough(const Point& point, const Value& last, const Value& value) {
+  const double before = as_double(last);
+  const double after = as_double(value);
+  if (!std::isfinite(before) || !std::isfinite(after)) return last != value;  // texts
+  const double band =
+      point.deadband.percent > 0.0 ? std::fabs(before) * point.deadband.percent / 100.0 : point.deadband.absolute;
+  if (band == 0.0) return before != after;  // a percentage of nothing
+  // A step of exactly the deadband counts, whatever the last binary digit says: 20.3 - 20.1 is 0.1999...
+  constexpr double kRounding = 1e-9;
+  return std::fabs(after - before) >= band * (1.0 - kRounding);
+}
+
+/// A talking device that is to be told once a period: a frame that comes a little early is the next period's.
+constexpr int kEarlyPart = 20;
+
+}  // namespace
+
+ChangeFilter::ChangeFilter(const DevicePlan& plan) : plan_(plan), listed_(plan.points.size()) {}
+
+ChangeFilter::Told& ChangeFilter::told(std::size_t point, const std::string& id) {
+  if (point != Round::kUnlisted) return listed_[point];
+  const auto known = unlisted_.find(id);
+  if (known != unlisted_.end()) return known->second;
+  if (unlisted_.size() >= kMostUnlisted) unlisted_.clear();
+  return unlisted_[id];
+}
+
+bool ChangeFilter::worth_telling(const Told& told, std::size_t point, const Value& value, const Now& now) const {
+  if (told.faulty || !told.known) return true;
+  const Duration since = now.steady - told.at;
+  const bool listed = point != Round::kUnlisted;
+  if (plan_.talks) {
+    const Duration every = listed ? plan_.points[point].every.value_or(plan_.every) : plan_.every;
+    if (since < every - every / kEarlyPart) return false;
+  }
+  if (!listed || !has_deadband(plan_.points[point])) return true;
+  const Duration at_least = plan_.points[point].publish_at_least;
+  if (at_least > Duration::zero() && since >= at_least) return true;
+  return changed_enough(plan_.points[point], told.value, value);
+}
+
+std::vector<Reading> ChangeFilter::filter(std::vector<Reading> readings, std::span<const std::size_t> points,
+                                          const Now& now) {
+  bool news = false;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < readings.size(); ++i) {
+    Reading& reading = readings[i];
+    Told& last = told(points[i], reading.point);
+    const bool listed = points[i] != Round::kUnlisted;
+    bool tell = true;
+    if (reading.value) {
+      tell = worth_telling(last, points[i], *reading.value, now);
+      if (tell) {
+        if (listed && has_deadband(plan_.points[points[i]])) last.value = *reading.value;
+        last.at = now.steady;
+        last.known = true;
+        last.faulty = false;
+        news = true;
+      }
+    } else {
+      const bool goes_on = last.faulty && last.fault == reading.value.error();
+      if (!goes_on) {
+        last.faulty = true;
+        last.fault = reading.value.error();
+        last.at = now.steady;
+        news = true;
+      } else if (listed && has_deadband(plan_.points[points[i]])) {
+        const Duration at_least = plan_.points[points[i]].publish_at_least;
+        tell = at_least > Duration::zero() && now.steady - last.at >= at_least;
+        if (tell) last.at = now.steady;
+        news = news || tell;
+      }
+    }
+    if (!tell) continue;
+    if (kept != i) readings[kept] = std::move(reading);
+    ++kept;
+  }
+  readings.erase(readings.begin() + static_cast<std::ptrdiff_t>(news ? kept : 0), readings.end());
+  return readings;
+}
+
+std::vector<Reading> ChangeFilter::everything_fails(const Error& error) {
+  std::vector<Reading> readings;
+  readings.reserve(listed_.size() + unlisted_.size());
+  const auto fail = [&](const std::string& id, Told& told) {
+    told.faulty = true;
+    told.fault = error;
+    readings.push_back(Reading{id, error});
+  };
+  for (std::size_t i = 0; i < listed_.size(); ++i) fail(plan_.points[i].id, listed_[i]);
+  for (auto& [id, told] : unlisted_) fail(id, told);
+  return readings;
+}
+
+}  // namespace baudbridge

@@ -1,0 +1,50 @@
+#pragma once
+// Report by exception: which readings of a visit are worth telling. Pure.
+#include <cstddef>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "adapters/plan.h"
+#include "core/reading.h"
+#include "core/time.h"
+
+namespace baudbridge {
+
+/// Remembers what was told of each point of one device.
+/// A value of a point without deadband is always told; with one, when it has changed by at least the deadband since it
+/// was last told, or when publish_at_least has passed. Of a device that talks by itself, a point is told at most once
+/// in its `every`. A fault that begins, changes or ends is always told; one that goes on is told along with values, but
+/// makes no record of its own.
+/// Threads: one owner.
+class ChangeFilter {
+ public:
+  /// plan must outlive it.
+  explicit ChangeFilter(const DevicePlan& plan);
+
+  /// What is worth telling, in the same order; empty: nothing to say.
+  /// points: for each reading its point's index, or Round::kUnlisted.
+  [[nodiscard]] std::vector<Reading> filter(std::vector<Reading> readings, std::span<const std::size_t> points,
+                                            const Now& now);
+  /// Every point that there is, and every unlisted one that was ever told, has this fault: the device is gone.
+  [[nodiscard]] std::vector<Reading> everything_fails(const Error& error);
+
+ private:
+  struct Told {
+    Value value;
+    Steady at{};
+    bool known = false;   ///< a value was told
+    bool faulty = false;  ///< the last that was told is a fault
+    Error fault;
+  };
+
+  [[nodiscard]] Told& told(std::size_t point, const std::string& id);
+  [[nodiscard]] bool worth_telling(const Told& told, std::size_t point, const Value& value, const Now& now) const;
+
+  const DevicePlan& plan_;
+  std::vector<Told> listed_;
+  std::map<std::string, Told, std::less<>> unlisted_;
+};
+
+}  // namespace baudbridge

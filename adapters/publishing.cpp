@@ -1,1 +1,0 @@
-#include "adapters/schedule.h"
