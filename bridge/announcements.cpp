@@ -101,7 +101,9 @@ std::string health_json(const StatusView& view) {
   return out;
 }
 
-std::string status_json(const StatusView& view) { return health_json(view); }
+std::string status_json(const StatusView& view) {
+  return health_json(view);
+}
 
 Announcements::Announcements(const PublishConfig& publish, std::string version, std::string boot)
     : topics_(publish, 1), version_(std::move(version)), boot_(std::move(boot)) {}
@@ -138,7 +140,9 @@ void Announcements::result(Message message) {
   waiting_.push_back({Kind::result, std::move(message)});
 }
 
-void Announcements::health(std::string payload) { say(topics_.topic(kBridgeDevice, "health"), std::move(payload), false); }
+void Announcements::health(std::string payload) {
+  say(topics_.topic(kBridgeDevice, "health"), std::move(payload), false);
+}
 
 void Announcements::link_up(Milliseconds since) {
   std::string payload;

@@ -44,7 +44,8 @@ void parse_password(Settings& broker, BrokerConfig& config) {
   config.password_file = file_setting(broker, "password_file");
   const std::string credential = broker.text("password_credential", "");
   if (!config.password_file.empty()) {
-    if (!credential.empty()) broker.problem("password_credential", "there is a password_file as well: keep one of the two");
+    if (!credential.empty())
+      broker.problem("password_credential", "there is a password_file as well: keep one of the two");
     if (const auto password = read_password(config.password_file); !password) {
       broker.problem("password_file", password.error().what);
     }
@@ -55,8 +56,9 @@ void parse_password(Settings& broker, BrokerConfig& config) {
     config.password_is_credential = true;
     const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
     if (folder == nullptr) {
-      broker.warning("password_credential", "$CREDENTIALS_DIRECTORY is not set: only a systemd service with LoadCredential=" +
-                                                credential + ":FILE can read it");
+      broker.warning("password_credential",
+                     "$CREDENTIALS_DIRECTORY is not set: only a systemd service with LoadCredential=" + credential +
+                         ":FILE can read it");
     } else {
       config.password_file = std::string(folder) + "/" + credential;
       if (const auto password = read_password(config.password_file, false); !password) {
@@ -89,7 +91,8 @@ void parse_tls(Settings& broker, BrokerConfig& config) {
     const char* key;
     std::string ca, cert, private_key;
   };
-  const std::array<Look, 2> looks{{{"ca_file", config.ca_file, "", ""}, {"cert_file", "", config.cert_file, config.key_file}}};
+  const std::array<Look, 2> looks{
+      {{"ca_file", config.ca_file, "", ""}, {"cert_file", "", config.cert_file, config.key_file}}};
   for (const auto& look : looks) {
     if (const auto files = check_tls_files(look.ca, look.cert, look.private_key); !files) {
       broker.problem(look.key, files.error().what);
@@ -146,7 +149,8 @@ PublishConfig parse_publish(Settings& publish, const std::string& gateway_id) {
   PublishConfig config;
   config.base = publish.text("base", "baudbridge/{gateway}");
   constexpr std::string_view kMark = "{gateway}";
-  for (auto at = config.base.find(kMark); at != std::string::npos; at = config.base.find(kMark, at + gateway_id.size())) {
+  for (auto at = config.base.find(kMark); at != std::string::npos;
+       at = config.base.find(kMark, at + gateway_id.size())) {
     config.base.replace(at, kMark.size(), gateway_id);
   }
   const std::string& base = config.base;
@@ -164,8 +168,8 @@ PublishConfig parse_publish(Settings& publish, const std::string& gateway_id) {
   std::string checked;
   append_utf8(checked, base);
   if (checked != base) publish.problem("base", "is not UTF-8");
-  config.format =
-      publish.choice<PayloadFormat>("format", {{"json", PayloadFormat::json}, {"value", PayloadFormat::value}}, config.format);
+  config.format = publish.choice<PayloadFormat>(
+      "format", {{"json", PayloadFormat::json}, {"value", PayloadFormat::value}}, config.format);
   config.retain = publish.flag("retain", config.retain);
   publish.finish();
   return config;

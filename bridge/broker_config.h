@@ -31,9 +31,9 @@ struct BrokerConfig {
   bool mqtt5 = true;
   std::string client_id;
   std::string username;
-  std::string password_file;  ///< read anew at each connect; empty: no password
+  std::string password_file;            ///< read anew at each connect; empty: no password
   bool password_is_credential = false;  ///< from systemd, which sets its mode; password_file is then where it stands
-  std::string ca_file;        ///< empty: the system's store
+  std::string ca_file;                  ///< empty: the system's store
   std::string cert_file;
   std::string key_file;
   std::vector<std::string> alpn;
@@ -56,8 +56,8 @@ struct PublishConfig {
   bool retain = false;
 };
 
-/// Parses the whole [broker] table, also its files: unreadable, too open, mismatched ones are problems. A missing `urls`
-/// is none (the caller knows whether it needs a broker: servers.empty() and kUrlsMissing).
+/// Parses the whole [broker] table, also its files: unreadable, too open, mismatched ones are problems. A missing
+/// `urls` is none (the caller knows whether it needs a broker: servers.empty() and kUrlsMissing).
 BrokerConfig parse_broker(Settings& broker, const std::string& gateway_id);
 /// Parses the whole [publish] table.
 PublishConfig parse_publish(Settings& publish, const std::string& gateway_id);

@@ -12,7 +12,7 @@ namespace baudbridge {
 class ClockWatch {
  public:
   struct Change {
-    std::optional<Anchor> anchor;          ///< to be remembered
+    std::optional<Anchor> anchor;            ///< to be remembered
     std::optional<std::int64_t> stepped_ms;  ///< the wall clock jumped by so much: to be told
   };
 

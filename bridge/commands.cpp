@@ -17,7 +17,9 @@ constexpr std::size_t kMostPending = 64;
 constexpr std::size_t kRemembered = 256;
 constexpr Duration kSameCommand = std::chrono::minutes(1);
 
-Error refused(std::string what) { return Error{Fault::refused, std::move(what)}; }
+Error refused(std::string what) {
+  return Error{Fault::refused, std::move(what)};
+}
 
 std::string text_of(double number) {
   std::string text;
@@ -27,8 +29,10 @@ std::string text_of(double number) {
 
 Result<Value> to_value(const json& node) {
   switch (node.type()) {
-    case json::value_t::boolean: return Value{node.get<bool>()};
-    case json::value_t::number_integer: return Value{node.get<std::int64_t>()};
+    case json::value_t::boolean:
+      return Value{node.get<bool>()};
+    case json::value_t::number_integer:
+      return Value{node.get<std::int64_t>()};
     case json::value_t::number_unsigned: {
       const auto number = node.get<std::uint64_t>();
       if (number <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
@@ -36,9 +40,12 @@ Result<Value> to_value(const json& node) {
       }
       return Value{number};
     }
-    case json::value_t::number_float: return Value{node.get<double>()};
-    case json::value_t::string: return Value{node.get<std::string>()};
-    default: return refused("is neither a number nor true, false or text");
+    case json::value_t::number_float:
+      return Value{node.get<double>()};
+    case json::value_t::string:
+      return Value{node.get<std::string>()};
+    default:
+      return refused("is neither a number nor true, false or text");
   }
 }
 
@@ -57,7 +64,8 @@ Result<void> check(const Point& point, const Value& value) {
   if (!point.writable) return refused("is not writable");
   if (!point.map.empty()) return check_map(point, value);
   if (!point.min && !point.max) return {};
-  if (std::holds_alternative<std::string>(value) || std::holds_alternative<bool>(value)) return refused("must be a number");
+  if (std::holds_alternative<std::string>(value) || std::holds_alternative<bool>(value))
+    return refused("must be a number");
   const double number = as_double(value);
   if (point.min && number < *point.min) return refused(value_text(value) + " is below min " + text_of(*point.min));
   if (point.max && number > *point.max) return refused(value_text(value) + " is above max " + text_of(*point.max));
@@ -112,7 +120,7 @@ Commands::Commands(const PublishConfig& publish, std::vector<CommandTarget> targ
 }
 
 Result<std::vector<std::pair<std::string, Value>>> Commands::parse(const std::string& device, const Incoming& incoming,
-                                                                  std::string& id_json) const {
+                                                                   std::string& id_json) const {
   if (incoming.payload.size() > kLargest_bytes) return refused("a command has at most 64 KiB");
   const json command = json::parse(incoming.payload, nullptr, false);
   if (command.is_discarded()) return refused("is not JSON; write {\"point\": value}");
@@ -167,7 +175,8 @@ std::vector<Message> Commands::answer(const Pending& command, std::string payloa
 std::vector<Message> Commands::take(const Incoming& incoming, const Now& now) {
   constexpr std::string_view kLeaf = "/set";
   std::string_view topic = incoming.topic;
-  if (!topic.starts_with(prefix_) || !topic.ends_with(kLeaf) || topic.size() <= prefix_.size() + kLeaf.size()) return {};
+  if (!topic.starts_with(prefix_) || !topic.ends_with(kLeaf) || topic.size() <= prefix_.size() + kLeaf.size())
+    return {};
   topic.remove_prefix(prefix_.size());
   topic.remove_suffix(kLeaf.size());
   Pending command;
@@ -213,14 +222,17 @@ std::vector<Message> Commands::expire(const Now& now) {
   std::vector<Message> messages;
   while (!pending_.empty() && pending_.begin()->second.deadline <= now.steady) {
     const std::uint64_t ticket = pending_.begin()->first;
-    for (auto& message : take(WriteOutcome{ticket, pending_.begin()->second.device,
-                                           Error{Fault::timeout, "the bus did not answer in time; it may still write"}})) {
+    for (auto& message :
+         take(WriteOutcome{ticket, pending_.begin()->second.device,
+                           Error{Fault::timeout, "the bus did not answer in time; it may still write"}})) {
       messages.push_back(std::move(message));
     }
   }
   return messages;
 }
 
-Steady Commands::wake_at() const { return pending_.empty() ? Steady::max() : pending_.begin()->second.deadline; }
+Steady Commands::wake_at() const {
+  return pending_.empty() ? Steady::max() : pending_.begin()->second.deadline;
+}
 
 }  // namespace baudbridge

@@ -23,8 +23,8 @@ struct CommandTarget {
 /// Takes `B/<device>/set` messages. Each command has exactly one outcome, published to `B/<device>/result` and to its
 /// response topic, if it has one. Nothing that a broker can send makes it throw or grow without bound.
 ///
-/// QoS 1 may bring a command twice. A command with the same id and content as the one that the device had last, within a
-/// minute, is the same command: it is not carried out again, but answered again. So is one that the broker marks as a
+/// QoS 1 may bring a command twice. A command with the same id and content as the one that the device had last, within
+/// a minute, is the same command: it is not carried out again, but answered again. So is one that the broker marks as a
 /// repetition (DUP), id or not, if its like was among the device's last ones.
 /// Threads: one owner; `sink` is called on the same thread and must not block.
 class Commands {
@@ -61,7 +61,7 @@ class Commands {
   };
 
   Result<std::vector<std::pair<std::string, Value>>> parse(const std::string& device, const Incoming& incoming,
-                                                          std::string& id_json) const;
+                                                           std::string& id_json) const;
   [[nodiscard]] const Done* repeated(const Pending& command, bool duplicate, const Now& now) const;
   [[nodiscard]] std::vector<Message> answer(const Pending& command, std::string payload);
 

@@ -62,7 +62,9 @@ void append_bare(std::string& out, const Value& value) {
 
 }  // namespace
 
-void append_fault(std::string& out, const Error& error) { append_json_string(out, fault_word(error)); }
+void append_fault(std::string& out, const Error& error) {
+  append_json_string(out, fault_word(error));
+}
 
 std::string Encoder::topic(std::string_view device, std::string_view leaf) const {
   std::string text = publish_.base;

@@ -33,9 +33,9 @@ class MessageBatch {
   std::size_t count_ = 0;
 };
 
-/// Turns records into messages, at the moment they leave. Format json: one message a record; value: one a point that has
-/// a value, so a record of faults alone makes none. Records of kBridgeDevice are events on B/bridge/event.
-/// Threads: one caller.
+/// Turns records into messages, at the moment they leave. Format json: one message a record; value: one a point that
+/// has a value, so a record of faults alone makes none. Records of kBridgeDevice are events on B/bridge/event. Threads:
+/// one caller.
 class Encoder {
  public:
   Encoder(const PublishConfig& publish, int qos) : publish_(publish), qos_(qos) {}

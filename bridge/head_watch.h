@@ -6,8 +6,8 @@
 
 namespace baudbridge {
 
-/// The same record at the head of what was out at two hang-ups in a row is under suspicion: records then go one at a time,
-/// on a connection that has proved itself, until the suspect is through or the broker hangs up on it alone.
+/// The same record at the head of what was out at two hang-ups in a row is under suspicion: records then go one at a
+/// time, on a connection that has proved itself, until the suspect is through or the broker hangs up on it alone.
 /// Threads: one owner.
 class HeadWatch {
  public:

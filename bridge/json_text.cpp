@@ -33,12 +33,23 @@ std::size_t sequence_length(std::string_view text) {
 void append_escaped(std::string& out, unsigned char c) {
   constexpr std::string_view kHex = "0123456789abcdef";
   switch (c) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-    default: break;
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    default:
+      break;
   }
   out += "\\u00";
   out += kHex[c >> 4U];
@@ -75,7 +86,8 @@ void append_checked(std::string& out, std::string_view text, Plain plain, Specia
 }  // namespace
 
 void append_utf8(std::string& out, std::string_view text) {
-  append_checked(out, text, [](unsigned char) { return true; }, [](unsigned char) {});
+  append_checked(
+      out, text, [](unsigned char) { return true; }, [](unsigned char) {});
 }
 
 void append_json_string(std::string& out, std::string_view text) {
@@ -98,11 +110,21 @@ void append_number(std::string& out, double number) {
 
 void append_json_value(std::string& out, const Value& value) {
   switch (value.index()) {
-    case 0: out += *std::get_if<bool>(&value) ? "true" : "false"; return;
-    case 1: append_number(out, *std::get_if<std::int64_t>(&value)); return;
-    case 2: append_number(out, *std::get_if<std::uint64_t>(&value)); return;
-    case 3: append_number(out, *std::get_if<double>(&value)); return;
-    default: append_json_string(out, *std::get_if<std::string>(&value)); return;
+    case 0:
+      out += *std::get_if<bool>(&value) ? "true" : "false";
+      return;
+    case 1:
+      append_number(out, *std::get_if<std::int64_t>(&value));
+      return;
+    case 2:
+      append_number(out, *std::get_if<std::uint64_t>(&value));
+      return;
+    case 3:
+      append_number(out, *std::get_if<double>(&value));
+      return;
+    default:
+      append_json_string(out, *std::get_if<std::string>(&value));
+      return;
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// Writes JSON (RFC 8259) by hand into a buffer that is used again: the hot path makes hundreds of thousands of values a second.
+// Writes JSON (RFC 8259) by hand into a buffer that is used again: the hot path makes hundreds of thousands of values a
+// second.
 #include <array>
 #include <charconv>
 #include <concepts>
@@ -19,7 +20,7 @@ void append_json_string(std::string& out, std::string_view text);
 void append_json_value(std::string& out, const Value& value);
 
 template <class Integer>
-  requires std::integral<Integer>
+requires std::integral<Integer>
 void append_number(std::string& out, Integer number) {
   std::array<char, 24> digits;
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;

@@ -67,7 +67,7 @@ void LinkKeeper::down(const LinkDown& down, const Now& now, Notices& notices) {
   }
   state_ = State::waiting;
   next_ = now.steady + (stood && !(down.reason && is_server_moved(*down.reason)) ? jitter(broker_.reconnect_min)
-                                                                                : delay_after(down, now));
+                                                                                 : delay_after(down, now));
 }
 
 Duration LinkKeeper::delay_after(const LinkDown& down, const Now& now) {
@@ -104,7 +104,8 @@ Duration LinkKeeper::jitter(Duration longest) {
 bool LinkKeeper::taken_over_often(const LinkDown& down, const Now& now) {
   if (down.reason != kSessionTakenOver) return false;
   takeovers_.push_back(now.steady);
-  while (!takeovers_.empty() && takeovers_.front() + std::max(kTakeoverWindow, 2 * broker_.reconnect_max) < now.steady) {
+  while (!takeovers_.empty() &&
+         takeovers_.front() + std::max(kTakeoverWindow, 2 * broker_.reconnect_max) < now.steady) {
     takeovers_.pop_front();
   }
   return takeovers_.size() >= kTakeovers;

@@ -16,7 +16,7 @@ namespace baudbridge {
 /// The connection as `status` shows it.
 struct LinkReport {
   bool connected = false;
-  std::string server;  ///< the one connected to, or tried last
+  std::string server;    ///< the one connected to, or tried last
   Milliseconds since{};  ///< utc: connected, or not connected, since
   Duration lasts{};      ///< the same by the steady clock
   std::uint64_t connects = 0;
@@ -31,9 +31,11 @@ struct LinkReport {
 ///
 /// How long until the next attempt:
 /// - a link that stood for a minute and is lost: up to reconnect_min, at random, then as after a failure;
-/// - a failed attempt, or a link that did not stand: the next server of the list after up to reconnect_min; after a round
+/// - a failed attempt, or a link that did not stand: the next server of the list after up to reconnect_min; after a
+/// round
 ///   through all of them reconnect_min doubling to reconnect_max, at random in between;
-/// - user, password or client id refused: five times as patient (5 s to 5 min by default), the files read anew each time;
+/// - user, password or client id refused: five times as patient (5 s to 5 min by default), the files read anew each
+/// time;
 /// - taken over by another client with our id three times a minute: at least reconnect_max (60 s by default);
 /// - server moved or shutting down, and there is another: that one at once.
 /// Threads: one owner.
@@ -84,10 +86,10 @@ class LinkKeeper {
   Epoch epoch_ = 0;
   std::size_t server_ = 0;
   std::size_t tried_in_round_ = 0;
-  unsigned rounds_ = 0;       ///< rounds through all servers that went wrong, in a row
-  unsigned rejections_ = 0;   ///< refused credentials in a row
-  Steady next_{};             ///< waiting: the next attempt; connecting: its deadline
-  Steady changed_{};          ///< when the link last came or went
+  unsigned rounds_ = 0;      ///< rounds through all servers that went wrong, in a row
+  unsigned rejections_ = 0;  ///< refused credentials in a row
+  Steady next_{};            ///< waiting: the next attempt; connecting: its deadline
+  Steady changed_{};         ///< when the link last came or went
   Milliseconds changed_utc_{};
   std::uint64_t outage_failures_ = 0;
   bool loss_told_ = true;  ///< so the return is worth a line, too

@@ -56,7 +56,8 @@ class DrainRate {
   void put_back() { stock_ += 1.0; }
   [[nodiscard]] Steady next(Steady now) const {
     if (rate_ <= 0.0 || stock_ >= 1.0) return now;
-    return now + std::chrono::duration_cast<Duration>(std::chrono::duration<double>((1.0 - stock_) / rate_)) + Duration(1);
+    return now + std::chrono::duration_cast<Duration>(std::chrono::duration<double>((1.0 - stock_) / rate_)) +
+           Duration(1);
   }
 
  private:

@@ -82,16 +82,24 @@ bool is_bad_credentials(Reason reason) {
   return reason == 0x85 || reason == 0x86 || reason == 0x87 || reason == 0x8A || reason == 0x8C;
 }
 
-bool is_server_moved(Reason reason) { return reason == 0x8B || reason == 0x9C || reason == 0x9D; }
+bool is_server_moved(Reason reason) {
+  return reason == 0x8B || reason == 0x9C || reason == 0x9D;
+}
 
 Reason reason_of_return_code(int code) {
   switch (code) {
-    case 1: return 0x84;
-    case 2: return 0x85;
-    case 3: return 0x88;
-    case 4: return 0x86;
-    case 5: return 0x87;
-    default: return 0x80;
+    case 1:
+      return 0x84;
+    case 2:
+      return 0x85;
+    case 3:
+      return 0x88;
+    case 4:
+      return 0x86;
+    case 5:
+      return 0x87;
+    default:
+      return 0x80;
   }
 }
 

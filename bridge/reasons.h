@@ -1,5 +1,6 @@
 #pragma once
-// What MQTT's reason codes mean for a record and for the connection (MQTT 5.0, section 2.4; contract section 6.4). Pure.
+// What MQTT's reason codes mean for a record and for the connection (MQTT 5.0, section 2.4; contract section 6.4).
+// Pure.
 #include <string>
 
 #include "bridge/transport.h"

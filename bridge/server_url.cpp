@@ -12,7 +12,9 @@ struct Scheme {
 };
 constexpr std::array<Scheme, 4> kSchemes{{{"mqtt", 1883}, {"mqtts", 8883}, {"ws", 80}, {"wss", 443}}};
 
-Error wrong(std::string what) { return Error{Fault::config, std::move(what)}; }
+Error wrong(std::string what) {
+  return Error{Fault::config, std::move(what)};
+}
 
 Result<std::uint16_t> parse_port(std::string_view text) {
   unsigned port = 0;
@@ -52,7 +54,8 @@ Result<void> parse_authority(std::string_view text, ServerUrl& url) {
 }  // namespace
 
 Result<ServerUrl> parse_server_url(std::string_view text) {
-  constexpr std::string_view kForm = "write mqtt://HOST:1883, mqtts://HOST:8883, ws://HOST:80/PATH or wss://HOST:443/PATH";
+  constexpr std::string_view kForm =
+      "write mqtt://HOST:1883, mqtts://HOST:8883, ws://HOST:80/PATH or wss://HOST:443/PATH";
   const auto mark = text.find("://");
   if (mark == std::string_view::npos) {
     return wrong("\"" + std::string(text) + "\" is no server address: " + std::string(kForm));

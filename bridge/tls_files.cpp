@@ -34,7 +34,9 @@ using Context = std::unique_ptr<SSL_CTX, Release<SSL_CTX_free>>;
 using Session = std::unique_ptr<SSL, Release<SSL_free>>;
 using Addresses = std::unique_ptr<addrinfo, Release<freeaddrinfo>>;
 
-Error wrong(const std::string& file, const std::string& what) { return Error{Fault::config, file + ": " + what}; }
+Error wrong(const std::string& file, const std::string& what) {
+  return Error{Fault::config, file + ": " + what};
+}
 
 Result<File> open_file(const std::string& name) {
   File file(std::fopen(name.c_str(), "re"));
@@ -63,7 +65,8 @@ Result<Key> read_key(const std::string& name) {
   bool asked = false;
   Key key(PEM_read_PrivateKey(file->get(), nullptr, no_password, &asked));
   ERR_clear_error();
-  if (asked) return wrong(name, "is encrypted; a service cannot type a password, so store it unencrypted with mode 600");
+  if (asked)
+    return wrong(name, "is encrypted; a service cannot type a password, so store it unencrypted with mode 600");
   if (!key) return wrong(name, "holds no private key in PEM form");
   return key;
 }
@@ -80,7 +83,8 @@ bool ready(int socket, short events, Steady deadline) {
 Result<UniqueFd> connect_to(const addrinfo* address, Steady deadline) {
   int failure = ETIMEDOUT;
   for (; address != nullptr; address = address->ai_next) {
-    UniqueFd socket(::socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->ai_protocol));
+    UniqueFd socket(
+        ::socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->ai_protocol));
     if (!socket) {
       failure = errno;
       continue;
@@ -154,7 +158,8 @@ void name_server(SSL* session, const std::string& host) {
   }
 }
 
-/// The handshake, and (TLS 1.3 tells a refused client certificate only afterwards) the server's first word, if it comes.
+/// The handshake, and (TLS 1.3 tells a refused client certificate only afterwards) the server's first word, if it
+/// comes.
 std::string diagnose_tls(int socket, const ServerUrl& server, const BrokerConfig& config, Steady deadline) {
   auto context = make_context(config);
   if (!context) return context.error().what;
@@ -186,7 +191,8 @@ std::string diagnose_tls(int socket, const ServerUrl& server, const BrokerConfig
                                        : ": does it accept the client certificate " + config.cert_file + "?");
     }
     if (shaken) return "";
-    return "the TLS handshake failed" + (reason.empty() ? std::string(": the server closed the connection") : " (" + reason + ")") +
+    return "the TLS handshake failed" +
+           (reason.empty() ? std::string(": the server closed the connection") : " (" + reason + ")") +
            ": is this the broker's TLS port?";
   }
 }
@@ -216,7 +222,8 @@ std::string diagnose_server(const ServerUrl& server, const BrokerConfig& config,
   const int failure = ::getaddrinfo(server.host.c_str(), std::to_string(server.port).c_str(), &hints, &found);
   const Addresses addresses(found);
   if (failure != 0) {
-    return "the name " + server.host + " was not found (" + ::gai_strerror(failure) + "): check the name and this machine's name server";
+    return "the name " + server.host + " was not found (" + ::gai_strerror(failure) +
+           "): check the name and this machine's name server";
   }
   const Steady deadline = Steady(std::chrono::steady_clock::now()) + patience;
   auto socket = connect_to(addresses.get(), deadline);

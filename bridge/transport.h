@@ -38,14 +38,15 @@ struct LinkUp {
   bool mqtt5 = true;
   bool retain_available = true;
   int maximum_qos = 2;
+  std::optional<Duration> server_keep_alive;  ///< the broker wants this one used instead of ours
 };
 /// The connection could not be made, or is gone.
 struct LinkDown {
   Epoch epoch = 0;
-  std::string why;                ///< for people: names the server and what to do
-  std::optional<Reason> reason;   ///< of CONNACK or DISCONNECT, where there was one
-  bool was_up = false;            ///< false: the attempt failed
-  std::string server_reference;   ///< MQTT 5.0 section 4.13, empty: none
+  std::string why;               ///< for people: names the server and what to do
+  std::optional<Reason> reason;  ///< of CONNACK or DISCONNECT, where there was one
+  bool was_up = false;           ///< false: the attempt failed
+  std::string server_reference;  ///< MQTT 5.0 section 4.13, empty: none
 };
 /// The broker acknowledged the message with success (QoS 0: it was written to the socket).
 struct Delivered {
@@ -67,6 +68,7 @@ struct Incoming {
   bool duplicate = false;  ///< the broker says that it may have sent it before (DUP)
   std::string response_topic;
   std::string correlation_data;
+  std::optional<Duration> expires_after;  ///< since it arrived: what is left of its Message Expiry Interval
 };
 /// The broker does not let us hear commands; everything else works.
 struct SubscriptionRefused {
@@ -77,7 +79,8 @@ struct SubscriptionRefused {
 using LinkEvent = std::variant<LinkUp, LinkDown, Delivered, Refused, Incoming, SubscriptionRefused>;
 
 /// One connection to a broker at a time. Every call returns at once; what came of it arrives later as a LinkEvent.
-/// Threads: one caller (the uplink's). Between connect() and its outcome nothing may be called: the library may hold its
+/// Threads: one caller (the uplink's). Between connect() and its outcome nothing may be called: the library may hold
+/// its
 ///          own lock for as long as a name server is silent.
 /// The library's own buffering, persistence and reconnect stay off: one queue, one owner.
 class Transport {

@@ -96,7 +96,9 @@ void Uplink::on(const Refused& refused, const Now& now) {
   if (ended) finish(*ended, now);
 }
 
-void Uplink::on(const Incoming& incoming, const Now& now) { answer(commands_.take(incoming, now)); }
+void Uplink::on(const Incoming& incoming, const Now& now) {
+  answer(commands_.take(incoming, now));
+}
 
 void Uplink::on(const SubscriptionRefused& refused, const Now& /*now*/) {
   notices_.warn(keeper_.server_text() + ": does not let us subscribe to " + options_.publish.base + "/+/set (" +
@@ -172,7 +174,8 @@ void Uplink::tell_refusals(const Now& now) {
     details.push_back({"refused_seq", Value{gathered.first}});
     if (gathered.count > 1) details.push_back({"last_seq", Value{gathered.last}});
     details.push_back({"count", Value{gathered.count}});
-    if (first) notices_.warn(keeper_.server_text() + ": record " + std::to_string(gathered.first) + " set aside: " + why);
+    if (first)
+      notices_.warn(keeper_.server_text() + ": record " + std::to_string(gathered.first) + " set aside: " + why);
     gathered = {0, 0, 0, now.steady + kGatherRefusals};
     events_.insert(outbox_.accept(make_event("refused", std::move(details), taken_at(now, options_.boot)), now));
   }
@@ -289,8 +292,12 @@ void Uplink::advance_stop(const Now& now) {
   }
 }
 
-bool Uplink::stopped(const Now& /*now*/) const { return stop_ == Stop::done; }
+bool Uplink::stopped(const Now& /*now*/) const {
+  return stop_ == Stop::done;
+}
 
-void Uplink::disconnect() { transport_.disconnect(true); }
+void Uplink::disconnect() {
+  transport_.disconnect(true);
+}
 
 }  // namespace baudbridge

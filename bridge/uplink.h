@@ -36,10 +36,9 @@ struct UplinkOptions {
 
 /// Moves records from the outbox to the broker and settles each by the broker's answer, speaks for the gateway and its
 /// devices, and keeps the connection. Records leave in the outbox's order, as many at once as the window allows:
-/// min(max_in_flight, the broker's Receive Maximum - 1), less after a refusal for load, one when a record is suspected of
-/// making the broker hang up.
-/// Threads: none of its own; one owner. References must outlive it.
-/// Errors:  everything outside can go wrong and is a state: see notices() and status().
+/// min(max_in_flight, the broker's Receive Maximum - 1), less after a refusal for load, one when a record is suspected
+/// of making the broker hang up. Threads: none of its own; one owner. References must outlive it. Errors:  everything
+/// outside can go wrong and is a state: see notices() and status().
 class Uplink {
  public:
   Uplink(UplinkOptions options, Commands commands, Outbox& outbox, Transport& transport, const Now& start);
@@ -49,7 +48,8 @@ class Uplink {
   /// Does what is due; answers when it wants to be called next, if nothing else happens before.
   Steady advance(const Now& now);
 
-  /// From now on: up to two seconds of publishing, then the farewell. Call advance() until stopped(), then disconnect().
+  /// From now on: up to two seconds of publishing, then the farewell. Call advance() until stopped(), then
+  /// disconnect().
   void begin_stop(const Now& now);
   [[nodiscard]] bool stopped(const Now& now) const;
   void disconnect();

@@ -84,7 +84,8 @@ bool Uplink::fill_batch(const Now& now) {
   for (std::size_t i = 0; i < batch_.size(); ++i) {
     if (!too_large(batch_[i])) continue;
     batch_.clear();
-    set_aside(seq, "larger than the broker's maximum packet size of " + std::to_string(link_.maximum_packet_size) + " bytes",
+    set_aside(seq,
+              "larger than the broker's maximum packet size of " + std::to_string(link_.maximum_packet_size) + " bytes",
               false, now);
     return true;
   }

@@ -13,7 +13,9 @@ namespace {
 /// So many items are taken together, so that they share one transaction; more would let acknowledgements wait.
 constexpr int kMostTogether = 1000;
 
-std::size_t text_size(const std::string& text) { return sizeof text + (text.size() > 15 ? text.size() : 0); }
+std::size_t text_size(const std::string& text) {
+  return sizeof text + (text.size() > 15 ? text.size() : 0);
+}
 
 std::size_t readings_size(const std::vector<Reading>& readings) {
   std::size_t size = 0;
@@ -42,7 +44,9 @@ std::size_t intake_size_bytes(const Intake& intake) {
 UplinkThread::UplinkThread(UplinkMailbox& mailbox, Uplink& uplink, const Clock& clock)
     : mailbox_(mailbox), uplink_(uplink), clock_(clock) {}
 
-UplinkThread::~UplinkThread() { stop(); }
+UplinkThread::~UplinkThread() {
+  stop();
+}
 
 void UplinkThread::start() {
   heartbeat_ = clock_.now().steady.time_since_epoch().count();
