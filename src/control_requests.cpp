@@ -25,6 +25,7 @@ void ControlRequests::answer(const std::string& request, const ControlReply& rep
   const std::string what = text_of(*asked, "do");
   if (what == "status") return status(reply);
   if (what == "values") return values(reply, now);
+  if (answer_queue(what, *asked, reply)) return;
   reply(refusal_json("there is no request \"" + what + "\""));
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/time.h"
 #include "src/control_socket.h"
+#include "src/json.h"
 
 namespace baudbridge {
 
@@ -28,6 +29,10 @@ class ControlRequests {
  private:
   void status(const ControlReply& reply);
   void values(const ControlReply& reply, Steady now);
+  // In control_queue.cpp. False: there is no such request.
+  bool answer_queue(const std::string& what, const Json& request, const ControlReply& reply);
+  void import(const Json& request, const ControlReply& reply);
+  void requeue(const Json& request, const ControlReply& reply);
 
   Gateway& gateway_;
   std::shared_ptr<LatestValues> values_;  ///< only while somebody watches; its content belongs to the uplink's thread

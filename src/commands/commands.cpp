@@ -7,6 +7,7 @@ std::vector<Command> all_commands() {
       run_command(),
       status_command(),
       watch_command(),
+      queue_command(),
   };
 }
 

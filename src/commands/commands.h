@@ -11,6 +11,7 @@ namespace baudbridge {
 [[nodiscard]] Command run_command();
 [[nodiscard]] Command status_command();
 [[nodiscard]] Command watch_command();
+[[nodiscard]] Command queue_command();
 [[nodiscard]] Command check_command();
 [[nodiscard]] Command read_command();
 [[nodiscard]] Command ports_command();
