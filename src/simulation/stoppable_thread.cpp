@@ -1,0 +1,39 @@
+#include "src/simulation/stoppable_thread.h"
+
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+namespace baudbridge::simulation {
+
+StoppableThread::StoppableThread() : stop_event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+StoppableThread::~StoppableThread() {
+  stop();
+}
+
+void StoppableThread::start(std::function<void()> run) {
+  thread_ = std::thread(std::move(run));
+}
+
+void StoppableThread::stop() {
+  if (!thread_.joinable()) return;
+  ::eventfd_write(stop_event_.get(), 1);
+  thread_.join();
+}
+
+bool StoppableThread::wait(std::span<pollfd> descriptors, Steady until) {
+  std::vector<pollfd> all(descriptors.begin(), descriptors.end());
+  all.push_back(pollfd{stop_event_.get(), POLLIN, 0});
+  const Duration left = std::max(Duration::zero(), until - std::chrono::steady_clock::now());
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
+  const timespec timeout{seconds.count(), static_cast<long>((left - seconds).count())};
+  if (::ppoll(all.data(), all.size(), &timeout, nullptr) < 0 && errno != EINTR) return false;
+  std::copy(all.begin(), all.end() - 1, descriptors.begin());
+  return all.back().revents == 0;
+}
+
+}  // namespace baudbridge::simulation
