@@ -142,7 +142,7 @@ class Daemon {
   /// Do all threads come round? The watchdog is fed only if they do.
   void look(Steady now) {
     requests_.tidy(now);
-    if (const auto hanging = gateway_.hanging()) {
+    if (const auto hanging = gateway_.hanging(gateway_.clock().now())) {
       if (!hangs_) {
         log::error(*hanging + (notices_.watchdog() ? "; the watchdog is not fed until it is back" : ""));
       }

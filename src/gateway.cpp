@@ -149,11 +149,10 @@ void Gateway::ask(std::function<void(Uplink&, const Now&)> request) {
   mailbox_.signal(UplinkSignal{ControlRequest{std::move(request)}});
 }
 
-std::optional<std::string> Gateway::hanging() const {
-  const Steady now = clock_.now().steady;
+std::optional<std::string> Gateway::hanging(const Now& now) const {
   const auto away = [&](const std::string& name, Steady heartbeat, Duration promise) -> std::optional<std::string> {
-    if (now - heartbeat <= promise * kPatience) return std::nullopt;
-    return name + ": no sign of life for " + duration_text(now - heartbeat);
+    if (now.steady - heartbeat <= promise * kPatience) return std::nullopt;
+    return name + ": no sign of life for " + duration_text(now.steady - heartbeat);
   };
   if (auto text = away("uplink", uplink_thread_.heartbeat(), UplinkThread::kPromise)) return text;
   for (const auto& runner : runners_) {

@@ -45,8 +45,8 @@ class Gateway {
   /// Runs `request` on the uplink's thread, soon; it must not block. Never runs once stop() has returned.
   void ask(std::function<void(Uplink&, const Now&)> request);
 
-  /// The thread that does not keep its promise to come round, with how long it has been away; nothing when all do.
-  [[nodiscard]] std::optional<std::string> hanging() const;
+  /// The thread that has not kept its promise to come round, with how long it has been away; nothing when all have.
+  [[nodiscard]] std::optional<std::string> hanging(const Now& now) const;
 
   [[nodiscard]] const Clock& clock() const { return clock_; }
   /// Without the buses: their plans belong to the runners by now.
