@@ -38,7 +38,7 @@ bool standard_error_is_journal() {
 /// for everyone who has it; a socket is asked not to wait call by call; a plain file does not make anyone wait.
 class Sink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
-  Sink() {
+  explicit Sink(bool is_journal) : is_journal_(is_journal) {
     struct stat info {};
     if (::fstat(STDERR_FILENO, &info) != 0) return;
     is_socket_ = S_ISSOCK(info.st_mode);
@@ -56,7 +56,8 @@ class Sink final : public spdlog::sinks::base_sink<std::mutex> {
       return;
     }
     if (dropped_ > 0) {
-      rest_ = std::to_string(dropped_) + " log lines before this one were dropped: the log did not take them\n";
+      rest_ = (is_journal_ ? "<4>" : "") + std::to_string(dropped_) +
+              " log lines before this one were dropped: the log did not take them\n";
       if (!finish_rest()) {
         rest_.clear();
         ++dropped_;
@@ -89,6 +90,7 @@ class Sink final : public spdlog::sinks::base_sink<std::mutex> {
   }
 
   UniqueFd own_;
+  bool is_journal_;
   bool is_socket_ = false;
   std::string rest_;
   std::uint64_t dropped_ = 0;
@@ -124,10 +126,11 @@ spdlog::level::level_enum spdlog_level(Level level) {
 }
 
 std::unique_ptr<spdlog::logger> make_logger(Level level) {
-  auto logger = std::make_unique<spdlog::logger>("baudbridge", std::make_shared<Sink>());
+  const bool is_journal = standard_error_is_journal();
+  auto logger = std::make_unique<spdlog::logger>("baudbridge", std::make_shared<Sink>(is_journal));
   auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc, "\n");
   formatter->add_flag<JournalLevel>('J');
-  formatter->set_pattern(standard_error_is_journal() ? "%J%v" : "%Y-%m-%dT%H:%M:%S.%eZ %l: %v");
+  formatter->set_pattern(is_journal ? "%J%v" : "%Y-%m-%dT%H:%M:%S.%eZ %l: %v");
   logger->set_formatter(std::move(formatter));
   logger->set_level(spdlog_level(level));
   return logger;

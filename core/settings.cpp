@@ -308,11 +308,15 @@ void Settings::finish() {
   const std::vector<std::string_view> known(known_.begin(), known_.end());
   for (const auto& [key, node] : *entries) {
     if (known_.contains(key)) continue;
+    const std::string where = path_.empty() ? "there is no key " : "[" + path_ + "] has no key ";
     const std::string near = nearest(key, known);
-    const std::string where =
-        path_.empty() ? "there is no key " + quoted(key) : "[" + path_ + "] has no key " + quoted(key);
-    problems_->push_back(
-        {node.key, where + (near.empty() ? "; known are " + listed(known) : "; did you mean " + quoted(near) + "?")});
+    std::string hint;
+    if (!near.empty()) {
+      hint = "; did you mean " + quoted(near) + "?";
+    } else if (!known.empty()) {
+      hint = "; known are " + listed(known);
+    }
+    problems_->push_back({node.key, where + quoted(key) + hint});
     known_.insert(key);
   }
 }
