@@ -8,6 +8,7 @@ std::vector<Command> all_commands() {
       status_command(),
       watch_command(),
       queue_command(),
+      demo_command(),
   };
 }
 

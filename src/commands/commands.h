@@ -16,6 +16,7 @@ namespace baudbridge {
 [[nodiscard]] Command read_command();
 [[nodiscard]] Command ports_command();
 [[nodiscard]] Command profiles_command();
+[[nodiscard]] Command demo_command();
 
 /// The visible table of all subcommands, in the order of the help.
 [[nodiscard]] std::vector<Command> all_commands();

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <utility>
+
+#include "src/json.h"
 
 namespace baudbridge::simulation {
 namespace {
