@@ -7,7 +7,7 @@ export HOME="${HOME:-/tmp}"
 
 BUILD_PACKAGES=(
   g++ cmake ninja-build pkgconf ccache
-  libserialport-dev libpaho-mqtt-dev libsqlite3-dev libssl-dev libboost-program-options-dev
+  libserialport-dev libpcre2-dev libpaho-mqtt-dev libsqlite3-dev libssl-dev libboost-program-options-dev
   libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libspdlog-dev
 )
 

@@ -1,1 +1,275 @@
-// to be filled in by this session
+#include "adapters/serial/serial_adapter.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "adapters/adapter.h"
+#include "adapters/serial/listener.h"
+
+namespace baudbridge {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kReadBytes = 4096;
+/// A device that was quiet for so long after the port was opened is not in the middle of a frame when it begins.
+constexpr Duration kQuietBefore = 250ms;
+constexpr Duration kWriteLimit = 2s;
+/// Pause after which an answer that came late has ended.
+constexpr Duration kLateEnds = 50ms;
+/// So many bytes without a frame are no chance any more.
+constexpr std::uint64_t kTellingBytes = 256;
+
+Steady steady_now() {
+  return std::chrono::steady_clock::now();
+}
+
+class SerialAdapter : public Adapter, public Adviser {
+ public:
+  explicit SerialAdapter(SerialConfig config) : config_(std::move(config)) {
+    for (const SerialDeviceConfig& device : config_.devices) {
+      const bool talks = device.request.empty();
+      listeners_.emplace_back(device.decode, device.points, talks ? device.every : Duration::zero());
+    }
+  }
+
+  Result<void> open() override {
+    auto port = SerialPort::open(config_.line);
+    if (!port) return port.error();
+    port_ = std::move(*port);
+    const Steady now = steady_now();
+    opened_at_ = now;
+    anything_came_ = false;
+    line_used_at_ = now - config_.pause;
+    late_until_ = Steady{};
+    for (Listener& listener : listeners_) listener.restart(false, now);
+    return config_.greeting.empty() ? Result<void>{} : write(config_.greeting);
+  }
+
+  void close() noexcept override { port_.reset(); }
+
+  Result<void> poll(Round& round) override {
+    if (!port_) return Error{Fault::closed, "the port is not open"};
+    return config_.devices[round.device_index()].request.empty() ? listen(round) : ask(round);
+  }
+
+  [[nodiscard]] std::string advice() const override {
+    std::string text = port_ ? port_->advice() : "";
+    for (std::size_t i = 0; i < listeners_.size(); ++i) {
+      if (!talks(i) || listeners_[i].bytes_unused() < kTellingBytes) continue;
+      if (steady_now() - listeners_[i].heard_at() < kTellAfter) continue;
+      text += (text.empty() ? "" : "; ") + config_.devices[i].id + ": " + listeners_[i].complaint();
+    }
+    return text;
+  }
+
+ private:
+  static constexpr Duration kTellAfter = 10s;
+
+  [[nodiscard]] bool talks(std::size_t device) const { return config_.devices[device].request.empty(); }
+
+  Result<void> write(const std::string& bytes) {
+    return port_->write_all(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+                            steady_now() + kWriteLimit);
+  }
+
+  /// Reads what is there; it belongs to whoever talks by himself, and to the device that was asked. How much it was.
+  Result<std::size_t> receive(std::optional<std::size_t> asked) {
+    std::size_t total = 0;
+    for (;;) {
+      std::array<unsigned char, kReadBytes> buffer;
+      const auto got = port_->read_some(buffer.data(), buffer.size());
+      if (!got) return got.error();
+      if (*got == 0) return total;
+      total += *got;
+      const Steady now = steady_now();
+      line_used_at_ = now;
+      const bool was_quiet = !std::exchange(anything_came_, true) && now - opened_at_ > kQuietBefore;
+      const std::string_view bytes(reinterpret_cast<const char*>(buffer.data()), *got);
+      for (std::size_t i = 0; i < listeners_.size(); ++i) {
+        if (!talks(i) && asked != i) continue;
+        if (was_quiet && talks(i)) listeners_[i].begin_frame();
+        listeners_[i].feed(bytes, now);
+      }
+      if (*got < buffer.size()) return total;
+    }
+  }
+
+  void hand_on(Round& round, Said said) const {
+    for (PointValue& value : said.values) {
+      if (!talks(round.device_index()) && !is_due(round, value.point)) continue;
+      if (!value.value) {
+        round.report_fault(value.point, value.value.error());
+      } else if (value.bits) {
+        round.report(value.point, *value.value, *value.bits);
+      } else {
+        round.report(value.point, *value.value);
+      }
+    }
+    round.answered_at(said.at);
+  }
+
+  static bool is_due(const Round& round, std::size_t point) {
+    return std::find(round.due().begin(), round.due().end(), point) != round.due().end();
+  }
+
+  // --- devices that talk by themselves ---
+
+  Result<void> listen(Round& round) {
+    const std::size_t device = round.device_index();
+    Listener& listener = listeners_[device];
+    for (;;) {
+      if (auto got = receive(std::nullopt); !got) return got.error();
+      const Steady now = steady_now();
+      if (auto said = listener.take(now)) {
+        hand_on(round, std::move(*said));
+        return {};
+      }
+      const Duration silence = config_.devices[device].silence;
+      if (silence > Duration::zero() && now - listener.heard_at() >= silence) {
+        const std::string complaint = listener.complaint();
+        round.report_silence(Error{Fault::timeout, "nothing heard for " + duration_text(silence) +
+                                                       (complaint.empty() ? "" : "; " + complaint)});
+        listener.heard(now);
+        return {};
+      }
+      if (now >= round.deadline() || round.stop() || another_is_due(device, now)) return {};
+      Steady until = round.deadline();
+      if (silence > Duration::zero()) until = std::min(until, listener.heard_at() + silence);
+      for (std::size_t i = 0; i < listeners_.size(); ++i) {
+        if (const auto due = listeners_[i].due_at(); due && talks(i)) until = std::min(until, *due);
+      }
+      const auto waited = port_->wait_readable(until, round.wake_fd());
+      if (!waited && waited.error().kind == Fault::closed) return {};  // a write waits, or the end
+      if (!waited && waited.error().kind != Fault::timeout) return waited.error();
+    }
+  }
+
+  [[nodiscard]] bool another_is_due(std::size_t device, Steady now) const {
+    for (std::size_t i = 0; i < listeners_.size(); ++i) {
+      if (i != device && talks(i) && listeners_[i].due(now)) return true;
+    }
+    return false;
+  }
+
+  // --- devices that are asked ---
+
+  enum class Waited { bytes, deadline, stopped };
+
+  /// Waits for bytes until then. A stop ends it; a write that waits does not, it is served after the answer.
+  Result<Waited> wait(const Round& round, Steady until, int& wake_fd) const {
+    for (;;) {
+      const auto waited = port_->wait_readable(until, wake_fd);
+      if (waited) return Waited::bytes;
+      if (waited.error().kind == Fault::timeout) return Waited::deadline;
+      if (waited.error().kind != Fault::closed) return waited.error();
+      if (round.stop()) return Waited::stopped;
+      wake_fd = -1;
+    }
+  }
+
+  /// Until the pause between requests is over, and no late answer of another device can come any more.
+  Result<Waited> wait_turn(const Round& round, int& wake_fd) {
+    for (;;) {
+      auto got = receive(std::nullopt);
+      if (!got) return got.error();
+      const Steady now = steady_now();
+      if (*got > 0 && now < late_until_) late_until_ = std::min(late_until_, now + kLateEnds);
+      const bool mine = late_device_ == round.device_index();
+      const Steady until = std::max(line_used_at_ + config_.pause, mine ? Steady{} : late_until_);
+      if (until <= now) return Waited::deadline;
+      if (now >= round.deadline()) return Waited::stopped;
+      const auto waited = wait(round, std::min(until, round.deadline()), wake_fd);
+      if (!waited || *waited == Waited::stopped) return waited;
+    }
+  }
+
+  Result<void> ask(Round& round) {
+    const std::size_t device = round.device_index();
+    const SerialDeviceConfig& config = config_.devices[device];
+    Listener& listener = listeners_[device];
+    int wake_fd = round.wake_fd();
+    std::string complaint;
+    bool damaged = false;
+    for (unsigned attempt = 0; attempt <= config.retries; ++attempt) {
+      const auto turn = wait_turn(round, wake_fd);
+      if (!turn) return turn.error();
+      if (*turn == Waited::stopped) break;
+      listener.restart(true, steady_now());
+      if (auto sent = write(config.request); !sent) return sent;
+      const Steady asked_at = steady_now();
+      line_used_at_ = asked_at;
+      auto answer = await_answer(round, std::min(asked_at + config.timeout, round.deadline()), wake_fd);
+      if (!answer) return answer.error();
+      if (*answer) {
+        round.responded_in((*answer)->at - asked_at);
+        report_answer(round, std::move(**answer));
+        return {};
+      }
+      if (round.stop()) return {};
+      complaint = listener.complaint();
+      damaged = listener.damaged() > 0;
+      late_device_ = device;
+      late_until_ = steady_now() + config.timeout;
+    }
+    if (round.stop()) return {};
+    report_no_answer(round, config, complaint, damaged);
+    return {};
+  }
+
+  /// The answer, or nothing when the time is over.
+  Result<std::optional<Said>> await_answer(const Round& round, Steady until, int& wake_fd) {
+    const std::size_t device = round.device_index();
+    for (;;) {
+      const auto waited = wait(round, until, wake_fd);
+      if (!waited) return waited.error();
+      if (*waited == Waited::stopped) return std::optional<Said>{};
+      if (*waited == Waited::deadline) {
+        listeners_[device].give_up(steady_now());
+        return listeners_[device].take(steady_now());
+      }
+      if (auto got = receive(device); !got) return got.error();
+      if (auto said = listeners_[device].take(steady_now())) return said;
+    }
+  }
+
+  void report_answer(Round& round, Said said) const {
+    std::vector<std::size_t> missing(round.due().begin(), round.due().end());
+    for (const PointValue& value : said.values) {
+      missing.erase(std::remove(missing.begin(), missing.end(), value.point), missing.end());
+    }
+    hand_on(round, std::move(said));
+    for (const std::size_t point : missing) {
+      round.report_fault(point, Error{Fault::malformed, "the answer says nothing about it"});
+    }
+  }
+
+  static void report_no_answer(Round& round, const SerialDeviceConfig& config, const std::string& complaint,
+                               bool damaged) {
+    if (complaint.empty()) {
+      round.report_silence(Error{Fault::timeout, "no answer in " + duration_text(config.timeout)});
+      return;
+    }
+    const Error error{damaged ? Fault::checksum : Fault::malformed, "no good answer: " + complaint};
+    for (const std::size_t point : round.due()) round.report_fault(point, error);
+  }
+
+  SerialConfig config_;
+  std::vector<Listener> listeners_;
+  std::optional<SerialPort> port_;
+  Steady opened_at_{};
+  bool anything_came_ = false;  ///< since the port was opened
+  Steady line_used_at_{};       ///< last byte sent or received
+  Steady late_until_{};         ///< an answer to a request that was given up may still come
+  std::size_t late_device_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Adapter> make_serial_adapter(SerialConfig config) {
+  return std::make_unique<SerialAdapter>(std::move(config));
+}
+
+}  // namespace baudbridge

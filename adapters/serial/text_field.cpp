@@ -1,0 +1,228 @@
+#include "adapters/serial/text_field.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+namespace baudbridge {
+namespace {
+
+constexpr std::string_view kBlanks = " \t\r\n\f\v\0";
+constexpr std::size_t kQuotedLength = 40;
+constexpr double kMinutesPerDegree = 60.0;
+constexpr double kDegreesPosition = 100.0;  // ddmm.mmmm
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    return lower(x) == lower(y);
+  });
+}
+
+bool one_of(std::string_view text, std::initializer_list<std::string_view> words) {
+  return std::any_of(words.begin(), words.end(),
+                     [&](std::string_view word) { return equal_ignoring_case(text, word); });
+}
+
+Error no_number(std::string_view text) {
+  return Error{Fault::malformed, quoted(text) + " is no number"};
+}
+
+/// The number at the beginning of a text as from_chars takes it, and what follows it.
+struct NumberText {
+  std::string digits;
+  std::string_view rest;
+  bool whole = true;
+};
+
+std::optional<NumberText> split_number(std::string_view text, char decimal) {
+  NumberText number;
+  std::size_t i = 0;
+  if (i < text.size() && (text[i] == '+' || text[i] == '-')) {
+    if (text[i] == '-') number.digits = "-";
+    ++i;
+    while (i < text.size() && text[i] == ' ') ++i;  // scales: "-    12.73 g"
+  }
+  std::size_t digits = 0;
+  for (bool point = false; i < text.size() && (is_digit(text[i]) || (text[i] == decimal && !point)); ++i) {
+    if (is_digit(text[i])) ++digits;
+    if (text[i] == decimal) {
+      point = true;
+      number.whole = false;
+    }
+    number.digits += is_digit(text[i]) ? text[i] : '.';
+  }
+  if (digits == 0) return std::nullopt;
+  if (i < text.size() && (text[i] == 'e' || text[i] == 'E')) {
+    std::size_t end = i + 1;
+    if (end < text.size() && (text[end] == '+' || text[end] == '-')) ++end;
+    const std::size_t first = end;
+    while (end < text.size() && is_digit(text[end])) ++end;
+    if (end > first) {
+      number.digits += 'e';
+      number.digits += text.substr(text[i + 1] == '+' ? i + 2 : i + 1, end - (text[i + 1] == '+' ? i + 2 : i + 1));
+      number.whole = false;
+      i = end;
+    }
+  }
+  number.rest = trimmed(text.substr(i));
+  return number;
+}
+
+template <class T>
+std::optional<T> parsed(const std::string& digits) {
+  T value{};
+  const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (failed != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
+  return value;
+}
+
+Result<RawValue> read_number(std::string_view text, const TextField& field) {
+  if (one_of(text, {"nan", "-nan", "+nan", "inf", "-inf", "+inf", "ovf"})) {
+    return Error{Fault::not_available, "the sensor sent " + quoted(text)};
+  }
+  const auto number = split_number(text, field.decimal);
+  if (!number) return no_number(text);
+  if (number->rest != field.suffix) {
+    if (!field.suffix.empty()) {
+      return Error{Fault::malformed, quoted(text) + " does not end with suffix \"" + field.suffix + "\""};
+    }
+    return Error{Fault::malformed,
+                 quoted(text) + " is no number; if its end is the unit, say suffix = " + quoted(number->rest)};
+  }
+  if (number->whole) {
+    if (const auto value = parsed<std::int64_t>(number->digits)) {
+      return RawValue{*value, static_cast<std::uint64_t>(*value)};
+    }
+    if (const auto value = parsed<std::uint64_t>(number->digits)) return RawValue{*value, *value};
+  }
+  const auto value = parsed<double>(number->digits);
+  if (!value || !std::isfinite(*value)) return no_number(text);
+  return RawValue{*value, std::nullopt};
+}
+
+Result<RawValue> read_hex(std::string_view text) {
+  std::string_view digits = text;
+  if (digits.size() > 2 && digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X')) digits.remove_prefix(2);
+  std::uint64_t value = 0;
+  const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+  if (failed != std::errc{} || end != digits.data() + digits.size()) {
+    return Error{Fault::malformed, quoted(text) + " is no hexadecimal number"};
+  }
+  return RawValue{value, value};
+}
+
+Result<RawValue> read_boolean(std::string_view text) {
+  if (one_of(text, {"true", "on", "yes", "1"})) return RawValue{true, 1};
+  if (one_of(text, {"false", "off", "no", "0"})) return RawValue{false, 0};
+  return Error{Fault::malformed, quoted(text) + " is neither true nor false"};
+}
+
+/// How many bytes of valid UTF-8 begin here (RFC 3629); 0: none.
+std::size_t utf8_length(std::string_view text) {
+  const auto first = static_cast<unsigned char>(text[0]);
+  if (first < 0x80) return 1;
+  const std::size_t size = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+  if (first < 0xC2 || first > 0xF4 || text.size() < size) return 0;
+  for (std::size_t i = 1; i < size; ++i) {
+    if ((static_cast<unsigned char>(text[i]) & 0xC0U) != 0x80U) return 0;
+  }
+  const auto second = static_cast<unsigned char>(text[1]);
+  const bool overlong = (first == 0xE0 && second < 0xA0) || (first == 0xF0 && second < 0x90);
+  const bool surrogate = first == 0xED && second > 0x9F;
+  const bool beyond = first == 0xF4 && second > 0x8F;
+  return overlong || surrogate || beyond ? 0 : size;
+}
+
+}  // namespace
+
+std::string_view trimmed(std::string_view text) {
+  const std::string_view blanks(kBlanks.data(), kBlanks.size());
+  const auto begin = text.find_first_not_of(blanks);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
+}
+
+std::string as_utf8(std::string_view bytes) {
+  std::string text;
+  while (!bytes.empty()) {
+    const std::size_t size = utf8_length(bytes);
+    if (size != 0) {
+      text += bytes.substr(0, size);
+      bytes.remove_prefix(size);
+      continue;
+    }
+    const auto latin = static_cast<unsigned char>(bytes[0]);
+    text += static_cast<char>(0xC0U | (latin >> 6U));
+    text += static_cast<char>(0x80U | (latin & 0x3FU));
+    bytes.remove_prefix(1);
+  }
+  return text;
+}
+
+std::string quoted(std::string_view text) {
+  std::string result = as_utf8(text.substr(0, kQuotedLength));
+  std::replace_if(
+      result.begin(), result.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, '.');
+  return "\"" + result + (text.size() > kQuotedLength ? "...\"" : "\"");
+}
+
+TextField parse_text_field(Settings& point, char decimal) {
+  TextField field;
+  field.decimal = decimal;
+  field.type = point.choice("type",
+                            Names<TextType>{{"number", TextType::number},
+                                            {"text", TextType::text},
+                                            {"hex", TextType::hex},
+                                            {"bool", TextType::boolean},
+                                            {"degrees-minutes", TextType::degrees_minutes}},
+                            TextType::number);
+  field.suffix = trimmed(point.text("suffix", ""));
+  if (!field.suffix.empty() && field.type != TextType::number) {
+    point.problem("suffix", "only a number has a suffix: leave it out, or say type = \"number\"");
+  }
+  field.not_available = point.texts("not_available_text", {});
+  return field;
+}
+
+Result<RawValue> read_text(std::string_view text, const TextField& field) {
+  text = trimmed(text);
+  if (text.empty()) return Error{Fault::not_available, "the sensor sent nothing here"};
+  if (std::find(field.not_available.begin(), field.not_available.end(), text) != field.not_available.end()) {
+    return Error{Fault::not_available, "the sensor sent " + quoted(text)};
+  }
+  switch (field.type) {
+    case TextType::number:
+      return read_number(text, field);
+    case TextType::text:
+      return RawValue{as_utf8(text), std::nullopt};
+    case TextType::hex:
+      return read_hex(text);
+    case TextType::boolean:
+      return read_boolean(text);
+    case TextType::degrees_minutes:
+      return read_degrees(text, "");
+  }
+  return no_number(text);
+}
+
+Result<RawValue> read_degrees(std::string_view text, std::string_view hemisphere) {
+  text = trimmed(text);
+  hemisphere = trimmed(hemisphere);
+  if (text.empty() || hemisphere.empty()) return Error{Fault::not_available, "the receiver has no position"};
+  const auto number = split_number(text, '.');
+  const auto value = number && number->rest.empty() ? parsed<double>(number->digits) : std::nullopt;
+  if (!value || *value < 0) return no_number(text);
+  if (!one_of(hemisphere, {"N", "S", "E", "W"})) {
+    return Error{Fault::malformed, quoted(hemisphere) + " is none of N, S, E, W"};
+  }
+  const double degrees = std::floor(*value / kDegreesPosition);
+  const double result = degrees + (*value - degrees * kDegreesPosition) / kMinutesPerDegree;
+  return RawValue{one_of(hemisphere, {"S", "W"}) ? -result : result, std::nullopt};
+}
+
+}  // namespace baudbridge
