@@ -1,1 +1,250 @@
-// to be filled in by this session
+#include "adapters/exec/exec_adapter.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "adapters/adapter.h"
+#include "adapters/exec/child_process.h"
+#include "adapters/exec/error_lines.h"
+#include "adapters/exec/record_gatherer.h"
+#include "core/log.h"
+
+namespace baudbridge {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kReadBytes = 16 * 1024;
+constexpr Duration kReminder = 1h;
+/// While it prints nothing, it is looked at this often: a program can end without closing its output.
+constexpr Duration kLookAtChild = 500ms;
+
+struct ExecConfig {
+  std::string bus;
+  ChildCommand command;
+  Duration silence{};  ///< no line for so long: it hangs, and is started anew; zero: never
+};
+
+Steady steady_now() {
+  return std::chrono::steady_clock::now();
+}
+
+/// A program's standard output as readings.
+/// Threads: the bus's.
+/// Errors:  adapter: the program cannot be started, has ended, or prints nothing for longer than `silence`.
+class ExecAdapter : public Adapter, public Adviser {
+ public:
+  ExecAdapter(ExecConfig config, std::vector<std::string> devices)
+      : config_(std::move(config)), gatherer_(std::move(devices)), errors_(config_.bus) {}
+
+  Result<void> open() override {
+    gatherer_.reset();
+    auto child = ChildProcess::start(config_.command);
+    if (!child) return child.error();
+    child_.emplace(std::move(*child));
+    started_at_ = steady_now();
+    log::debug(config_.bus + ": started " + program() + ", process " + std::to_string(child_->pid()));
+    return {};
+  }
+
+  Result<void> poll(Round& round) override {
+    const std::size_t device = round.device_index();
+    for (;;) {
+      if (auto gathered = gatherer_.next(device)) {
+        report(round, *gathered);
+        return {};
+      }
+      if (gatherer_.has_any()) return {};  // another device's turn
+      if (child_->output() < 0) return gone();
+      const Steady now = steady_now();
+      if (const auto pause = gatherer_.pause_at(); pause && now >= *pause) {
+        gatherer_.pause();
+        continue;
+      }
+      if (hangs(now)) {
+        return Error{Fault::timeout, program() + " has printed nothing for " + duration_text(config_.silence)};
+      }
+      if (round.stop() || now >= round.deadline()) return {};
+      if (!wait(round, now)) return {};
+    }
+  }
+
+  void close() noexcept override {
+    if (child_) read_errors();
+    child_.reset();
+    errors_.end(steady_now());
+  }
+
+  [[nodiscard]] std::string advice() const override {
+    if (gatherer_.malformed() == 0) return {};
+    return program() + " has printed " + std::to_string(gatherer_.malformed()) +
+           (gatherer_.malformed() == 1 ? " line that is" : " lines that are") +
+           " not of the line protocol, the last: " + gatherer_.last_malformed();
+  }
+
+ private:
+  [[nodiscard]] const std::string& program() const { return config_.command.words.front(); }
+
+  [[nodiscard]] bool hangs(Steady now) const {
+    return config_.silence > Duration::zero() &&
+           now - std::max(started_at_, gatherer_.last_line_at()) > config_.silence;
+  }
+
+  /// Its output is at its end: it has ended, or is about to.
+  [[nodiscard]] Error gone() const {
+    const auto how = child_->ended();
+    return Error{Fault::adapter, program() + " " + how.value_or("has closed its output")};
+  }
+
+  /// False: woken by somebody who wants the visit to end.
+  bool wait(const Round& round, Steady now) {
+    std::array<pollfd, 3> fds{
+        {{child_->output(), POLLIN, 0}, {child_->error_output(), POLLIN, 0}, {round.wake_fd(), POLLIN, 0}}};
+    Steady until = std::min(round.deadline(), now + kLookAtChild);
+    if (const auto pause = gatherer_.pause_at()) until = std::min(until, *pause);
+    const Duration left = std::max<Duration>(until - now, Duration::zero());
+    const timespec timeout{static_cast<time_t>(left / 1s), static_cast<long>((left % 1s).count())};
+    const int ready = ::ppoll(fds.data(), fds.size(), &timeout, nullptr);
+    if (ready > 0 && fds[1].revents != 0) read_errors();
+    if (ready > 0 && fds[0].revents != 0) {
+      read_output();
+    } else if (ready == 0 && child_->ended()) {
+      end_output();  // what it has started still holds the pipe
+    }
+    return ready <= 0 || fds[2].revents == 0;
+  }
+
+  void read_output() {
+    std::array<char, kReadBytes> buffer;
+    const ssize_t got = ::read(child_->output(), buffer.data(), buffer.size());
+    if (got > 0) {
+      const auto before = gatherer_.malformed();
+      const bool was_ready = gatherer_.ready();
+      gatherer_.take({buffer.data(), static_cast<std::size_t>(got)}, steady_now());
+      if (gatherer_.malformed() != before) tell_malformed(gatherer_.malformed() - before);
+      if (gatherer_.ready() && !was_ready) log::debug(config_.bus + ": " + program() + " is ready");
+    } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+      end_output();
+    }
+  }
+
+  void end_output() {
+    gatherer_.end();
+    child_->close_output();
+    // A moment to become a status that can be told.
+    const Steady until = steady_now() + 100ms;
+    while (!child_->ended() && steady_now() < until) ::poll(nullptr, 0, 1);
+  }
+
+  void read_errors() {
+    std::array<char, kReadBytes> buffer;
+    for (int turns = 0; turns < 8; ++turns) {  // then the readings have their turn
+      const ssize_t got = ::read(child_->error_output(), buffer.data(), buffer.size());
+      if (got > 0) {
+        errors_.take({buffer.data(), static_cast<std::size_t>(got)}, steady_now());
+        continue;
+      }
+      if (got == 0 || (errno != EAGAIN && errno != EINTR)) child_->close_error_output();
+      return;
+    }
+  }
+
+  void tell_malformed(std::uint64_t more) {
+    untold_malformed_ += more;
+    const Steady now = steady_now();
+    if (told_malformed_at_ && now - *told_malformed_at_ < kReminder) return;
+    log::warn(config_.bus + ": " + program() + " prints what is not of the line protocol (" +
+              std::to_string(untold_malformed_) + (untold_malformed_ == 1 ? " line" : " lines") + "), " +
+              gatherer_.last_malformed());
+    told_malformed_at_ = now;
+    untold_malformed_ = 0;
+  }
+
+  static void report(Round& round, const RecordGatherer::Gathered& gathered) {
+    round.answered_at(gathered.at);
+    if (gathered.silence) return round.report_silence(*gathered.silence);
+    const auto& points = round.device().points;
+    for (const auto& fact : gathered.facts) {
+      const auto known = std::find_if(points.begin(), points.end(), [&](const Point& p) { return p.id == fact.point; });
+      if (known == points.end()) {
+        if (fact.value) {
+          round.report_unlisted(fact.point, *fact.value);
+        } else {
+          round.report_unlisted_fault(fact.point, fact.value.error());
+        }
+        continue;
+      }
+      const auto index = static_cast<std::size_t>(known - points.begin());
+      if (fact.value) {
+        round.report(index, *fact.value);
+      } else {
+        round.report_fault(index, fact.value.error());
+      }
+    }
+  }
+
+  ExecConfig config_;
+  RecordGatherer gatherer_;
+  ErrorLines errors_;
+  std::optional<ChildProcess> child_;
+  Steady started_at_{};
+  std::optional<Steady> told_malformed_at_;
+  std::uint64_t untold_malformed_ = 0;
+};
+
+void parse_environment(Settings& bus, ChildCommand& command) {
+  Settings table = bus.table("environment");
+  const auto* names = std::get_if<ConfigTable>(&table.self().value);
+  if (names == nullptr) return;
+  for (const auto& [name, node] : *names) {
+    if (name.empty() || name.find('=') != std::string::npos) {
+      table.problem(name, "no name of an environment variable");
+    }
+    command.environment.emplace_back(name, table.text(name, ""));
+  }
+  table.finish();
+}
+
+}  // namespace
+
+void parse_exec(Settings& bus, std::span<DeviceSettings> devices, BusPlan& bus_plan) {
+  constexpr Duration kSilence = 5min;
+  constexpr Duration kReopenMax = 30s;
+  ExecConfig config;
+  config.bus = bus_plan.id;
+  config.command.words = bus.texts("command", {});
+  if (config.command.words.empty() || config.command.words.front().empty()) {
+    bus.problem("command", R"(the program to run is missing: command = ["/usr/local/bin/my-sensor", "--fast"])");
+  }
+  config.command.directory = bus.text("directory", "");
+  config.silence = bus.duration("silence", kSilence);
+  parse_environment(bus, config.command);
+  config.command.environment.emplace_back("BAUDBRIDGE_BUS", bus_plan.id);
+
+  std::vector<std::string> ids;
+  for (auto& described : devices) {
+    DevicePlan& device = *described.plan;
+    device.talks = true;
+    device.silence = described.device.duration("silence", Duration::zero());
+    if (!described.device.has("every")) device.every = Duration::zero();  // whenever it speaks
+    for (const auto& point : device.points) {
+      if (!point.writable) continue;
+      described.device.problem("", "point '" + point.id + "' is writable, but a program (exec) cannot be written to");
+    }
+    ids.push_back(device.id);
+  }
+  bus_plan.reopen_max = kReopenMax;
+  bus_plan.make = [config = std::move(config), ids = std::move(ids)]() -> std::unique_ptr<Adapter> {
+    return std::make_unique<ExecAdapter>(config, ids);
+  };
+}
+
+}  // namespace baudbridge
