@@ -29,6 +29,7 @@ constexpr Duration kFarewell = std::chrono::seconds(3);
 struct Open {
   Epoch epoch = 0;
   std::size_t server = 0;
+  std::optional<Duration> keep_alive{};  ///< what this server wants in the place of ours
 };
 struct Subscribe {
   Epoch epoch = 0;
@@ -117,15 +118,17 @@ class Link : public std::enable_shared_from_this<Link> {
 
  private:
   void work(const Open& open) {
-    close_connection(false);
+    close_connection(open.keep_alive.has_value());
     if (!wanted(open.epoch)) return;
+    if (open.keep_alive) keep_alive_[open.server] = std::min(*open.keep_alive, broker_.keep_alive);
     const ServerUrl& server = broker_.servers[open.server];
     auto options = prepare(open, server);
     if (!options) return tell(LinkDown{open.epoch, options.error().what, std::nullopt, false, ""});
     if (!wanted(open.epoch)) return;
     auto connection = std::make_shared<PahoConnection>(
-        std::move(*options), [self = weak_from_this(), server_index = open.server](LinkEvent event) {
-          if (const auto link = self.lock()) link->happened(std::move(event), server_index);
+        std::move(*options),
+        [self = weak_from_this(), server_index = open.server, keep_alive = keep_alive_[open.server]](LinkEvent event) {
+          if (const auto link = self.lock()) link->happened(std::move(event), server_index, keep_alive);
         });
     {
       const std::lock_guard lock(mutex_);
@@ -171,8 +174,8 @@ class Link : public std::enable_shared_from_this<Link> {
     options.will_topic = state_topic_;
     options.will_payload = kOfflineState;
     options.subscription = subscription_;
-    options.keep_alive_s =
-        static_cast<std::uint16_t>(std::chrono::ceil<std::chrono::seconds>(broker_.keep_alive).count());
+    const Duration keep_alive = keep_alive_.try_emplace(open.server, broker_.keep_alive).first->second;
+    options.keep_alive_s = static_cast<std::uint16_t>(std::chrono::ceil<std::chrono::seconds>(keep_alive).count());
     if (!broker_.password_file.empty()) {
       auto password = read_password(broker_.password_file, !broker_.password_is_credential);
       if (!password) return password.error();
@@ -195,7 +198,7 @@ class Link : public std::enable_shared_from_this<Link> {
   }
 
   /// On the library's threads: nothing here may block or call it.
-  void happened(LinkEvent event, std::size_t server) {
+  void happened(LinkEvent event, std::size_t server, Duration keep_alive) {
     const Epoch epoch = epoch_of(event);
     if (auto* down = std::get_if<LinkDown>(&event)) {
       if (!down->was_up && !down->reason) {
@@ -206,9 +209,16 @@ class Link : public std::enable_shared_from_this<Link> {
       }
       return;  // the handle stays until the uplink has seen this and asks for something else: it may be publishing
     }
-    const bool up = std::holds_alternative<LinkUp>(event);
+    const auto* up = std::get_if<LinkUp>(&event);
+    if (up != nullptr) {
+      if (up->server_keep_alive && *up->server_keep_alive < keep_alive) {
+        // The library goes on with its own, and the broker would hang up on us: once more, with the broker's.
+        jobs_.signal(Open{epoch, server, up->server_keep_alive});
+        return;
+      }
+      jobs_.signal(Subscribe{epoch});
+    }
     tell(std::move(event));
-    if (up) jobs_.signal(Subscribe{epoch});
   }
 
   void tell(LinkEvent event) {
@@ -235,7 +245,8 @@ class Link : public std::enable_shared_from_this<Link> {
 
   // The worker's own.
   NameLookup lookup_;
-  std::map<std::size_t, std::size_t> turns_;  ///< by server: attempts that no broker answered
+  std::map<std::size_t, Duration> keep_alive_;  ///< by server
+  std::map<std::size_t, std::size_t> turns_;    ///< by server: attempts that no broker answered
   std::string address_;
   std::size_t addresses_ = 1;
 
