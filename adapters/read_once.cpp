@@ -41,9 +41,12 @@ void fill_missing(Asked& asked, const Error& why) {
 
 class ReadOnce {
  public:
-  ReadOnce(const BusPlan& plan, const Clock& clock) : plan_(plan), clock_(clock), adapter_(plan.make()) {
-    for (const auto& device : plan.devices) {
-      asked_.push_back({&device, Sample{device.id, taken_at(clock_.now(), clock_.boot_id()), {}}, false});
+  ReadOnce(const BusPlan& plan, const Clock& clock, const std::vector<bool>& wanted)
+      : plan_(plan), clock_(clock), adapter_(plan.make()) {
+    for (std::size_t i = 0; i < plan.devices.size(); ++i) {
+      const bool unwanted = i < wanted.size() && !wanted[i];
+      const DevicePlan& device = plan.devices[i];
+      asked_.push_back({&device, Sample{device.id, taken_at(clock_.now(), clock_.boot_id()), {}}, unwanted});
     }
   }
 
@@ -62,7 +65,7 @@ class ReadOnce {
  private:
   Result<void> ask(Duration patience) {
     for (std::size_t i = 0; i < asked_.size(); ++i) {
-      if (plan_.devices[i].talks) continue;
+      if (plan_.devices[i].talks || asked_[i].done) continue;
       const Duration limit =
           plan_.devices[i].visit_limit > Duration::zero() ? plan_.devices[i].visit_limit : kVisitLimit;
       if (auto visited = visit(i, clock_.now().steady + limit); !visited) return visited;
@@ -134,8 +137,9 @@ class ReadOnce {
 
 }  // namespace
 
-std::vector<Sample> read_once(const BusPlan& plan, const Clock& clock, Duration patience) {
-  return ReadOnce(plan, clock).run(patience);
+std::vector<Sample> read_once(const BusPlan& plan, const Clock& clock, Duration patience,
+                              const std::vector<bool>& wanted) {
+  return ReadOnce(plan, clock, wanted).run(patience);
 }
 
 }  // namespace baudbridge

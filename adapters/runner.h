@@ -48,6 +48,8 @@ class Runner {
 
 /// Everything of a bus read once, on the caller's thread: what `read` prints. Opens the bus, visits every device once
 /// (talking ones for up to `patience`), closes it. The result has one Sample a device, in the plan's order.
-[[nodiscard]] std::vector<Sample> read_once(const BusPlan& plan, const Clock& clock, Duration patience);
+/// wanted: for each device whether it is visited; empty: all. The samples of the others are empty.
+[[nodiscard]] std::vector<Sample> read_once(const BusPlan& plan, const Clock& clock, Duration patience,
+                                            const std::vector<bool>& wanted = {});
 
 }  // namespace baudbridge
