@@ -1,9 +1,11 @@
 #include "adapters/schedule.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <map>
+#include <utility>
+
+#include "adapters/phases.h"
 
 namespace baudbridge {
 namespace {
@@ -27,8 +29,6 @@ constexpr double kStretchNoticed = 1.02;
 constexpr double kStretchSmoothing = 0.1;
 /// One stall says nothing about the load.
 constexpr double kMostStretchCounted = 10.0;
-/// Spreads the phases of the different periods of a bus (the golden section leaves the largest gaps).
-constexpr double kGolden = 0.6180339887498949;
 
 Duration scaled(Duration duration, double factor) {
   return Duration{static_cast<Duration::rep>(static_cast<double>(duration.count()) * factor)};
@@ -71,24 +71,11 @@ Schedule::Schedule(const BusPlan& plan, const Now& start) : origin_(start.steady
     }
     devices_.push_back(std::move(device));
   }
-  place_phases();
+  std::vector<Duration> periods;
+  for (const auto& device : devices_) periods.push_back(device.base);
+  const auto phases = spread_phases(periods);
+  for (std::size_t i = 0; i < devices_.size(); ++i) devices_[i].phase = phases[i];
   restart(start);
-}
-
-/// Devices of the same period lie evenly within it; each period begins at another place of its first gap.
-void Schedule::place_phases() {
-  std::map<Duration, std::vector<Device*>> by_base;
-  for (auto& device : devices_) {
-    if (device.base > Duration::zero()) by_base[device.base].push_back(&device);
-  }
-  double start = 0.0;
-  for (auto& [base, members] : by_base) {
-    const double gap = 1.0 / static_cast<double>(members.size());
-    for (std::size_t i = 0; i < members.size(); ++i) {
-      members[i]->phase = scaled(base, gap * (static_cast<double>(i) + start));
-    }
-    start = std::fmod(start + kGolden, 1.0);
-  }
 }
 
 void Schedule::restart(const Now& now) {

@@ -80,7 +80,6 @@ class Schedule {
     [[nodiscard]] bool polled() const { return !talks && !groups.empty(); }
   };
 
-  void place_phases();
   [[nodiscard]] Visit make_visit(std::size_t index, const Now& now) const;
   [[nodiscard]] Visit make_probe(std::size_t index, const Now& now) const;
   [[nodiscard]] std::optional<std::size_t> most_late(const Now& now) const;
