@@ -16,5 +16,6 @@ int main(int argc, char** argv) {
     (line.exit_status == kDone ? std::cout : std::cerr) << line.text << std::flush;
     return line.exit_status;
   }
-  return line.command->run(line.options);
+  const int status = line.command->run(line.options);
+  return std::cout.flush() ? status : kFailed;  // a full disk must not look like success
 }

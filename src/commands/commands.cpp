@@ -4,11 +4,8 @@ namespace baudbridge {
 
 std::vector<Command> all_commands() {
   return {
-      run_command(),
-      status_command(),
-      watch_command(),
-      queue_command(),
-      demo_command(),
+      run_command(),    check_command(), read_command(),  ports_command(), profiles_command(),
+      status_command(), watch_command(), queue_command(), demo_command(),
   };
 }
 
