@@ -13,6 +13,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kAssumedTurnaround = 5ms;
+constexpr Duration kSlowTurnaround = 200ms;  ///< slower devices are rare, and their timeouts say so
+constexpr Duration kLongestVisit = 10min;
+constexpr int kTimeoutsInVisit = 4;  ///< a device that leaves more requests unanswered is not asked further
 
 double in_seconds(Duration duration) {
   return std::chrono::duration<double>(duration).count();
@@ -36,6 +39,12 @@ Duration period_of(const DevicePlan& device, std::size_t point) {
   return device.points[point].every.value_or(device.every);
 }
 
+std::vector<std::size_t> all_points(const DevicePlan& device) {
+  std::vector<std::size_t> all(device.points.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  return all;
+}
+
 /// The points whose periods are up to each one fall together with it: every point of 1 s is also read when those of
 /// 10 s are, with the same requests.
 Demand demand_of(const ModbusConfig& config, const UnitConfig& unit, const DevicePlan& device) {
@@ -46,9 +55,7 @@ Demand demand_of(const ModbusConfig& config, const UnitConfig& unit, const Devic
   };
   std::map<Duration, std::vector<std::size_t>> periods;
   for (std::size_t i = 0; i < device.points.size(); ++i) periods[period_of(device, i)].push_back(i);
-  std::vector<std::size_t> all(device.points.size());
-  std::iota(all.begin(), all.end(), std::size_t{0});
-  demand.blocks = blocks_of(all).size();
+  demand.blocks = blocks_of(all_points(device)).size();
   demand.greedy = periods.contains(Duration::zero());
   periods.erase(Duration::zero());
   std::vector<std::size_t> together;
@@ -93,6 +100,15 @@ BusLoad bus_load(const ModbusConfig& config, const BusPlan& plan) {
                    " what is left (every = \"0s\")";
   }
   return load;
+}
+
+Duration longest_visit(const ModbusConfig& config, const UnitConfig& unit, const DevicePlan& device) {
+  const WireCost cost = wire_cost(config, unit, kSlowTurnaround);
+  Duration longest = kTimeoutsInVisit * (unit.timeout * (unit.retries + 1));
+  for (const ReadBlock& block : plan_reads(unit, all_points(device), Knowledge{}, cost)) {
+    longest += cost.of(block.table, block.count);
+  }
+  return std::clamp<Duration>(longest, kVisitLimit, kLongestVisit);
 }
 
 }  // namespace baudbridge

@@ -15,4 +15,7 @@ struct BusLoad {
 /// From baud, frames and periods; what a device needs before it answers is assumed, as nobody has asked it yet.
 [[nodiscard]] BusLoad bus_load(const ModbusConfig& config, const BusPlan& plan);
 
+/// How long one visit to a device may take that answers slowly and has its pause: DevicePlan::visit_limit.
+[[nodiscard]] Duration longest_visit(const ModbusConfig& config, const UnitConfig& unit, const DevicePlan& device);
+
 }  // namespace baudbridge

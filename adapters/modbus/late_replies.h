@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "adapters/modbus/pdu.h"
@@ -9,34 +10,56 @@
 
 namespace baudbridge {
 
-/// Remembers which requests on a serial line were given up, and so which replies may still come. An RTU reply does not
-/// say which request it answers; a request that could be confused with one given up must wait until the late reply
-/// was seen, or until it cannot come any more. How long that is, is learned per unit from late replies seen.
+/// Remembers which requests on a serial line have no reply yet that nobody waits for any more: ours that were given up,
+/// and other masters'. An RTU reply does not say which request it answers, so another request whose reply would look
+/// the same must wait until the late one was seen, or until it cannot come any more. The same request need not wait:
+/// whichever reply comes holds what was asked for. How long a unit may take is learned from late replies seen.
 /// Pure.
 class LateReplies {
  public:
-  /// A request was given up without its reply.
-  void expired(std::uint8_t unit, const ExpectedReply& expected, Duration timeout, Steady sent, Steady now);
+  /// A late reply that was recognised.
+  struct Settled {
+    Duration took{};
+    bool foreign = false;
+  };
 
-  /// A frame came that nobody waits for. If it answers a request that was given up: how long it took.
-  std::optional<Duration> settled_by(std::uint8_t unit, std::span<const std::uint8_t> pdu, Steady now);
+  /// A request whose reply is not waited for any more. foreign: another master's.
+  void owe(std::uint8_t unit, std::span<const std::uint8_t> request, Steady sent, Steady now, bool foreign);
 
-  /// Until when a request with this reply must wait. In the past: it need not.
-  [[nodiscard]] Steady clear_at(std::uint8_t unit, const ExpectedReply& expected) const;
-  /// The same for any request to the unit.
-  [[nodiscard]] Steady clear_at(std::uint8_t unit) const;
+  /// The same request was sent again and answered. Which of the two was it? One reply is outstanding still.
+  void asked_again(std::uint8_t unit, std::span<const std::uint8_t> request, Steady sent);
+
+  /// A reply came that nobody waits for. Where it can belong to several requests that differ, none of them is settled:
+  /// time will tell.
+  std::optional<Settled> settled_by(std::uint8_t unit, std::span<const std::uint8_t> reply, Steady now);
+
+  /// True if this could be the reply to another request than this one.
+  [[nodiscard]] bool ambiguous(std::uint8_t unit, std::span<const std::uint8_t> request,
+                               std::span<const std::uint8_t> reply, Steady now) const;
+
+  /// Until when this request must wait. In the past: it need not. fresh: also for replies to the very same request.
+  [[nodiscard]] Steady clear_at(std::uint8_t unit, std::span<const std::uint8_t> request, bool fresh) const;
 
   void clear() { debts_.clear(); }
 
  private:
   struct Debt {
-    std::uint8_t unit;
+    std::uint8_t unit = 0;
+    Bytes request;
     ExpectedReply expected;
-    Steady sent;
-    Steady until;
+    Steady sent{};
+    Steady until{};
+    bool foreign = false;
+    unsigned replies = 1;  ///< that may still come
   };
+  struct Slowest {
+    Duration took{};
+    Steady seen{};
+  };
+  [[nodiscard]] Duration window(std::uint8_t unit, Steady now) const;
+
   std::vector<Debt> debts_;
-  std::map<std::uint8_t, Duration> slowest_;  ///< slowest late reply seen, from its request
+  std::map<std::uint8_t, Slowest> slowest_;  ///< late reply of each unit, from its request
 };
 
 }  // namespace baudbridge

@@ -27,7 +27,7 @@ std::unique_ptr<ModbusClient> make_client(const ModbusConfig& config) {
 
 /// All units of one bus behind one connection.
 /// Threads: the bus's.
-class ModbusAdapter : public Adapter, public Writer {
+class ModbusAdapter : public Adapter, public Writer, public Adviser {
  public:
   explicit ModbusAdapter(ModbusConfig config) : config_(std::move(config)), client_(make_client(config_)) {
     units_.reserve(config_.units.size());
@@ -37,6 +37,8 @@ class ModbusAdapter : public Adapter, public Writer {
   Result<void> open() override { return client_->open(); }
 
   void close() noexcept override { client_->close(); }
+
+  [[nodiscard]] std::string advice() const override { return client_->advice(); }
 
   Result<void> poll(Round& round) override {
     UnitReader& unit = units_[round.device_index()];
@@ -75,6 +77,9 @@ void parse(ModbusTransport transport, Settings& bus, std::span<DeviceSettings> d
   BusLoad load = bus_load(config, bus_plan);
   bus_plan.load = load.share;
   bus_plan.load_detail = std::move(load.detail);
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    devices[i].plan->visit_limit = longest_visit(config, config.units[i], *devices[i].plan);
+  }
   bus_plan.make = [config = std::move(config)] { return std::make_unique<ModbusAdapter>(config); };
 }
 

@@ -17,9 +17,9 @@ namespace baudbridge {
 struct Request {
   std::uint8_t unit = 0;
   Bytes pdu;
-  Duration timeout{};     ///< from the end of sending to the beginning of the answer
-  Steady deadline{};      ///< nothing takes longer than this
-  bool repeated = false;  ///< the same as the last one to this unit: a late answer to that one answers this one too
+  Duration timeout{};  ///< from the end of sending to the beginning of the answer
+  Steady deadline{};   ///< nothing takes longer than this
+  bool fresh = false;  ///< a late answer to the same request, sent before, will not do
   std::stop_token stop;
   int wake_fd = -1;  ///< readable: look at `stop`
 };
@@ -39,7 +39,8 @@ struct LateReply {
 /// One Modbus master on one connection. A reply is matched strictly; a late one is never taken for another request's.
 /// Threads: one caller at a time.
 /// Errors:  timeout: no answer; checksum, malformed: a damaged or wrong one; exception (code): the device refused;
-///          unplugged: the connection is gone, close it; closed: stop was requested.
+///          unplugged, protocol: the connection is gone or useless, close it; closed: stop was requested, or the
+///          deadline left no time to send.
 class ModbusClient {
  public:
   virtual ~ModbusClient() = default;
@@ -49,8 +50,8 @@ class ModbusClient {
   virtual Result<Answer> transact(const Request& request) = 0;
   /// The request of a broadcast: sent, not answered (MODBUS over Serial Line 1.02, section 2.1).
   virtual Result<void> broadcast(const Request& request) = 0;
-  /// From when on a request to this unit goes out without waiting for a late reply. In the past: now.
-  [[nodiscard]] virtual Steady clear_at(std::uint8_t unit) const = 0;
+  /// From when on this request goes out without waiting for a late reply to another. In the past: now.
+  [[nodiscard]] virtual Steady clear_at(std::uint8_t unit, const Bytes& pdu) const = 0;
   /// Late replies since the last call.
   [[nodiscard]] virtual std::vector<LateReply> take_late() = 0;
   [[nodiscard]] virtual std::string advice() const = 0;

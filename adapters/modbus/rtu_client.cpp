@@ -17,6 +17,8 @@ constexpr Duration kBroadcastPause = 100ms;  ///< turnaround delay, MODBUS over 
 constexpr Duration kPieces = 300ms;          ///< an answer may come in pieces with pauses as long as this
 constexpr Duration kBroken = 20ms;           ///< silence after which a damaged answer is not waited for any longer
 constexpr Duration kOtherMaster = 100ms;     ///< another master's request heard: its answer is let pass
+constexpr Duration kStale = 1s;              ///< what is left of a frame after that long is noise
+constexpr unsigned kEchoesToBelieve = 2;
 
 class RtuClient : public ModbusClient {
  public:
@@ -34,76 +36,77 @@ class RtuClient : public ModbusClient {
   void close() noexcept override { stream_->close(); }
 
   Result<Answer> transact(const Request& request) override {
+    if (auto quiet = wait_quiet(request, true); !quiet) return quiet.error();
     const ExpectedReply expected = expected_reply(request.pdu);
-    if (auto quiet = wait_quiet(request, &expected); !quiet) return quiet.error();
     const Bytes frame = rtu_frame(request.unit, request.pdu);
     receiver_.expect(request.unit, frame, expected, echoes_);
     const Steady begun = steady_now();
     if (auto sent = send(frame, request.deadline); !sent) return sent.error();
     auto answer = receive(request, frame.size());
-    note_strays();
     learn_echo();
-    if (!answer && answer.error().kind == Fault::timeout) {
-      late_.expired(request.unit, expected, request.timeout, begun, steady_now());
-    }
+    // What began like the answer and was damaged or cut was the answer; otherwise it may still come.
+    const bool came = answer || receiver_.damaged() || receiver_.begun();
     receiver_.expect_nothing();
+    if (!came) late_.owe(request.unit, request.pdu, begun, steady_now(), false);
     if (!answer) return answer.error();
-    if (auto good = check_reply(expected, answer->pdu); !good) {
-      Error error = good.error();
-      if (error.kind == Fault::exception) last_exception_ = *answer;
-      return error;
-    }
+    late_.asked_again(request.unit, request.pdu, begun);
+    if (auto good = check_reply(expected, answer->pdu); !good) return good.error();
     return answer;
   }
 
   Result<void> broadcast(const Request& request) override {
-    if (auto quiet = wait_quiet(request, nullptr); !quiet) return quiet.error();
+    if (auto quiet = wait_quiet(request, false); !quiet) return quiet.error();
     if (auto sent = send(rtu_frame(request.unit, request.pdu), request.deadline); !sent) return sent.error();
     line_busy_until_ += kBroadcastPause;
     return {};
   }
 
-  [[nodiscard]] Steady clear_at(std::uint8_t unit) const override { return late_.clear_at(unit); }
+  [[nodiscard]] Steady clear_at(std::uint8_t unit, const Bytes& pdu) const override {
+    return late_.clear_at(unit, pdu, false);
+  }
   [[nodiscard]] std::vector<LateReply> take_late() override { return std::exchange(late_replies_, {}); }
   [[nodiscard]] std::string advice() const override { return stream_->advice(); }
 
  private:
   Result<void> send(const Bytes& frame, Steady deadline) {
-    auto sent = stream_->write_all(frame, std::max(deadline, steady_now() + 100ms));
-    sent_end_ = steady_now() + stream_->character_time() * static_cast<long>(frame.size());
+    const Duration on_the_wire = stream_->character_time() * static_cast<long>(frame.size());
+    auto sent = stream_->write_all(frame, std::max(deadline, steady_now() + on_the_wire + 100ms));
+    sent_end_ = steady_now() + on_the_wire;
     line_busy_until_ = sent_end_;
     return sent;
   }
 
-  /// Reads what is there. The answer, if it is complete.
+  /// Reads what is there and looks at the frames that are not our answer. The answer, if it is complete.
   Result<std::optional<Bytes>> take_input() {
     std::array<std::uint8_t, 512> bytes;
     auto got = stream_->read_some(bytes);
     if (!got) return got.error();
     if (*got == 0) return std::optional<Bytes>{};
-    line_busy_until_ = std::max(line_busy_until_, steady_now());
-    return receiver_.feed(std::span(bytes).first(*got));
+    const Steady now = steady_now();
+    line_busy_until_ = std::max(line_busy_until_, now);
+    auto answer = receiver_.feed(std::span(bytes).first(*got));
+    stray_bytes_ += note_strays(now);
+    return answer;
   }
 
   static bool stopped(const Request& request, int& wake_fd) {
-    wake_fd = -1;  // a write that waits is served after this answer
+    wake_fd = -1;  // an order that waits is carried out after this answer
     return request.stop.stop_requested();
   }
 
   /// Until the silence before a frame is complete and no late reply can be confused with the one expected.
-  Result<void> wait_quiet(const Request& request, const ExpectedReply* expected) {
+  Result<void> wait_quiet(const Request& request, bool answered) {
     const Steady begun = steady_now();
     int wake_fd = request.wake_fd;
-    if (line_busy_until_ < begun - 1s) receiver_.expect_nothing();
+    if (line_busy_until_ < begun - kStale) receiver_.expect_nothing();
     for (;;) {
       if (auto input = take_input(); !input) return input.error();
-      note_strays();
       const Steady now = steady_now();
       const Steady quiet = std::max(line_busy_until_ + stream_->frame_silence(), other_master_until_);
-      const Steady clear = expected != nullptr && !request.repeated ? late_.clear_at(request.unit, *expected) : now;
+      const Steady clear = answered ? late_.clear_at(request.unit, request.pdu, request.fresh) : now;
       const Steady until = std::max(quiet, clear);
       if (until <= now) return {};
-      if (now >= request.deadline) return Error{Fault::timeout, "no time left to ask it"};
+      if (now >= request.deadline) return Error{Fault::closed, "no time left to ask it"};
       if (clear <= now && now > begun + std::max(kNeverQuiet, request.timeout)) {
         return Error{Fault::malformed,
                      "the line is never quiet: check baud, parity and wiring, and whether another master is on it"};
@@ -116,35 +119,47 @@ class RtuClient : public ModbusClient {
   Result<Answer> receive(const Request& request, std::size_t sent_bytes) {
     Steady first_by = sent_end_ + request.timeout;
     if (echoes_) first_by += stream_->character_time() * static_cast<long>(sent_bytes);
-    const std::size_t size = expected_reply(request.pdu).size + kRtuExtraBytes;
     int wake_fd = request.wake_fd;
     Steady last_byte = sent_end_;
+    stray_bytes_ = 0;
     for (;;) {
-      Steady until = first_by;
-      if (receiver_.begun()) until = std::max(first_by, last_byte + kPieces);
-      const bool broken = !receiver_.begun() && (receiver_.damaged() || receiver_.noise_bytes() >= size);
-      if (broken) until = std::min(until, last_byte + stream_->frame_silence() + kBroken);
-      until = std::min(until, request.deadline);
-      const Waited waited = wait_input(stream_->fd(), until, wake_fd);
+      const Waited waited =
+          wait_input(stream_->fd(), std::min(wait_until(first_by, last_byte), request.deadline), wake_fd);
       if (waited == Waited::woken && stopped(request, wake_fd)) return Error{Fault::closed, "stopped"};
       if (waited == Waited::woken) continue;
-      if (waited == Waited::deadline) return silence(request);
-      auto input = take_input();
-      if (!input) return input.error();
-      last_byte = steady_now();
-      if (*input) return Answer{std::move(**input), last_byte - sent_end_, last_byte};
-      // Another frame took time on the wire that our answer did not have.
-      for (const std::size_t bytes = note_strays(); bytes != 0;) {
-        first_by += stream_->character_time() * static_cast<long>(bytes) + 2 * stream_->frame_silence();
-        break;
+      std::optional<Bytes> pdu;
+      if (waited == Waited::deadline) {
+        pdu = receiver_.at_last();
+        if (!pdu) return silence(request);
+      } else {
+        auto input = take_input();
+        if (!input) return input.error();
+        pdu = std::move(*input);
+        last_byte = steady_now();
       }
+      for (; pdu; pdu = receiver_.feed({})) {
+        if (!late_.ambiguous(request.unit, request.pdu, *pdu, last_byte)) {
+          return Answer{std::move(*pdu), last_byte - sent_end_, last_byte};
+        }
+      }
+      // Another frame took time on the wire that our answer did not have.
+      if (stray_bytes_ == 0) continue;
+      first_by += stream_->character_time() * static_cast<long>(stray_bytes_) + 2 * stream_->frame_silence();
+      stray_bytes_ = 0;
     }
   }
 
+  /// How long to wait for the next byte.
+  [[nodiscard]] Steady wait_until(Steady first_by, Steady last_byte) const {
+    if (receiver_.begun()) return last_byte + kPieces;
+    if (receiver_.damaged()) return std::min(first_by, last_byte + stream_->frame_silence() + kBroken);
+    if (receiver_.noise_bytes() == 0) return first_by;
+    return std::max(first_by, std::min(last_byte + kBroken, first_by + kPieces));  // perhaps it begins just now
+  }
+
   /// Why there is no answer.
-  Error silence(const Request& request) {
+  [[nodiscard]] Error silence(const Request& request) const {
     if (receiver_.damaged()) return {Fault::checksum, "its answer was damaged (CRC)"};
-    if (wrong_answer_) return {Fault::malformed, std::exchange(wrong_answer_, {}).value_or("")};
     if (receiver_.begun()) return {Fault::malformed, "its answer was cut short"};
     const std::string noise = receiver_.noise_bytes() == 0
                                   ? ""
@@ -154,16 +169,16 @@ class RtuClient : public ModbusClient {
   }
 
   /// Looks at the frames that are not our answer. Result: bytes on the wire of those that are not our echo.
-  std::size_t note_strays() {
+  std::size_t note_strays(Steady now) {
     std::size_t bytes = 0;
     for (const StrayFrame& stray : receiver_.take_strays()) {
-      const Steady now = steady_now();
-      if (stray.echo) continue;
+      if (stray.echo && echoes_) continue;
       bytes += stray.pdu.size() + kRtuExtraBytes;
       other_master_until_ = stray.request ? now + kOtherMaster : Steady{};
-      if (stray.request) continue;
-      if (const auto took = late_.settled_by(stray.unit, stray.pdu, now)) {
-        late_replies_.push_back({stray.unit, *took});
+      if (stray.request) {
+        late_.owe(stray.unit, stray.pdu, now, now, true);
+      } else if (const auto settled = late_.settled_by(stray.unit, stray.pdu, now); settled && !settled->foreign) {
+        late_replies_.push_back({stray.unit, settled->took});
       }
     }
     return bytes;
@@ -171,7 +186,7 @@ class RtuClient : public ModbusClient {
 
   /// A line that gave back two requests that cannot be mistaken for replies is taken to echo all.
   void learn_echo() {
-    if (receiver_.echo_heard() && !echoes_ && ++echoes_heard_ >= 2) echoes_ = true;
+    if (receiver_.echo_heard() && !echoes_ && ++echoes_heard_ >= kEchoesToBelieve) echoes_ = true;
   }
 
   std::unique_ptr<Stream> stream_;
@@ -181,8 +196,7 @@ class RtuClient : public ModbusClient {
   Steady line_busy_until_{};  ///< last byte sent or received
   Steady sent_end_{};
   Steady other_master_until_{};
-  std::optional<std::string> wrong_answer_;
-  std::optional<Answer> last_exception_;
+  std::size_t stray_bytes_ = 0;
   unsigned echoes_heard_ = 0;
   bool echoes_ = false;
 };

@@ -77,7 +77,6 @@ void RtuReceiver::expect_nothing() {
   buffer_.clear();
   sent_.clear();
   dropped_ = 0;
-  claims_ = 0;
   waiting_ = false;
   echo_heard_ = false;
   damaged_ = false;
@@ -119,11 +118,7 @@ bool RtuReceiver::stray_at(std::size_t at) {
     StrayFrame stray{bytes[0], Bytes(bytes.begin() + 1, bytes.begin() + static_cast<std::ptrdiff_t>(size) - 2), request,
                      waiting_ && std::equal(sent_.begin(), sent_.end(), bytes.begin(),
                                             bytes.begin() + static_cast<std::ptrdiff_t>(size))};
-    if (stray.echo) {
-      echo_heard_ = echo_heard_ || request;
-    } else if (waiting_ && request && stray.unit == unit_ && expected_reply(stray.pdu).confusable_with(expected_)) {
-      ++claims_;
-    }
+    if (stray.echo) echo_heard_ = echo_heard_ || request;
     strays_.push_back(std::move(stray));
     drop_front(at + size);
     dropped_ -= size;
@@ -135,6 +130,30 @@ bool RtuReceiver::stray_at(std::size_t at) {
 void RtuReceiver::drop_front(std::size_t count) {
   buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(count));
   dropped_ += count;
+}
+
+/// Takes a whole frame out of the buffer, and what is before it.
+Bytes RtuReceiver::take_frame(std::size_t at, std::size_t size) {
+  const auto first = buffer_.begin() + static_cast<std::ptrdiff_t>(at);
+  Bytes frame(first, first + static_cast<std::ptrdiff_t>(size));
+  drop_front(at + size);
+  dropped_ -= size;
+  return frame;
+}
+
+std::optional<Bytes> RtuReceiver::at_last() {
+  for (std::size_t at = 0; at < buffer_.size(); ++at) {
+    std::size_t size = 0;
+    if (own_at(at, size) != Match::whole) continue;
+    const Bytes frame = take_frame(at, size);
+    if (echoes_ && !echo_heard_ && frame == sent_) {
+      echo_heard_ = true;
+      at = 0;
+      continue;
+    }
+    return Bytes(frame.begin() + 1, frame.end() - 2);
+  }
+  return std::nullopt;
 }
 
 std::optional<Bytes> RtuReceiver::feed(std::span<const std::uint8_t> bytes) {
@@ -162,20 +181,11 @@ std::optional<Bytes> RtuReceiver::feed(std::span<const std::uint8_t> bytes) {
       at = stray_at(at) ? 0 : at + 1;
       continue;
     }
-    const auto first = buffer_.begin() + static_cast<std::ptrdiff_t>(at);
-    const Bytes frame(first, first + static_cast<std::ptrdiff_t>(size));
-    drop_front(at + size);
-    dropped_ -= size;
+    Bytes frame = take_frame(at, size);
     at = 0;
-    if (echoes_ && !echo_heard_ && frame == sent_) {
-      echo_heard_ = true;
-      strays_.push_back({frame[0], Bytes(frame.begin() + 1, frame.end() - 2), true, true});
-    } else if (claims_ > 0) {
-      --claims_;
-      strays_.push_back({frame[0], Bytes(frame.begin() + 1, frame.end() - 2), false, false});
-    } else {
-      return Bytes(frame.begin() + 1, frame.end() - 2);
-    }
+    if (!echoes_ || echo_heard_ || frame != sent_) return Bytes(frame.begin() + 1, frame.end() - 2);
+    echo_heard_ = true;
+    strays_.push_back({frame[0], Bytes(frame.begin() + 1, frame.end() - 2), true, true});
   }
   return std::nullopt;
 }

@@ -34,8 +34,10 @@ class RtuReceiver {
   /// No answer is expected: whatever comes is a stray.
   void expect_nothing();
 
-  /// The answer's PDU (also an exception), once it is complete.
+  /// The answer's PDU (also an exception), once it is complete. What follows it is looked at by the next call.
   std::optional<Bytes> feed(std::span<const std::uint8_t> bytes);
+  /// Nothing more will come: the answer, if it is there behind something that only began like one.
+  std::optional<Bytes> at_last();
 
   /// The frames found beside the answer since the last call.
   std::vector<StrayFrame> take_strays();
@@ -53,6 +55,7 @@ class RtuReceiver {
   [[nodiscard]] Match own_at(std::size_t at, std::size_t& size) const;
   bool stray_at(std::size_t at);
   void drop_front(std::size_t count);
+  Bytes take_frame(std::size_t at, std::size_t size);
 
   Bytes buffer_;
   std::vector<StrayFrame> strays_;
@@ -60,7 +63,6 @@ class RtuReceiver {
   ExpectedReply expected_;
   std::uint8_t unit_ = 0;
   std::size_t dropped_ = 0;
-  unsigned claims_ = 0;  ///< other masters' requests whose replies look like ours
   bool waiting_ = false;
   bool echoes_ = false;
   bool echo_heard_ = false;

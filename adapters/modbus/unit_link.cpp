@@ -58,7 +58,7 @@ Result<Answer> UnitLink::ask(ModbusClient& client, const Bytes& pdu, const Limit
     request.pdu = pdu;
     request.timeout = attempt == 0 ? times_.timeout(unit_->timeout) : unit_->timeout;
     request.deadline = limits.deadline;
-    request.repeated = attempt > 0;
+    request.fresh = limits.fresh;
     request.stop = limits.stop;
     request.wake_fd = limits.wake_fd;
     auto answer = client.transact(request);

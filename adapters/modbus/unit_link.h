@@ -6,7 +6,7 @@
 
 #include "adapters/modbus/modbus_client.h"
 #include "adapters/modbus/modbus_config.h"
-#include "adapters/modbus/response_times.h"
+#include "adapters/modbus/turnaround_times.h"
 #include "core/result.h"
 #include "core/time.h"
 
@@ -22,6 +22,7 @@ class UnitLink {
     std::stop_token stop;
     int wake_fd = -1;
     unsigned retries = 0;
+    bool fresh = false;  ///< see Request
   };
 
   UnitLink(const ModbusConfig& config, const UnitConfig& unit) : config_(&config), unit_(&unit) {}
@@ -48,7 +49,7 @@ class UnitLink {
 
   const ModbusConfig* config_;
   const UnitConfig* unit_;
-  ResponseTimes times_;
+  TurnaroundTimes times_;
   std::vector<Duration> responses_;
   Steady last_answer_{};
   unsigned late_ = 0;

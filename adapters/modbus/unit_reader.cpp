@@ -49,9 +49,10 @@ class UnitReader::Visit {
     if (reader_.silent_) ask_whether_back(asked.front());
     const std::vector<ReadBlock> blocks = reader_.plan_for(asked);  // a copy: what is learned changes the plan
     for (const ReadBlock& block : blocks) {
-      if (over()) break;
+      if (over() || (!round_.readings().empty() && order_waits())) break;
       if (!reported(block)) read(block);
     }
+    rest(blocks);
     if (failed_ && end_.kind == Fault::closed) return {};
     if (failed_) return end_;
     if (silent_) return {};
@@ -65,6 +66,19 @@ class UnitReader::Visit {
   enum class Got { whole, parts, nothing };
 
   [[nodiscard]] bool over() const { return failed_ || silent_; }
+
+  /// An order to write, or to stop: the rest of the visit is made after it.
+  [[nodiscard]] bool order_waits() const { return wait_input(-1, steady_now(), round_.wake_fd()) == Waited::woken; }
+
+  /// The device is left alone while a late reply of it could be taken for another, and for its pause.
+  void rest(const std::vector<ReadBlock>& blocks) {
+    const Steady now = steady_now();
+    Steady until = unit_.pause > Duration::zero() ? reader_.link_.last_answer() + unit_.pause : now;
+    for (const ReadBlock& block : blocks) {
+      until = std::max(until, client_.clear_at(unit_.unit, read_request(block.table, block.address, block.count)));
+    }
+    if (until > now) round_.rest_until(until);
+  }
 
   [[nodiscard]] bool reported(const ReadBlock& block) const {
     return std::all_of(block.points.begin(), block.points.end(), [&](std::size_t point) { return reported_[point]; });

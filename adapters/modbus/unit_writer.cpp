@@ -49,6 +49,7 @@ UnitWriter::UnitWriter(const ModbusConfig& config, const DevicePlan& device, Uni
 UnitLink::Limits UnitWriter::limits() const {
   UnitLink::Limits limits;
   limits.retries = unit_.retries;
+  limits.fresh = true;
   limits.deadline = steady_now() + (unit_.timeout + unit_.pause + kMargin) * (unit_.retries + 1);
   return limits;
 }

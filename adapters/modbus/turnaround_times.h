@@ -9,7 +9,7 @@ namespace baudbridge {
 
 /// How long one device takes from the end of a request to the beginning of its answer, and so how long to wait for it.
 /// Pure.
-class ResponseTimes {
+class TurnaroundTimes {
  public:
   void add(Duration turnaround) {
     times_[added_++ % kWindow] = turnaround;

@@ -1,0 +1,153 @@
+#include <string>
+
+#include "adapters/modbus/rtu_frame.h"
+#include "support/catch.h"
+
+using namespace baudbridge;
+
+namespace {
+
+const Bytes kRequest = read_request(Table::holding, 10, 4);
+const Bytes kReply{0x03, 0x08, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08};
+constexpr std::uint8_t kUnit = 17;
+
+Bytes operator+(Bytes a, const Bytes& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+RtuReceiver expecting(bool echoes = false) {
+  RtuReceiver receiver;
+  receiver.expect(kUnit, rtu_frame(kUnit, kRequest), expected_reply(kRequest), echoes);
+  return receiver;
+}
+
+}  // namespace
+
+TEST_CASE("the CRC is that of the specification's example") {
+  // MODBUS over Serial Line 1.02, section 6.2.2: 02 07 -> CRC 41 12.
+  CHECK(rtu_frame(0x02, Bytes{0x07}) == Bytes{0x02, 0x07, 0x41, 0x12});
+}
+
+TEST_CASE("an answer is found wherever it is split") {
+  const Bytes frame = rtu_frame(kUnit, kReply);
+  for (std::size_t cut = 0; cut <= frame.size(); ++cut) {
+    auto receiver = expecting();
+    const std::span bytes(frame);
+    auto answer = receiver.feed(bytes.first(cut));
+    if (!answer) answer = receiver.feed(bytes.subspan(cut));
+    CHECK(answer == kReply);
+  }
+  auto receiver = expecting();
+  for (std::size_t i = 0; i + 1 < frame.size(); ++i) CHECK_FALSE(receiver.feed(std::span(frame).subspan(i, 1)));
+  CHECK(receiver.feed(std::span(frame).last(1)) == kReply);
+}
+
+TEST_CASE("noise before an answer does not hide it") {
+  for (const Bytes& noise : {Bytes{0x00}, Bytes{0xff, 0xff}, Bytes{kUnit}, Bytes{kUnit, 0x03}, Bytes{kUnit, kUnit, kUnit},
+                             Bytes{0x55, 0xaa, kUnit, 0x83}}) {
+    auto receiver = expecting();
+    auto answer = receiver.feed(noise + rtu_frame(kUnit, kReply));
+    if (!answer) answer = receiver.at_last();
+    CHECK(answer == kReply);
+  }
+}
+
+TEST_CASE("what only began like the answer does not hide it for good") {
+  auto receiver = expecting();
+  CHECK_FALSE(receiver.feed(Bytes{kUnit, 0x03, 0x08, 0x01} + rtu_frame(kUnit, Bytes{0x83, 0x02})));
+  CHECK(receiver.begun());
+  CHECK(receiver.at_last() == Bytes{0x83, 0x02});
+}
+
+TEST_CASE("an answer with any bit turned is no answer") {
+  const Bytes frame = rtu_frame(kUnit, kReply);
+  for (std::size_t bit = 0; bit < frame.size() * 8; ++bit) {
+    Bytes damaged = frame;
+    damaged[bit / 8] = static_cast<std::uint8_t>(damaged[bit / 8] ^ (1U << (bit % 8)));
+    auto receiver = expecting();
+    CHECK_FALSE(receiver.feed(damaged));
+    CHECK_FALSE(receiver.at_last());
+  }
+}
+
+TEST_CASE("an answer that is cut short anywhere is no answer") {
+  const Bytes frame = rtu_frame(kUnit, kReply);
+  for (std::size_t size = 0; size < frame.size(); ++size) {
+    auto receiver = expecting();
+    CHECK_FALSE(receiver.feed(std::span(frame).first(size)));
+    CHECK_FALSE(receiver.at_last());
+    CHECK(receiver.begun() == (size >= 3));
+  }
+}
+
+TEST_CASE("a byte too many inside an answer is seen") {
+  Bytes frame = rtu_frame(kUnit, kReply);
+  frame.insert(frame.begin() + 6, 0x00);
+  auto receiver = expecting();
+  CHECK_FALSE(receiver.feed(frame));
+  CHECK(receiver.damaged());
+}
+
+TEST_CASE("another unit's, another function's and another count's answer are strays") {
+  for (const Bytes& frame : {rtu_frame(18, kReply), rtu_frame(kUnit, Bytes{0x04, 0x02, 0x00, 0x01}),
+                             rtu_frame(kUnit, Bytes{0x03, 0x02, 0x00, 0x01})}) {
+    auto receiver = expecting();
+    CHECK(receiver.feed(frame + rtu_frame(kUnit, kReply)) == kReply);
+    const auto strays = receiver.take_strays();
+    REQUIRE(strays.size() == 1);
+    CHECK_FALSE(strays.front().request);
+  }
+}
+
+TEST_CASE("an exception to our function is an answer") {
+  auto receiver = expecting();
+  CHECK(receiver.feed(rtu_frame(kUnit, Bytes{0x83, 0x02})) == Bytes{0x83, 0x02});
+}
+
+TEST_CASE("another master's request is told apart from replies") {
+  auto receiver = expecting();
+  CHECK_FALSE(receiver.feed(rtu_frame(5, read_request(Table::input, 0, 2))));
+  const auto strays = receiver.take_strays();
+  REQUIRE(strays.size() == 1);
+  CHECK(strays.front().request);
+  CHECK_FALSE(strays.front().echo);
+  CHECK(strays.front().unit == 5);
+}
+
+TEST_CASE("the echo of what was sent is no answer, also where both are equal") {
+  auto receiver = expecting();
+  CHECK(receiver.feed(rtu_frame(kUnit, kRequest) + rtu_frame(kUnit, kReply)) == kReply);
+  CHECK(receiver.echo_heard());
+  const Bytes write = write_register_request(1, 3);
+  RtuReceiver echoing;
+  echoing.expect(kUnit, rtu_frame(kUnit, write), expected_reply(write), true);
+  CHECK_FALSE(echoing.feed(rtu_frame(kUnit, write)));
+  CHECK(echoing.feed(rtu_frame(kUnit, write)) == write);
+  RtuReceiver plain;
+  plain.expect(kUnit, rtu_frame(kUnit, write), expected_reply(write), false);
+  CHECK(plain.feed(rtu_frame(kUnit, write)) == write);
+}
+
+TEST_CASE("what follows an answer is found by the next call") {
+  auto receiver = expecting();
+  const Bytes second{0x03, 0x08, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18};
+  CHECK(receiver.feed(rtu_frame(kUnit, kReply) + rtu_frame(kUnit, second)) == kReply);
+  CHECK(receiver.feed({}) == second);
+  CHECK_FALSE(receiver.feed({}));
+}
+
+TEST_CASE("endless noise is bounded and is not an answer") {
+  auto receiver = expecting();
+  const Bytes noise(300, kUnit);
+  for (int i = 0; i < 50; ++i) CHECK_FALSE(receiver.feed(noise));
+  CHECK(receiver.noise_bytes() == 300U * 50U);
+  CHECK(receiver.feed(rtu_frame(kUnit, kReply)) == kReply);
+}
+
+TEST_CASE("nothing is an answer while nothing is expected") {
+  RtuReceiver receiver;
+  receiver.expect_nothing();
+  CHECK_FALSE(receiver.feed(rtu_frame(kUnit, kReply)));
+  CHECK(receiver.take_strays().size() == 1);
+}
