@@ -1,5 +1,6 @@
 #include "adapters/serial/checksum.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <numeric>
@@ -178,12 +179,16 @@ bool checksum_good(const ChecksumRule& rule, std::string_view frame) {
     to = *at - 1;
   }
   if (!from || !to || *from > *to) return false;
+  const std::string_view covered = frame.substr(*from, *to - *from + 1);
+  // Seven-bit bytes: an eighth bit in one of them is damage that the sum would not see.
+  const auto has_eighth = [](char c) { return (static_cast<std::uint8_t>(c) & 0x80U) != 0; };
+  if (rule.kind == ChecksumKind::sum7_negated && std::any_of(covered.begin(), covered.end(), has_eighth)) return false;
   std::uint32_t stated = 0;
   for (std::size_t i = 0; i < size; ++i) {
     const auto byte = static_cast<std::uint8_t>(frame[*at + (rule.little ? size - 1 - i : i)]);
     stated = (stated << 8) | byte;
   }
-  return stated == checksum_of(rule.kind, frame.substr(*from, *to - *from + 1));
+  return stated == checksum_of(rule.kind, covered);
 }
 
 ChecksumRule parse_checksum(Settings& decode, std::size_t end_size) {

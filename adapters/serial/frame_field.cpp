@@ -162,8 +162,8 @@ Result<RawValue> read_string(std::string_view bytes) {
 FrameField parse_frame_field(Settings& point, bool little) {
   FrameField field;
   field.little = little;
-  field.offset = static_cast<int>(point.integer("offset", 0, -kMaxOffset, kMaxOffset));
-  if (!point.has("offset")) point.problem("offset", "where in the frame? offset = 0 is its first byte");
+  field.offset = static_cast<int>(point.integer("at", 0, -kMaxOffset, kMaxOffset));
+  if (!point.has("at")) point.problem("at", "where in the frame? at = 0 is its first byte");
   parse_type(point, field);
   const bool text = field.kind == FieldKind::text || field.kind == FieldKind::decimal;
   if (text) {

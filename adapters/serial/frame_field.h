@@ -28,7 +28,7 @@ struct FrameField {
   TextField decimal;  ///< kind decimal: how the digits are written
 };
 
-/// Reads offset, type, bits, length (and those of a text field for type = "decimal").
+/// Reads at, type, bits, length (and those of a text field for type = "decimal").
 /// little: the byte order of types that do not name theirs.
 FrameField parse_frame_field(Settings& point, bool little);
 /// Errors: malformed when the frame is too short, or no BCD; not_available for blanks.

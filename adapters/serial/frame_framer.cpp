@@ -25,6 +25,11 @@ void FrameFramer::restart(bool at_beginning) {
 void FrameFramer::feed(std::string_view bytes) {
   compact();
   buffer_.append(bytes);
+  if (rules_.seven_bits) {
+    for (std::size_t i = buffer_.size() - bytes.size(); i < buffer_.size(); ++i) {
+      buffer_[i] = static_cast<char>(buffer_[i] & 0x7F);
+    }
+  }
   giving_up_ = false;
 }
 

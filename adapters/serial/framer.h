@@ -41,7 +41,7 @@ class Framer {
 enum class LineChecksum {
   none,
   nmea,  ///< NMEA 0183: two hex digits after '*', exclusive-or of what is between '$' or '!' and '*'
-  xor8,  ///< two hex digits at the end, exclusive-or of everything before them
+  xor8,  ///< two hex digits at the end, exclusive-or of everything before them, the start mark too
 };
 
 struct LineRules {
@@ -90,6 +90,7 @@ struct FrameRules {
   std::size_t length = 0;  ///< of the whole frame; 0: by length_field, else up to `end`
   std::optional<LengthField> length_field;
   std::size_t max_length = 512;
+  bool seven_bits = false;       ///< the eighth bit carries parity and is dropped
   std::optional<Escape> escape;  ///< needs start and end; all else is meant after unstuffing
   ChecksumRule checksum;
 };

@@ -89,7 +89,7 @@ void LineFramer::end_line() {
       if (!first) counts_.stray_bytes += line.size();
       return;
     }
-    text.remove_prefix(mark + rules_.start.size());
+    text.remove_prefix(mark);
   }
   const auto good = checked(rules_.checksum, text);
   if (!good) {
@@ -98,7 +98,7 @@ void LineFramer::end_line() {
     return;
   }
   ++counts_.frames;
-  ready_.emplace_back(*good);
+  ready_.emplace_back(good->substr(rules_.start.size()));
 }
 
 std::optional<std::string> LineFramer::next() {

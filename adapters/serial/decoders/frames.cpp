@@ -1,4 +1,4 @@
-// Binary frames: start bytes, length fixed or from a field, checksum, fields by offset and type.
+// Binary frames: start bytes, length fixed or from a field, checksum, fields by place and type.
 #include <utility>
 
 #include "adapters/serial/bytes_text.h"
@@ -42,8 +42,8 @@ class FieldDecoder : public Decoder {
 FrameRules::LengthField parse_length_field(Settings& decode) {
   FrameRules::LengthField field;
   Settings table = decode.table("length");
-  if (!table.has("offset")) table.problem("offset", "where does the frame say its length? offset = 2");
-  field.offset = static_cast<std::size_t>(table.integer("offset", 0, 0, kMaxFrame));
+  if (!table.has("at")) table.problem("at", "where does the frame say its length? at = 2");
+  field.offset = static_cast<std::size_t>(table.integer("at", 0, 0, kMaxFrame));
   struct Type {
     std::size_t size;
     bool little;
@@ -70,7 +70,7 @@ void parse_length(Settings& decode, FrameRules& rules) {
     rules.max_length = std::max(rules.max_length, rules.length);
   } else if (rules.end.empty()) {
     decode.problem("length",
-                   "how long is a frame? length = 32, length = { offset = 2, type = \"uint16\", add = 4 }, or the "
+                   "how long is a frame? length = 32, length = { at = 2, type = \"uint16\", add = 4 }, or the "
                    "bytes it ends with: end = \"0D\"");
   }
 }
@@ -94,9 +94,9 @@ Mark parse_mark(Settings& decode) {
   if (!decode.has("match")) return {};
   Settings table = decode.table("match");
   Mark mark;
-  mark.offset = static_cast<std::size_t>(table.integer("offset", 0, 0, kMaxFrame));
+  mark.offset = static_cast<std::size_t>(table.integer("at", 0, 0, kMaxFrame));
   mark.bytes = parse_bytes(table, "bytes");
-  if (mark.bytes.empty()) table.problem("bytes", "which bytes? match = { offset = 1, bytes = \"86\" }");
+  if (mark.bytes.empty()) table.problem("bytes", "which bytes? match = { at = 1, bytes = \"86\" }");
   table.finish();
   return mark;
 }
@@ -107,8 +107,8 @@ void check_place(Settings& point, const FrameField& field, const FrameRules& rul
   if (length == 0 || field.size == 0) return;
   const long at = field.offset < 0 ? static_cast<long>(length) + field.offset : field.offset;
   if (at >= 0 && static_cast<std::size_t>(at) + field.size <= length) return;
-  point.problem("offset", "a field of " + std::to_string(field.size) + " bytes at " + std::to_string(field.offset) +
-                              " lies outside the frame of " + std::to_string(length) + " bytes");
+  point.problem("at", "a field of " + std::to_string(field.size) + " bytes at " + std::to_string(field.offset) +
+                          " lies outside the frame of " + std::to_string(length) + " bytes");
 }
 
 }  // namespace
@@ -118,6 +118,7 @@ DecodePlan parse_frames(Settings& decode, DeviceSettings& device) {
   rules.start = parse_bytes(decode, "start");
   rules.end = parse_bytes(decode, "end");
   parse_length(decode, rules);
+  rules.seven_bits = decode.flag("seven_bits", false);
   rules.checksum = parse_checksum(decode, rules.end.size());
   parse_escape(decode, rules);
   const Mark mark = parse_mark(decode);

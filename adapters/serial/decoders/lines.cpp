@@ -77,6 +77,9 @@ LineKeys parse_line_keys(Settings& decode, DeviceSettings& device) {
       "checksum",
       Names<LineChecksum>{{"none", LineChecksum::none}, {"nmea", LineChecksum::nmea}, {"xor8", LineChecksum::xor8}},
       LineChecksum::none);
+  if (rules.checksum == LineChecksum::nmea && !rules.start.empty()) {
+    decode.problem("start", "lines with an NMEA checksum begin with $ or ! by themselves; leave start out");
+  }
   keys.match = decode.text("match", "");
   check_pattern(decode, "match", keys.match);
   const char decimal = decode.choice("decimal", Names<char>{{".", '.'}, {",", ','}}, '.');

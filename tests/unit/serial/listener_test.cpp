@@ -1,0 +1,101 @@
+#include "adapters/serial/listener.h"
+
+#include "described_device.h"
+#include "support/catch.h"
+#include "support/moments.h"
+
+using namespace baudbridge;
+using namespace baudbridge::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+const char* const kTwoValues = R"(
+[device.decode]
+kind = "key-value"
+[[device.point]]
+id = "a"
+[[device.point]]
+id = "b"
+)";
+
+Steady moment(Duration since) {
+  return at(since).steady;
+}
+
+std::vector<double> numbers(const std::optional<Said>& said) {
+  std::vector<double> values;
+  if (!said) return values;
+  for (const PointValue& value : said->values) values.push_back(as_double(*value.value));
+  return values;
+}
+
+Listener listener(Duration every) {
+  const DescribedDevice device(kTwoValues);
+  Listener result(device.device().decode, 2, every);
+  result.restart(true, moment(0s));
+  return result;
+}
+
+using Numbers = std::vector<double>;
+
+}  // namespace
+
+TEST_CASE("with a period of zero each frame is handed on, with the moment of its last byte") {
+  Listener device = listener(0s);
+  device.feed("a=1\na=2,b=5\n", moment(1s));
+  CHECK(numbers(device.take(moment(2s))) == Numbers{1});
+  const auto second = device.take(moment(2s));
+  CHECK(numbers(second) == Numbers{2, 5});
+  CHECK(second->at == moment(1s));
+  CHECK_FALSE(device.take(moment(2s)));
+}
+
+TEST_CASE("a device that is faster than its period is thinned to the latest of each value") {
+  Listener device = listener(10s);
+  device.feed("a=1\n", moment(1s));
+  CHECK(numbers(device.take(moment(1s))) == Numbers{1});
+  device.feed("a=2,b=7\n", moment(2s));
+  device.feed("a=3\n", moment(9s));
+  CHECK_FALSE(device.due(moment(9s)));
+  CHECK(device.due_at() == moment(10s));
+  const auto said = device.take(moment(10s));
+  CHECK(numbers(said) == Numbers{3, 7});
+  CHECK(said->at == moment(9s));
+  CHECK_FALSE(device.take(moment(20s)));
+}
+
+TEST_CASE("after a longer quiet the next frame is handed on at once") {
+  Listener device = listener(10s);
+  device.feed("a=1\n", moment(1s));
+  REQUIRE(device.take(moment(1s)));
+  device.feed("a=2\n", moment(95s));
+  REQUIRE(device.take(moment(95s)));
+  device.feed("a=3\n", moment(96s));
+  CHECK(device.due_at() == moment(105s));
+}
+
+TEST_CASE("frames that nobody fetches do not pile up") {
+  Listener device = listener(0s);
+  for (int i = 0; i < 1000; ++i) device.feed("a=" + std::to_string(i) + "\n", moment(1s));
+  int count = 0;
+  double last = 0;
+  while (const auto said = device.take(moment(2s))) {
+    ++count;
+    last = numbers(said).front();
+  }
+  CHECK(count == 64);
+  CHECK(last == 999);
+}
+
+TEST_CASE("bytes that make no frame are counted and told with what to check") {
+  Listener device = listener(0s);
+  CHECK(device.complaint().empty());
+  device.feed(std::string(300, '\xf0'), moment(1s));
+  CHECK_THAT(device.complaint(), ContainsSubstring("300 bytes came, but no frame among them: check baud"));
+  device.feed("\nc=1\n", moment(2s));
+  CHECK_THAT(device.complaint(), ContainsSubstring("of 2 frames or lines none is what [device.decode]"));
+  device.feed("a=1\n", moment(3s));
+  CHECK(device.complaint().empty());
+  CHECK(device.heard_at() == moment(3s));
+}
