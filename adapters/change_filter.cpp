@@ -42,14 +42,17 @@ ChangeFilter::Told& ChangeFilter::told(std::size_t point, const std::string& id)
   return unlisted_[id];
 }
 
+/// The shortest time between two readings of a point that are told; zero: none.
+Duration ChangeFilter::told_every(std::size_t point) const {
+  if (!plan_.talks) return Duration::zero();
+  return point == Round::kUnlisted ? plan_.every : plan_.points[point].every.value_or(plan_.every);
+}
+
 bool ChangeFilter::worth_telling(const Told& told, std::size_t point, const Value& value, const Now& now) const {
   if (told.faulty || !told.known) return true;
   const Duration since = now.steady - told.at;
   const bool listed = point != Round::kUnlisted;
-  if (plan_.talks) {
-    const Duration every = listed ? plan_.points[point].every.value_or(plan_.every) : plan_.every;
-    if (since < every - every / kEarlyPart) return false;
-  }
+  if (const Duration every = told_every(point); since < every - every / kEarlyPart) return false;
   if (!listed || !has_deadband(plan_.points[point])) return true;
   const Duration at_least = plan_.points[point].publish_at_least;
   if (at_least > Duration::zero() && since >= at_least) return true;
@@ -69,7 +72,10 @@ std::vector<Reading> ChangeFilter::filter(std::vector<Reading> readings, std::sp
       tell = worth_telling(last, points[i], *reading.value, now);
       if (tell) {
         if (listed && has_deadband(plan_.points[points[i]])) last.value = *reading.value;
-        last.at = now.steady;
+        // A period begins where the last one ended, so that frames which come a little early do not make it shorter.
+        const Steady period_end = last.at + told_every(points[i]);
+        const bool in_step = last.known && period_end > last.at && now.steady - period_end < told_every(points[i]);
+        last.at = in_step ? period_end : now.steady;
         last.known = true;
         last.faulty = false;
         news = true;

@@ -40,6 +40,7 @@ class ChangeFilter {
   };
 
   [[nodiscard]] Told& told(std::size_t point, const std::string& id);
+  [[nodiscard]] Duration told_every(std::size_t point) const;
   [[nodiscard]] bool worth_telling(const Told& told, std::size_t point, const Value& value, const Now& now) const;
 
   const DevicePlan& plan_;

@@ -1,0 +1,214 @@
+#include "adapters/device_watch.h"
+
+#include "adapters/bus_meter.h"
+#include "support/catch.h"
+#include "support/moments.h"
+
+using namespace baudbridge;
+using namespace baudbridge::testing;
+
+namespace {
+
+const Error kTimeout{Fault::timeout, "no answer in 500 ms"};
+const Error kUnplugged{Fault::unplugged, "port /dev/ttyUSB0: gone"};
+
+DevicePlan boiler() {
+  DevicePlan device;
+  device.id = "boiler";
+  device.points.resize(2);
+  device.points[0].id = "flow";
+  device.points[1].id = "pump";
+  return device;
+}
+
+struct Watched {
+  explicit Watched(DevicePlan device = boiler()) : plan(std::move(device)), watch(plan, at(0s)) {}
+
+  DeviceWatch::News values(Duration when) {
+    Round round(plan, 0, {0}, {});
+    round.report(0, Value{21.5});
+    return watch.visited(round, plan.talks, at(when));
+  }
+  DeviceWatch::News silence(Duration when, const Error& why = kTimeout) {
+    Round round(plan, 0, {0}, {});
+    round.report_silence(why);
+    return watch.visited(round, plan.talks, at(when));
+  }
+  DeviceWatch::News nothing(Duration when) {
+    Round round(plan, 0, {}, {});
+    return watch.visited(round, plan.talks, at(when));
+  }
+
+  DevicePlan plan;
+  DeviceWatch watch;
+};
+
+}  // namespace
+
+TEST_CASE("a device that answers is online once, and its values are told each time") {
+  Watched device;
+  auto news = device.values(1s);
+  REQUIRE(news.state);
+  REQUIRE(news.state->online);
+  REQUIRE(news.readings.size() == 1);
+  news = device.values(2s);
+  REQUIRE_FALSE(news.state);
+  REQUIRE(news.readings.size() == 1);
+  REQUIRE(news.line.empty());
+}
+
+TEST_CASE(
+    "a device that stops answering is told once, with a record of faults of all its points, and once when it is back") {
+  Watched device;
+  (void)device.values(1s);
+  auto news = device.silence(2s);
+  REQUIRE(news.state);
+  REQUIRE_FALSE(news.state->online);
+  REQUIRE(news.state->why == "timeout");
+  REQUIRE(news.readings.size() == 2);
+  REQUIRE(news.line == "boiler: no answer in 500 ms");
+  for (int i = 3; i < 100; ++i) {
+    news = device.silence(i * 1s);
+    REQUIRE_FALSE(news.state);
+    REQUIRE(news.readings.empty());
+    REQUIRE(news.line.empty());
+  }
+  news = device.values(100s);
+  REQUIRE(news.state->online);
+  REQUIRE(news.readings.size() == 1);
+  REQUIRE_THAT(news.line, ContainsSubstring("answers again after 1 min 38 s, 98 failures"));
+}
+
+TEST_CASE("a device that never answered is told too") {
+  Watched device;
+  const auto news = device.silence(1s);
+  REQUIRE(news.state);
+  REQUIRE(news.readings.size() == 2);
+}
+
+TEST_CASE("an answer that is garbled takes the device offline with that word, unless values came with it") {
+  Watched device;
+  REQUIRE(device.silence(1s, Error{Fault::checksum, "checksum wrong"}).state->why == "checksum");
+  Round round(device.plan, 0, {0, 1}, {});
+  round.report(0, Value{1.0});
+  round.report_silence(kTimeout);
+  const auto news = device.watch.visited(round, false, at(2s));
+  REQUIRE(news.state->online);
+  REQUIRE(news.readings.size() == 2);
+}
+
+TEST_CASE("when its bus is gone the device is offline with the bus's reason, once") {
+  Watched device;
+  (void)device.values(1s);
+  auto news = device.watch.lost(kUnplugged, at(2s));
+  REQUIRE(news.state->why == "unplugged");
+  REQUIRE(news.readings.size() == 2);
+  REQUIRE(news.line.empty());  // the bus has its own
+  news = device.watch.lost(kUnplugged, at(3s));
+  REQUIRE_FALSE(news.state);
+  REQUIRE(news.readings.empty());
+  news = device.values(60s);
+  REQUIRE(news.state->online);
+  REQUIRE(news.line.empty());
+}
+
+TEST_CASE("a device that was lost with its bus, and does not come back with it, is told with the new reason") {
+  Watched device;
+  (void)device.values(1s);
+  (void)device.watch.lost(kUnplugged, at(2s));
+  auto news = device.silence(10s);
+  REQUIRE(news.state->why == "timeout");
+  REQUIRE(news.readings.size() == 2);
+  REQUIRE_FALSE(device.silence(11s).state);
+}
+
+TEST_CASE("a device that talks and falls quiet is offline after its silence, not before, and not again and again") {
+  DevicePlan plan = boiler();
+  plan.talks = true;
+  plan.silence = 10s;
+  Watched device(plan);
+  (void)device.values(1s);
+  REQUIRE_FALSE(device.nothing(11s).state);
+  const auto news = device.nothing(12s);
+  REQUIRE(news.state->why == "timeout");
+  REQUIRE(news.line == "boiler: nothing heard for 10 s");
+  REQUIRE_FALSE(device.nothing(30s).state);
+  REQUIRE(device.values(31s).state->online);
+}
+
+TEST_CASE("a device that talks without a silence set may be quiet for ever") {
+  DevicePlan plan = boiler();
+  plan.talks = true;
+  Watched device(plan);
+  REQUIRE_FALSE(device.nothing(100000s).state);
+}
+
+TEST_CASE("a visit that was cut short before anything came says nothing about the device") {
+  Watched device;
+  const auto news = device.nothing(1s);
+  REQUIRE_FALSE(news.state);
+  REQUIRE(device.watch.report().polls == 0);
+  REQUIRE_FALSE(device.watch.report().known);
+}
+
+TEST_CASE("the report counts, and recommends a timeout from what was measured") {
+  Watched device;
+  for (int i = 0; i < 100; ++i) {
+    Round round(device.plan, 0, {0}, {});
+    round.report(0, Value{1.0});
+    round.responded_in(i < 90 ? 20ms : 61ms);
+    if (i == 99) round.count_late_reply();
+    (void)device.watch.visited(round, false, at(i * 1s));
+  }
+  (void)device.silence(100s);
+  const auto report = device.watch.report();
+  REQUIRE(report.device == "boiler");
+  REQUIRE(report.known);
+  REQUIRE_FALSE(report.online);
+  REQUIRE(report.why == "timeout");
+  REQUIRE(report.polls == 101);
+  REQUIRE(report.failures == 1);
+  REQUIRE(report.late_replies == 1);
+  REQUIRE(report.response_ms == 61.0);
+  REQUIRE(report.recommended_timeout_ms == 130.0);
+  REQUIRE_THAT(device.watch.advice(at(101s)), ContainsSubstring("set timeout = \"130ms\""));
+  REQUIRE(device.watch.advice(at(3600s)).empty());
+}
+
+TEST_CASE("a recommended timeout is never shorter than 50 ms") {
+  ResponseTimes times;
+  REQUIRE(times.recommended_timeout() == 0s);
+  times.add(2ms);
+  REQUIRE(times.recommended_timeout() == 50ms);
+}
+
+TEST_CASE("only the last answers count") {
+  ResponseTimes times;
+  for (int i = 0; i < 1000; ++i) times.add(1s);
+  for (int i = 0; i < 200; ++i) times.add(10ms);
+  REQUIRE(times.percentile_95() == 10ms);
+}
+
+TEST_CASE("the load of a bus is its busy share of the last ten seconds") {
+  BusMeter meter(at(0s));
+  REQUIRE(meter.busy_share() == 0.0);
+  for (int second = 1; second <= 10; ++second) {
+    meter.add_busy(250ms);
+    meter.turn(at(second * 1s));
+  }
+  REQUIRE(meter.busy_share() == Approx(0.25));
+  for (int second = 11; second <= 20; ++second) {
+    meter.add_busy(900ms);
+    meter.turn(at(second * 1s));
+  }
+  REQUIRE(meter.busy_share() == Approx(0.9));
+}
+
+TEST_CASE("a bus is overloaded when it never rests and its periods have grown; then the numbers are told") {
+  REQUIRE(overloaded(0.99, 1.3));
+  REQUIRE_FALSE(overloaded(1.0, 1.0));  // every = 0 takes what is left
+  REQUIRE_FALSE(overloaded(0.5, 1.3));
+  const auto text = overload_text(1.3, 1s);
+  REQUIRE_THAT(text, ContainsSubstring("130 %"));
+  REQUIRE_THAT(text, ContainsSubstring("1 s became 1.3 s"));
+}
