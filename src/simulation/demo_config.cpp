@@ -83,12 +83,12 @@ baud = 9600
 id = "air"
 bus = "air_line"
 every = "0s"
-decode = { kind = "frames", start = "42 4D", length = { offset = 2, type = "uint16", add = 4 }, checksum = "sum16" }
+decode = { kind = "frames", start = "42 4D", length = { at = 2, type = "uint16", add = 4 }, checksum = "sum16" }
 point = [
-  { id = "pm1_0", offset = 10, type = "uint16", unit = "µg/m³", kind = "pm1" },
-  { id = "pm2_5", offset = 12, type = "uint16", unit = "µg/m³", kind = "pm25" },
-  { id = "pm10", offset = 14, type = "uint16", unit = "µg/m³", kind = "pm10" },
-  { id = "particles_0_3um", offset = 16, type = "uint16", unit = "1/dl" },
+  { id = "pm1_0", at = 10, type = "uint16", unit = "µg/m³", kind = "pm1" },
+  { id = "pm2_5", at = 12, type = "uint16", unit = "µg/m³", kind = "pm25" },
+  { id = "pm10", at = 14, type = "uint16", unit = "µg/m³", kind = "pm10" },
+  { id = "particles_0_3um", at = 16, type = "uint16", unit = "1/dl" },
 ]
 
 # --- a weather transmitter that sends lines by itself -----------------------------------------------------------------
