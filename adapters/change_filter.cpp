@@ -59,43 +59,50 @@ bool ChangeFilter::worth_telling(const Told& told, std::size_t point, const Valu
   return changed_enough(plan_.points[point], told.value, value);
 }
 
+/// True: the value is to be told; then it is booked as told.
+bool ChangeFilter::tell_value(Told& last, std::size_t point, const Value& value, const Now& now) const {
+  if (!worth_telling(last, point, value, now)) return false;
+  if (point != Round::kUnlisted && has_deadband(plan_.points[point])) last.value = value;
+  // A period begins where the last one ended, so that frames which come a little early do not make it shorter.
+  const Duration every = told_every(point);
+  const Steady period_end = last.at + every;
+  const bool in_step = last.known && every > Duration::zero() && now.steady - period_end < every;
+  last.at = in_step ? period_end : now.steady;
+  last.known = true;
+  last.faulty = false;
+  return true;
+}
+
+ChangeFilter::Fate ChangeFilter::tell_fault(Told& last, std::size_t point, const Error& error, const Now& now) const {
+  if (!last.faulty || !(last.fault == error)) {
+    last.faulty = true;
+    last.fault = error;
+    last.at = now.steady;
+    return Fate::news;
+  }
+  if (point == Round::kUnlisted || !has_deadband(plan_.points[point])) return Fate::along;
+  const Duration at_least = plan_.points[point].publish_at_least;
+  if (at_least == Duration::zero() || now.steady - last.at < at_least) return Fate::kept_back;
+  last.at = now.steady;
+  return Fate::news;
+}
+
 std::vector<Reading> ChangeFilter::filter(std::vector<Reading> readings, std::span<const std::size_t> points,
                                           const Now& now) {
   bool news = false;
   std::size_t kept = 0;
   for (std::size_t i = 0; i < readings.size(); ++i) {
-    Reading& reading = readings[i];
+    const Reading& reading = readings[i];
     Told& last = told(points[i], reading.point);
-    const bool listed = points[i] != Round::kUnlisted;
-    bool tell = true;
-    if (reading.value) {
-      tell = worth_telling(last, points[i], *reading.value, now);
-      if (tell) {
-        if (listed && has_deadband(plan_.points[points[i]])) last.value = *reading.value;
-        // A period begins where the last one ended, so that frames which come a little early do not make it shorter.
-        const Steady period_end = last.at + told_every(points[i]);
-        const bool in_step = last.known && period_end > last.at && now.steady - period_end < told_every(points[i]);
-        last.at = in_step ? period_end : now.steady;
-        last.known = true;
-        last.faulty = false;
-        news = true;
-      }
-    } else {
-      const bool goes_on = last.faulty && last.fault == reading.value.error();
-      if (!goes_on) {
-        last.faulty = true;
-        last.fault = reading.value.error();
-        last.at = now.steady;
-        news = true;
-      } else if (listed && has_deadband(plan_.points[points[i]])) {
-        const Duration at_least = plan_.points[points[i]].publish_at_least;
-        tell = at_least > Duration::zero() && now.steady - last.at >= at_least;
-        if (tell) last.at = now.steady;
-        news = news || tell;
-      }
+    Fate fate = Fate::kept_back;
+    if (!reading.value) {
+      fate = tell_fault(last, points[i], reading.value.error(), now);
+    } else if (tell_value(last, points[i], *reading.value, now)) {
+      fate = Fate::news;
     }
-    if (!tell) continue;
-    if (kept != i) readings[kept] = std::move(reading);
+    news = news || fate == Fate::news;
+    if (fate == Fate::kept_back) continue;
+    if (kept != i) readings[kept] = std::move(readings[i]);
     ++kept;
   }
   readings.erase(readings.begin() + static_cast<std::ptrdiff_t>(news ? kept : 0), readings.end());

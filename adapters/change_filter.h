@@ -39,6 +39,14 @@ class ChangeFilter {
     Error fault;
   };
 
+  enum class Fate {
+    news,       ///< worth a record
+    along,      ///< told, if there is a record anyway
+    kept_back,  ///< not told
+  };
+
+  [[nodiscard]] bool tell_value(Told& last, std::size_t point, const Value& value, const Now& now) const;
+  [[nodiscard]] Fate tell_fault(Told& last, std::size_t point, const Error& error, const Now& now) const;
   [[nodiscard]] Told& told(std::size_t point, const std::string& id);
   [[nodiscard]] Duration told_every(std::size_t point) const;
   [[nodiscard]] bool worth_telling(const Told& told, std::size_t point, const Value& value, const Now& now) const;
