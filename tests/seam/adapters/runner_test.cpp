@@ -1,0 +1,456 @@
+#include "adapters/runner.h"
+
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <thread>
+
+#include "support/catch.h"
+#include "support/fake_adapter.h"
+#include "support/process.h"
+
+using namespace baudbridge;
+using namespace baudbridge::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+DevicePlan device(const std::string& id, Duration every, std::size_t points = 1) {
+  DevicePlan plan;
+  plan.id = id;
+  plan.every = every;
+  plan.points.resize(points);
+  for (std::size_t i = 0; i < points; ++i) {
+    plan.points[i].id = "p" + std::to_string(i);
+    plan.points[i].writable = i == 0;
+  }
+  return plan;
+}
+
+/// A runner on a fake bus. Made first, so that it outlives the runner: what is delivered, what the bus does.
+struct Bench {
+  explicit Bench(std::vector<DevicePlan> devices) {
+    plan.id = "bench";
+    plan.adapter = "fake";
+    plan.devices = std::move(devices);
+    plan.make = [bus = bus] { return std::make_unique<FakeAdapter>(bus); };
+  }
+  void start() {
+    runner = std::make_unique<Runner>(
+        plan, [sink = collected](Intake intake) { sink->add(std::move(intake)); }, clock);
+    runner->start();
+  }
+
+  Clock clock;
+  std::shared_ptr<Collected> collected = std::make_shared<Collected>();
+  std::shared_ptr<FakeBus> bus = std::make_shared<FakeBus>();
+  BusPlan plan;
+  std::unique_ptr<Runner> runner;
+};
+
+WriteRequest order(const std::string& device, const std::string& point, Value value, std::uint64_t ticket = 1) {
+  return {ticket, device, {{point, std::move(value)}}};
+}
+
+const Error kGone{Fault::unplugged, "port /dev/ttyUSB0 is gone"};
+
+}  // namespace
+
+TEST_CASE("a bus is read at its period; each visit is one sample with the time of its answer") {
+  Bench bench({device("meter", 10ms, 3)});
+  bench.bus->poll = [](Round& round) {
+    for (const std::size_t point : round.due()) round.report(point, Value{1.5});
+    round.answered_at(std::chrono::steady_clock::now() - 5s);
+    return Result<void>{};
+  };
+  const Now before = bench.clock.now();
+  bench.start();
+  REQUIRE(bench.collected->wait_for_count<Sample>(5));
+  const auto samples = bench.collected->all<Sample>();
+  REQUIRE(samples[0].device == "meter");
+  REQUIRE(samples[0].readings.size() == 3);
+  REQUIRE(samples[0].taken.boot == bench.clock.boot_id());
+  REQUIRE(samples[0].taken.utc >= before.utc - 5s);
+  REQUIRE(samples[0].taken.utc <= bench.clock.now().utc - 5s + 1ms);
+  REQUIRE(samples[0].taken.boot_clock <= bench.clock.now().boot - 5s + 1ms);
+  const auto states = bench.collected->all<DeviceState>();
+  REQUIRE(states.size() == 1);
+  REQUIRE(states[0].online);
+}
+
+TEST_CASE("the thread bears the name of its bus, as far as Linux keeps it") {
+  Bench bench({device("meter", 10ms)});
+  bench.plan.id = "a-bus-with-a-long-name";
+  bench.start();
+  REQUIRE(eventually([] {
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+      std::string name;
+      std::ifstream file(task.path() / "comm");
+      if (std::getline(file, name) && name == "a-bus-with-a-lo") return true;
+    }
+    return false;
+  }));
+}
+
+TEST_CASE("a device that stops answering is told once, and once when it is back") {
+  Bench bench({device("meter", 5ms, 2), device("other", 5ms)});
+  auto silent = std::make_shared<std::atomic<bool>>(false);
+  auto silences = std::make_shared<std::atomic<int>>(0);
+  bench.bus->poll = [=](Round& round) {
+    if (round.device().id == "meter" && *silent) {
+      ++*silences;
+      round.report_silence(Error{Fault::timeout, "no answer"});
+    } else {
+      for (const std::size_t point : round.due()) round.report(point, Value{std::int64_t{7}});
+    }
+    return Result<void>{};
+  };
+  bench.start();
+  REQUIRE(bench.collected->wait_for_count<Sample>(4));
+  *silent = true;
+  REQUIRE(eventually([&] { return *silences >= 3; }));
+  *silent = false;
+  REQUIRE(bench.collected->wait_for<DeviceState>([](const auto& states) {
+    return std::count_if(states.begin(), states.end(), [](const auto& s) { return s.device == "meter"; }) >= 3;
+  }));
+  bench.runner->join();
+  std::vector<DeviceState> states;
+  for (const auto& state : bench.collected->all<DeviceState>()) {
+    if (state.device == "meter") states.push_back(state);
+  }
+  REQUIRE(states.size() == 3);
+  REQUIRE(states[1].why == "timeout");
+  REQUIRE(states[2].online);
+  int faults = 0;
+  for (const auto& sample : bench.collected->all<Sample>()) {
+    if (sample.device != "meter" || sample.readings[0].value) continue;
+    ++faults;
+    REQUIRE(sample.readings.size() == 2);
+    REQUIRE(fault_word(sample.readings[1].value.error()) == "timeout");
+  }
+  REQUIRE(faults == 1);
+}
+
+TEST_CASE("a bus that is unplugged takes all its devices offline, and brings them back when it is opened again") {
+  Bench bench({device("a", 5ms), device("b", 5ms)});
+  auto gone = std::make_shared<std::atomic<bool>>(false);
+  bench.bus->open = [=] { return *gone ? Result<void>{kGone} : Result<void>{}; };
+  bench.bus->poll = [=](Round& round) {
+    if (*gone) return Result<void>{kGone};
+    for (const std::size_t point : round.due()) round.report(point, Value{true});
+    return Result<void>{};
+  };
+  bench.start();
+  REQUIRE(bench.collected->wait_for_count<DeviceState>(2));
+  *gone = true;
+  REQUIRE(bench.collected->wait_for_count<DeviceState>(4));
+  REQUIRE(bench.collected->wait_for<BusReport>(
+      [](const auto& reports) { return !reports.empty() && !reports.back().open; }));
+  REQUIRE(bench.collected->all<BusReport>().back().why == kGone.what);
+  REQUIRE(eventually([&] { return bench.bus->opened >= 5; }));  // tries again and again
+  *gone = false;
+  REQUIRE(bench.collected->wait_for_count<DeviceState>(6));
+  bench.runner->join();
+  const auto states = bench.collected->all<DeviceState>();
+  REQUIRE(states.size() == 6);
+  REQUIRE(states[2].why == "unplugged");
+  REQUIRE(states[3].why == "unplugged");
+  REQUIRE(states[4].online);
+  REQUIRE(states[5].online);
+  int faults = 0;
+  for (const auto& sample : bench.collected->all<Sample>()) faults += sample.readings[0].value ? 0 : 1;
+  REQUIRE(faults == 2);
+  REQUIRE(bench.bus->opened == bench.bus->closed);
+}
+
+TEST_CASE("a single bad point is a fault in the record of the others") {
+  Bench bench({device("meter", 5ms, 2)});
+  bench.bus->poll = [](Round& round) {
+    round.report(0, Value{std::int64_t{1}});
+    round.report_fault(1, Error{Fault::exception, "illegal data address", 2});
+    return Result<void>{};
+  };
+  bench.start();
+  REQUIRE(bench.collected->wait_for_count<Sample>(2));
+  const auto sample = bench.collected->all<Sample>()[1];
+  REQUIRE(sample.readings[0].value);
+  REQUIRE(fault_word(sample.readings[1].value.error()) == "exception_2");
+  REQUIRE(bench.collected->all<DeviceState>().size() == 1);
+}
+
+TEST_CASE("an order goes ahead of the polls, wakes the bus, and is answered with what was read back") {
+  Bench bench({device("valve", 1h)});
+  bench.start();
+  REQUIRE(bench.collected->wait_for_count<Sample>(1));
+  const Now before = bench.clock.now();
+  REQUIRE(bench.runner->write(order("valve", "p0", Value{21.5}, 77)));
+  REQUIRE(bench.collected->wait_for_count<WriteOutcome>(1));
+  REQUIRE(bench.clock.now().steady - before.steady < 20s);  // not after an hour
+  const auto outcome = bench.collected->all<WriteOutcome>()[0];
+  REQUIRE(outcome.ticket == 77);
+  REQUIRE(outcome.device == "valve");
+  REQUIRE(outcome.values);
+  REQUIRE(*outcome.values == std::vector<Reading>{{"p0", Value{21.5}}});
+  REQUIRE(bench.collected->wait_for_count<Sample>(2));  // and it is a reading, too
+}
+
+TEST_CASE("an order ends a visit that listens") {
+  DevicePlan talker = device("scale", 0s);
+  talker.talks = true;
+  Bench bench({talker});
+  bench.bus->poll = [](Round& round) {
+    wait_as_a_listener(round);
+    return Result<void>{};
+  };
+  bench.start();
+  for (std::uint64_t ticket = 1; ticket <= 20; ++ticket) {
+    REQUIRE(bench.runner->write(order("scale", "p0", Value{true}, ticket)));
+    REQUIRE(bench.collected->wait_for_count<WriteOutcome>(ticket));
+  }
+}
+
+TEST_CASE("an order that cannot be carried out is answered with the reason") {
+  Bench bench({device("valve", 10ms, 2)});
+  bench.bus->write = [](const DevicePlan&, std::span<const std::pair<std::size_t, Value>>) {
+    return Result<std::vector<Reading>>{Error{Fault::exception, "p0: the device refused: illegal data value", 3}};
+  };
+  bench.start();
+  REQUIRE_FALSE(bench.runner->write(order("nobody", "p0", Value{true})));
+  REQUIRE(bench.runner->write(order("valve", "p1", Value{true}, 1)));
+  REQUIRE(bench.runner->write(order("valve", "p9", Value{true}, 2)));
+  REQUIRE(bench.runner->write(order("valve", "p0", Value{true}, 3)));
+  REQUIRE(bench.collected->wait_for_count<WriteOutcome>(3));
+  const auto outcomes = bench.collected->all<WriteOutcome>();
+  REQUIRE(outcomes[0].values.error().what == "p1: is not writable");
+  REQUIRE(outcomes[1].values.error().what == "p9: no such point");
+  REQUIRE(outcomes[2].values.error().what == "p0: the device refused: illegal data value");
+  REQUIRE(bench.collected->wait_for_count<Sample>(5));  // the bus goes on
+}
+
+TEST_CASE("an order for a bus that is not open is refused at once") {
+  Bench bench({device("valve", 10ms)});
+  bench.bus->open = [] { return Result<void>{kGone}; };
+  bench.start();
+  REQUIRE(bench.collected->wait_for_count<DeviceState>(1));
+  REQUIRE(bench.runner->write(order("valve", "p0", Value{true})));
+  REQUIRE(bench.collected->wait_for_count<WriteOutcome>(1));
+  REQUIRE_THAT(bench.collected->all<WriteOutcome>()[0].values.error().what, ContainsSubstring(kGone.what));
+}
+
+TEST_CASE("an adapter that cannot write says so") {
+  struct ReadOnly : Adapter {
+    Result<void> open() override { return {}; }
+    Result<void> poll(Round& round) override {
+      round.report(0, Value{true});
+      return {};
+    }
+    void close() noexcept override {}
+  };
+  Bench bench({device("valve", 10ms)});
+  bench.plan.make = [] { return std::make_unique<ReadOnly>(); };
+  bench.start();
+  REQUIRE(bench.runner->write(order("valve", "p0", Value{true})));
+  REQUIRE(bench.collected->wait_for_count<WriteOutcome>(1));
+  REQUIRE(bench.collected->all<WriteOutcome>()[0].values.error().what == "the adapter 'fake' cannot write to devices");
+}
+
+TEST_CASE("every order has exactly one outcome, also those that come while the bus stops") {
+  Bench bench({device("valve", 1ms)});
+  bench.start();
+  std::atomic<std::size_t> accepted{0};
+  std::atomic<bool> enough{false};
+  std::thread orders([&] {
+    for (std::uint64_t ticket = 0; !enough; ++ticket) {
+      if (bench.runner->write(order("valve", "p0", Value{true}, ticket))) ++accepted;
+    }
+  });
+  REQUIRE(bench.collected->wait_for_count<WriteOutcome>(100));
+  bench.runner->request_stop();
+  enough = true;
+  orders.join();
+  bench.runner->join();
+  REQUIRE(bench.collected->all<WriteOutcome>().size() == accepted);
+}
+
+TEST_CASE("a bus reports about once a second: polls, failures, load, response times") {
+  Bench bench({device("meter", 20ms)});
+  bench.bus->poll = [](Round& round) {
+    std::this_thread::sleep_for(10ms);  // the bus at work
+    round.report(0, Value{1.0});
+    round.responded_in(10ms);
+    return Result<void>{};
+  };
+  bench.start();
+  REQUIRE(bench.collected->wait_for<BusReport>(
+      [](const auto& reports) { return reports.size() >= 3 && reports.back().polls > 20; }));
+  const auto report = bench.collected->all<BusReport>().back();
+  REQUIRE(report.bus == "bench");
+  REQUIRE(report.open);
+  REQUIRE(report.load_percent > 20.0);
+  REQUIRE(report.load_percent <= 150.0);
+  REQUIRE(report.devices.size() == 1);
+  REQUIRE(report.devices[0].online);
+  REQUIRE(report.devices[0].response_ms == 10.0);
+  REQUIRE(report.devices[0].recommended_timeout_ms == 50.0);
+}
+
+TEST_CASE("a bus with too much to do says so, with the numbers") {
+  Bench bench({device("meter", 10ms)});
+  bench.bus->poll = [](Round& round) {
+    std::this_thread::sleep_for(20ms);
+    round.report(0, Value{1.0});
+    return Result<void>{};
+  };
+  bench.start();
+  REQUIRE(bench.collected->wait_for<BusReport>(
+      [](const auto& reports) { return !reports.empty() && !reports.back().advice.empty(); }));
+  const auto report = bench.collected->all<BusReport>().back();
+  REQUIRE_THAT(report.advice,
+               ContainsSubstring("overloaded") && ContainsSubstring("%") && ContainsSubstring("10 ms became"));
+  REQUIRE(report.load_percent > 105.0);
+}
+
+TEST_CASE("an adapter's advice reaches the report") {
+  struct Advising : FakeAdapter, Adviser {
+    using FakeAdapter::FakeAdapter;
+    [[nodiscard]] std::string advice() const override { return "latency timer of /dev/ttyUSB0 is 16 ms: set it to 1"; }
+  };
+  Bench bench({device("meter", 10ms)});
+  bench.plan.make = [bus = bench.bus] { return std::make_unique<Advising>(bus); };
+  bench.start();
+  REQUIRE(bench.collected->wait_for<BusReport>([](const auto& reports) {
+    return !reports.empty() && reports.back().advice == "latency timer of /dev/ttyUSB0 is 16 ms: set it to 1";
+  }));
+}
+
+TEST_CASE("the heartbeat goes on while the bus has nothing to do, and while it cannot be opened") {
+  for (const bool works : {true, false}) {
+    Bench bench({device("meter", 1h)});
+    if (!works) bench.bus->open = [] { return Result<void>{kGone}; };
+    bench.start();
+    REQUIRE(bench.runner->promise() >= 1s);
+    for (int beats = 0; beats < 3; ++beats) {
+      const Steady last = bench.runner->heartbeat();
+      REQUIRE(eventually([&] { return bench.runner->heartbeat() > last; }));
+    }
+  }
+}
+
+TEST_CASE("a bus stops at once while it waits") {
+  Bench bench({device("meter", 1h)});
+  bench.start();
+  REQUIRE(bench.collected->wait_for_count<Sample>(1));
+  bench.runner->request_stop();
+  bench.runner->join();
+  REQUIRE(bench.bus->opened == 1);
+  REQUIRE(bench.bus->closed == 1);
+  REQUIRE_FALSE(bench.runner->write(order("meter", "p0", Value{true})));
+}
+
+TEST_CASE("a driver that does not return is left behind, and delivers nothing afterwards") {
+  Bench bench({device("meter", 1ms)});
+  auto stuck = std::make_shared<std::promise<void>>();
+  auto released = std::make_shared<std::promise<void>>();
+  auto after = std::make_shared<std::promise<void>>();
+  auto freed = std::make_shared<std::shared_future<void>>(released->get_future().share());
+  bench.bus->poll = [=](Round& round) {
+    stuck->set_value();
+    freed->wait();
+    round.report(0, Value{true});
+    return Result<void>{};
+  };
+  // The last thing that the thread does is to let go of its adapter.
+  struct Watched : FakeAdapter {
+    Watched(std::shared_ptr<FakeBus> bus, std::shared_ptr<std::promise<void>> gone)
+        : FakeAdapter(std::move(bus)), gone_(std::move(gone)) {}
+    ~Watched() override { gone_->set_value(); }
+    std::shared_ptr<std::promise<void>> gone_;
+  };
+  bench.plan.make = [bus = bench.bus, after] { return std::make_unique<Watched>(bus, after); };
+  bench.start();
+  REQUIRE(stuck->get_future().wait_for(30s) == std::future_status::ready);
+  const Steady begun = std::chrono::steady_clock::now();
+  bench.runner.reset();  // joins for a few seconds, then leaves it
+  REQUIRE(std::chrono::steady_clock::now() - begun < 20s);
+  REQUIRE(bench.collected->all<Sample>().empty());
+  bench.plan.make = nullptr;
+  released->set_value();
+  REQUIRE(after->get_future().wait_for(30s) == std::future_status::ready);
+  REQUIRE(bench.collected->all<Sample>().empty());
+}
+
+TEST_CASE("an adapter that returns at once with nothing does not keep a processor busy") {
+  DevicePlan talker = device("scale", 0s);
+  talker.talks = true;
+  Bench bench({talker});
+  bench.bus->poll = [](Round&) { return Result<void>{}; };
+  bench.start();
+  REQUIRE(bench.collected->wait_for_count<BusReport>(3));  // two seconds or more
+  REQUIRE(bench.bus->polled < 2000);
+}
+
+TEST_CASE("devices that talk on one bus are listened to in turn") {
+  DevicePlan a = device("a", 0s);
+  DevicePlan b = device("b", 0s);
+  a.talks = b.talks = true;
+  Bench bench({a, b});
+  bench.bus->poll = [](Round& round) {
+    if (round.device_index() == 0) {
+      wait_as_a_listener(round);  // a says nothing
+    } else {
+      round.report(0, Value{true});
+    }
+    return Result<void>{};
+  };
+  bench.start();
+  REQUIRE(bench.collected->wait_for<Sample>([](const auto& samples) { return samples.size() >= 5; }));
+  REQUIRE(bench.collected->all<Sample>()[0].device == "b");
+}
+
+TEST_CASE("a point with a deadband makes no record of its own while it does not move") {
+  DevicePlan meter = device("meter", 2ms);
+  meter.points[0].deadband.absolute = 1.0;
+  Bench bench({meter});
+  auto value = std::make_shared<std::atomic<int>>(10);
+  bench.bus->poll = [=](Round& round) {
+    round.report(0, Value{std::int64_t{*value}});
+    return Result<void>{};
+  };
+  bench.start();
+  REQUIRE(eventually([&] { return bench.bus->polled > 20; }));
+  REQUIRE(bench.collected->all<Sample>().size() == 1);
+  *value = 11;
+  REQUIRE(bench.collected->wait_for_count<Sample>(2));
+}
+
+TEST_CASE("reading once gives one sample a device, in order, and faults where there is no answer") {
+  Bench bench({device("a", 1s, 2), device("b", 1s), device("c", 0s, 2)});
+  bench.plan.devices[2].talks = true;
+  int heard = 0;
+  bench.bus->poll = [&](Round& round) {
+    if (round.device().id == "a") {
+      for (const std::size_t point : round.due()) round.report(point, Value{2.5});
+    } else if (round.device().id == "b") {
+      round.report_silence(Error{Fault::timeout, "no answer in 300 ms"});
+    } else {
+      round.report(static_cast<std::size_t>(heard++ % 2), Value{true});  // one point at a time
+    }
+    return Result<void>{};
+  };
+  const auto samples = read_once(bench.plan, bench.clock, 20s);
+  REQUIRE(samples.size() == 3);
+  REQUIRE(samples[0].readings == std::vector<Reading>{{"p0", Value{2.5}}, {"p1", Value{2.5}}});
+  REQUIRE(samples[1].readings[0].value.error().what == "no answer in 300 ms");
+  REQUIRE(samples[2].readings.size() == 2);
+  REQUIRE(bench.bus->opened == 1);
+  REQUIRE(bench.bus->closed == 1);
+}
+
+TEST_CASE("reading once a bus that cannot be opened gives that fault for everything") {
+  Bench bench({device("a", 1s, 2)});
+  bench.bus->open = [] { return Result<void>{kGone}; };
+  const auto samples = read_once(bench.plan, bench.clock, 1s);
+  REQUIRE(samples[0].readings.size() == 2);
+  REQUIRE(samples[0].readings[1].value.error().what == kGone.what);
+  REQUIRE(bench.bus->closed == 1);
+}
