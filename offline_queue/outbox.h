@@ -83,8 +83,8 @@ struct PurgeReport {
 
 struct SetAside {
   Record record;
-  std::string why;      ///< "0x99 payload format invalid"
-  bool retry = false;   ///< not authorised: to be tried again every 15 minutes
+  std::string why;     ///< "0x99 payload format invalid"
+  bool retry = false;  ///< not authorised: to be tried again every 15 minutes
 };
 
 /// What `status` and `queue stat` show.
@@ -95,7 +95,7 @@ struct QueueReport {
   std::uint64_t store_bytes = 0;  ///< all files together
   std::uint64_t max_size_bytes = 0;
   std::uint64_t tail_bytes = 0;
-  std::string queue_id;           ///< 32 hexadecimal digits, new for each queue ever made
+  std::string queue_id;  ///< 32 hexadecimal digits, new for each queue ever made
   Seq last_seq = 0;
   std::optional<Milliseconds> oldest;  ///< utc of the oldest queued record as it was taken
   bool durable = true;                 ///< false while the disk refuses
@@ -108,8 +108,8 @@ struct QueueReport {
 ///          aside and what is readable in it is queued again.
 class Outbox {
  public:
-  /// Opens or creates both files: <state_dir>/queue.db and <runtime_dir>/tail.db. Error only when a store was written by a newer version (it is left as it is), or
-  /// when another process holds the queue.
+  /// Opens or creates both files: <state_dir>/queue.db and <runtime_dir>/tail.db. Error only when a store was written
+  /// by a newer version (it is left as it is), or when another process holds the queue.
   static Result<std::unique_ptr<Outbox>> open(const QueueConfig& config, const Now& now, const BootId& boot);
   virtual ~Outbox() = default;
 
@@ -146,7 +146,8 @@ class Outbox {
   // For the control socket and the command line, page by page, so that none of them holds up the uplink for long.
 
   virtual Result<QueuePage> list(const PageMark& from, std::size_t limit) = 0;
-  /// Records of this queue keep their numbers (those in it already are left alone); those of another queue get new ones.
+  /// Records of this queue keep their numbers (those in it already are left alone); those of another queue get new
+  /// ones.
   virtual Result<ImportReport> import(std::vector<ImportRecord> records, const Now& now) = 0;
   /// Acknowledges by hand at most `limit` records, oldest first.
   virtual Result<PurgeReport> purge(const PurgeOrder& order, std::size_t limit, const Now& now) = 0;

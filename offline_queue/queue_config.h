@@ -21,7 +21,7 @@ struct QueueConfig {
   Duration max_age = std::chrono::hours(24 * 30);
   WhenFull when_full = WhenFull::drop_oldest;
   Drain drain = Drain::fifo;
-  double drain_rate = 0.0;  ///< records a second for backlog; 0: as fast as the broker acknowledges
+  double drain_rate = 0.0;                    ///< records a second for backlog; 0: as fast as the broker acknowledges
   std::uint64_t tail_max_bytes = 8ULL << 20;  ///< bound of the tail while the disk refuses
 };
 

@@ -47,19 +47,21 @@ struct SalvageReport {
   std::uint64_t records = 0;    ///< queued in the new file
   std::uint64_t set_aside = 0;  ///< set aside in the new file
   std::uint64_t damaged = 0;    ///< places that look like a record but are not whole
-  bool structure_lost = false;  ///< the file's own structure could not be followed everywhere: pages were searched one by one
+  bool structure_lost =
+      false;  ///< the file's own structure could not be followed everywhere: pages were searched one by one
 };
 
-/// Reads what is readable in a damaged, foreign or cut file (and in its -wal file, if there is one) and writes it to a new
-/// queue file, which must not exist. The damaged file is not changed.
-Result<SalvageReport> salvage_queue(const std::string& damaged, const std::string& fresh, const Progress& progress = {});
+/// Reads what is readable in a damaged, foreign or cut file (and in its -wal file, if there is one) and writes it to a
+/// new queue file, which must not exist. The damaged file is not changed.
+Result<SalvageReport> salvage_queue(const std::string& damaged, const std::string& fresh,
+                                    const Progress& progress = {});
 
-/// A queue opened to be changed (import, purge, requeue) while no service runs on it. It has no caps: nothing is dropped.
-/// End with persist(now, true). Error as Outbox::open.
+/// A queue opened to be changed (import, purge, requeue) while no service runs on it. It has no caps: nothing is
+/// dropped. End with persist(now, true). Error as Outbox::open.
 Result<std::unique_ptr<Outbox>> open_queue_file(const QueuePlaces& places, const Now& now, const BootId& boot);
 
-/// One record as a line of JSON without the line feed: readable fields first (seq, device, ts, values, faults, where, why), then
-/// "record", the stored bytes in base64, and "crc32c" over them; these two are what import reads.
+/// One record as a line of JSON without the line feed: readable fields first (seq, device, ts, values, faults, where,
+/// why), then "record", the stored bytes in base64, and "crc32c" over them; these two are what import reads.
 [[nodiscard]] std::string export_line(const QueueEntry& entry, const std::string& queue_id);
 /// Error (protocol) says what is wrong with the line; a record whose bytes do not fit the checksum is refused.
 Result<ImportRecord> parse_export_line(std::string_view line);

@@ -1,0 +1,563 @@
+// From the tail to the store: what moves when, what goes when there is no room, and what a disk that refuses means.
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "offline_queue/files.h"
+#include "offline_queue/outbox_durable.h"
+#include "offline_queue/record_codec.h"
+
+namespace baudbridge {
+namespace {
+
+constexpr Seq kMostSeq = static_cast<Seq>(std::numeric_limits<std::int64_t>::max());
+constexpr Duration kTryDiskAgain = std::chrono::seconds(1);
+constexpr std::size_t kRows = 256;
+constexpr std::size_t kReadBytes = 256 << 10;
+constexpr std::uint64_t kLeastBlockBytes = 16 << 10;
+constexpr std::uint64_t kSparePages = 8;  ///< of the state, the free list and the tables' own inner pages
+
+Loss dropped(std::string why, Seq seq) {
+  return {"dropped", std::move(why), 1, seq, seq};
+}
+
+}  // namespace
+
+/// One transaction of the store: the notes that waited, then `step`, then the books. `through`: the tail's records up
+/// to here may be moved by it.
+Result<void> DurableOutbox::transact(const Now& now, Seq through, const Step& step) {
+  tail_.attempting(through);
+  Work work;
+  work.next = spool_->state();
+  auto done = spool_->begin();
+  if (done) done = do_work(now, work, step);
+  if (!done) {
+    spool_->rollback();
+    return done;
+  }
+  state_ = spool_->state();
+  tail_.committed(state_, work.asides);
+  damaged_.clear();
+  notes_since_ = Steady::max();
+  boots_dirty_ = false;
+  if (work.changed_queue) ++queue_version_;
+  losses_.merge(work.losses);
+  tail_.note_losses(losses_.encode());
+  if (next_seq_ <= state_.reserved_through) clock_numbered_ = false;
+  return {};
+}
+
+Result<void> DurableOutbox::do_work(const Now& now, Work& work, const Step& step) {
+  if (auto done = apply_notes(work); !done) return done;
+  if (step) {
+    if (auto done = step(work); !done) return done;
+  }
+  if (auto done = move_asides(work); !done) return done;
+  if (auto done = bound_asides(work); !done) return done;
+  if (auto done = save_boot(work, now); !done) return done;
+  fold_tail(work);
+  reserve(work);
+  Losses untold = losses_;
+  untold.merge(work.losses);
+  work.next.untold = untold.encode();
+  work.next.last_seq = next_seq_ - 1;
+  work.next.settled_index = tail_.settled_index();
+  work.next.boot = boot_;
+  work.next.boot_clock = now.boot;
+  return spool_->commit(work.next);
+}
+
+/// What has been settled in the store since the last transaction, and what must not be sent.
+Result<void> DurableOutbox::apply_notes(Work& work) {
+  for (const auto& [first, last] : tail_.store_settled()) {
+    const auto erased = spool_->erase(first, last);
+    if (!erased) return erased.error();
+    work.next.queued -= *erased;
+    work.next.acknowledged += *erased;
+  }
+  for (const auto& [first, last] : damaged_) {
+    const auto erased = spool_->erase(first, last);
+    if (!erased) return erased.error();
+    work.next.queued -= *erased;
+    work.next.dropped += *erased;
+  }
+  for (const auto& [seq, note] : tail_.store_asides()) {
+    if (auto done = move_aside_row(work, seq, note); !done) return done;
+  }
+  return {};
+}
+
+Result<void> DurableOutbox::move_aside_row(Work& work, Seq seq, const AsideNote& note) {
+  auto rows = spool_->read(seq - 1, seq, 1, 1);
+  if (!rows) return rows.error();
+  if (rows->empty()) return {};
+  StoredRecord& row = rows->front();
+  row.why = note.why;
+  row.retry = note.retry;
+  row.since = note.since;
+  const auto erased = spool_->erase(seq, seq);
+  if (!erased) return erased.error();
+  const auto inserted = spool_->insert_aside(row);
+  if (!inserted) return inserted.error();
+  --work.next.queued;
+  if (*inserted) {
+    ++work.next.set_aside;
+    work.next.set_aside_bytes += row.body.size();
+  } else {
+    --work.next.accepted;  // the same record was there twice
+  }
+  return {};
+}
+
+Result<void> DurableOutbox::move_asides(Work& work) {
+  for (const auto& entry : tail_.entries()) {
+    if (tail_.asides().empty()) return {};
+    if (entry.gone || !entry.aside) continue;
+    const auto note = tail_.asides().find(entry.seq);
+    const auto body = tail_.body(entry);
+    ++work.from_tail;
+    work.asides.push_back(entry.seq);
+    if (!body) {
+      ++work.next.accepted;
+      ++work.next.dropped;
+      work.losses.add({"damaged", "the checksum of a record in memory did not fit", 1, entry.seq, entry.seq});
+      continue;
+    }
+    StoredRecord row{entry.seq, *body, entry.crc, note->second.why, note->second.retry, note->second.since};
+    const auto inserted = spool_->insert_aside(row);
+    if (!inserted) return inserted.error();
+    if (!*inserted) continue;
+    ++work.next.accepted;
+    ++work.next.set_aside;
+    work.next.set_aside_bytes += body->size();
+  }
+  return {};
+}
+
+/// Those set aside may fill a quarter of the queue's file, so that they never leave the others without room.
+Result<void> DurableOutbox::bound_asides(Work& work) {
+  const std::uint64_t most = options_.config.max_size_bytes / 4;
+  while (options_.config.max_size_bytes != 0 && work.next.set_aside_bytes > most) {
+    const auto rows = spool_->read_aside(0, 1);
+    if (!rows) return rows.error();
+    if (rows->empty()) return {};
+    const auto erased = spool_->erase_aside(rows->front().seq);
+    if (!erased) return erased.error();
+    --work.next.set_aside;
+    work.next.set_aside_bytes -= std::min<std::uint64_t>(work.next.set_aside_bytes, rows->front().body.size());
+    ++work.next.dropped;
+    work.losses.add(dropped("too many records were set aside: those set aside longest went", rows->front().seq));
+  }
+  return {};
+}
+
+/// What the tail has settled by itself enters the store's books.
+void DurableOutbox::fold_tail(Work& work) const {
+  SpoolState& next = work.next;
+  const TailHead& head = tail_.head();
+  if (next.tail_id != head.tail_id) {
+    next.tail_id = head.tail_id;
+    next.folded_accepted = next.folded_acknowledged = next.folded_dropped = 0;
+  }
+  const std::uint64_t acknowledged = head.counts.acknowledged - next.folded_acknowledged;
+  const std::uint64_t gone = head.counts.dropped - next.folded_dropped;
+  next.accepted += acknowledged + gone;
+  next.acknowledged += acknowledged;
+  next.dropped += gone;
+  next.folded_accepted += acknowledged + gone + work.from_tail;
+  next.folded_acknowledged = head.counts.acknowledged;
+  next.folded_dropped = head.counts.dropped;
+}
+
+Result<void> DurableOutbox::save_boot(Work& work, const Now& /*now*/) {
+  if (!boots_dirty_) return {};
+  BootRow row;
+  row.boot = boot_;
+  row.age_start = ages_.current_start();
+  row.anchor = timeline_.find(boot_);
+  row.last_seq = next_seq_ - 1;
+  if (auto saved = spool_->save_boot(row); !saved) return saved;
+  // Anchors of other boots may have been learnt from an import or an older tail; boots that no record comes from are
+  // forgotten.
+  const auto lowest = spool_->lowest_seq();
+  if (!lowest) return lowest.error();
+  if (work.next.set_aside > 0) return {};
+  return spool_->forget_boots(*lowest == 0 ? next_seq_ : *lowest, boot_);
+}
+
+void DurableOutbox::reserve(Work& work) const {
+  const Seq used = next_seq_ - 1;
+  if (work.close_numbers) return;
+  if (work.next.reserved_through < used + options_.number_block / 2)
+    work.next.reserved_through = used + options_.number_block;
+}
+
+// Moving.
+
+/// The tail's records up to here are to be on disk now; 0: none.
+Seq DurableOutbox::move_limit(const Now& now, bool everything) {
+  const QueueConfig& config = options_.config;
+  const bool full = tail_.bytes() > config.tail_max_bytes / 2;
+  if (everything || full || config.durability == Durability::strict) return kMostSeq;
+  const Tail::Entry* oldest = tail_.next_queued(0);
+  if (oldest == nullptr || (oldest->accepted != Steady::min() && oldest->accepted + config.commit_after > now.steady))
+    return 0;
+  // While the broker answers, what is young is probably acknowledged soon and need never be written.
+  if (!settled_lately_) return kMostSeq;
+  Seq limit = 0;
+  for (const auto& entry : tail_.entries()) {
+    if (entry.accepted != Steady::min() && entry.accepted + config.commit_after / 2 > now.steady) break;
+    limit = entry.seq;
+  }
+  return limit;
+}
+
+/// As far towards the limit as one transaction goes.
+Seq DurableOutbox::batch_end(Seq limit) {
+  std::uint64_t bytes = 0;
+  Seq end = 0;
+  for (const auto& entry : tail_.entries()) {
+    if (entry.seq > limit || bytes > spool_->transaction_bytes()) break;
+    if (entry.gone || entry.aside) continue;
+    bytes += entry.size;
+    end = entry.seq;
+  }
+  return end;
+}
+
+Result<void> DurableOutbox::move(Work& work, const Now& now, Seq through) {
+  if (auto done = expire(work, now); !done) return done;
+  for (const auto& entry : tail_.entries()) {
+    if (entry.seq > through) break;
+    if (entry.gone || entry.aside) continue;
+    const auto room = make_room(work, entry.size, entry.event);
+    if (!room) return room.error();
+    if (*room) {
+      if (auto done = move_entry(work, entry); !done) return done;
+    } else if (outstanding_.contains(entry.seq)) {
+      return {};  // under way to the broker: it waits in the tail, and so does what comes after it
+    } else {
+      ++work.from_tail;
+      ++work.next.accepted;
+      ++work.next.dropped;
+      work.losses.add(dropped(options_.config.when_full == WhenFull::drop_newest
+                                  ? "max_size is reached: the newest are refused (when_full = \"drop-newest\")"
+                                  : "max_size is reached, and nothing older is left to go",
+                              entry.seq));
+    }
+    work.next.moved_through = std::max(work.next.moved_through, entry.seq);
+  }
+  return {};
+}
+
+Result<void> DurableOutbox::move_entry(Work& work, const Tail::Entry& entry) {
+  ++work.from_tail;
+  const auto body = tail_.body(entry);
+  if (!body) {
+    ++work.next.accepted;
+    ++work.next.dropped;
+    work.losses.add({"damaged", "the checksum of a record in memory did not fit", 1, entry.seq, entry.seq});
+    return {};
+  }
+  const auto inserted = spool_->insert(entry.seq, *body, entry.crc);
+  if (!inserted) return inserted.error();
+  work.changed_queue = true;
+  if (!*inserted) return {};
+  ++work.next.accepted;
+  ++work.next.queued;
+  return {};
+}
+
+// Room.
+
+/// False: there is none, and by the configuration or for want of older records none can be made.
+Result<bool> DurableOutbox::make_room(Work& work, std::uint64_t bytes, bool event) {
+  const std::uint64_t most = options_.config.max_size_bytes;
+  if (most == 0) return true;
+  // Whole pages, partly filled, and an inner page now and then.
+  std::uint64_t wanted = bytes + bytes / 4 + kSparePages * Spool::kPageBytes;
+  const bool newest_goes = options_.config.when_full == WhenFull::drop_newest;
+  if (newest_goes && !event)
+    wanted += std::max(kLeastBlockBytes, most / 64);  // kept for events, which tell of the loss
+  auto free = spool_->free_bytes();
+  if (!free) return free.error();
+  while (*free < wanted) {
+    if (newest_goes) return false;
+    const auto gone = drop_oldest(work, std::max({kLeastBlockBytes, most / 64, wanted - *free}));
+    if (!gone) return gone.error();
+    if (*gone == 0) return false;
+    free = spool_->free_bytes();
+    if (!free) return free.error();
+  }
+  return true;
+}
+
+/// A block of the oldest that are not under way to the broker goes. How many.
+Result<std::uint64_t> DurableOutbox::drop_oldest(Work& work, std::uint64_t bytes) {
+  std::uint64_t gone_bytes = 0;
+  std::uint64_t gone = 0;
+  Seq after = 0;
+  while (gone_bytes < bytes) {
+    const auto rows = spool_->read(after, kMostSeq, kRows, kReadBytes);
+    if (!rows) return rows.error();
+    if (rows->empty()) break;
+    SeqRanges block;
+    for (const auto& row : *rows) {
+      after = row.seq;
+      if (outstanding_.contains(row.seq)) continue;
+      if (gone_bytes >= bytes) break;
+      gone_bytes += row.body.size();
+      block.insert(row.seq);
+    }
+    for (const auto& [first, last] : block) {
+      const auto erased = spool_->erase(first, last);
+      if (!erased) return erased.error();
+      gone += *erased;
+      work.losses.add({"dropped", "max_size is reached: the oldest went", *erased, first, last});
+    }
+  }
+  work.next.queued -= gone;
+  work.next.dropped += gone;
+  work.changed_queue = work.changed_queue || gone > 0;
+  return gone;
+}
+
+/// What is older than max_age goes, block by block: up to the last record that is too old, for all before it were there
+/// earlier.
+Result<void> DurableOutbox::expire(Work& work, const Now& now) {
+  if (now.steady < expiry_due_) return {};
+  const auto max_age = std::chrono::duration_cast<Milliseconds>(options_.config.max_age);
+  const auto rows = spool_->read(0, kMostSeq, kRows, kReadBytes);
+  if (!rows) return rows.error();
+  Seq through = 0;
+  for (const auto& row : *rows) {
+    const auto record = decode_record(row.seq, row.body);
+    const auto age = record ? ages_.age(record->taken, now) : std::nullopt;
+    if (age && *age <= max_age) break;
+    if (age) through = row.seq;
+  }
+  SeqRanges block;
+  for (const auto& row : *rows) {
+    if (row.seq <= through && !outstanding_.contains(row.seq)) block.insert(row.seq);
+  }
+  for (const auto& [first, last] : block) {
+    const auto erased = spool_->erase(first, last);
+    if (!erased) return erased.error();
+    work.next.queued -= *erased;
+    work.next.dropped += *erased;
+    work.changed_queue = true;
+    work.losses.add({"dropped", "max_age is reached", *erased, first, last});
+  }
+  return {};
+}
+
+void DurableOutbox::expire_tail(const Now& now) {
+  if (trouble_.empty() && options_.config.max_age > options_.config.commit_after) return;
+  const auto max_age = std::chrono::duration_cast<Milliseconds>(options_.config.max_age);
+  Seq after = 0;
+  while (Tail::Entry* entry = tail_.next_queued(after)) {
+    after = entry->seq;
+    if (outstanding_.contains(entry->seq)) continue;
+    const auto body = tail_.body(*entry);
+    const auto record = body ? decode_record(entry->seq, *body) : std::nullopt;
+    const auto age = record ? ages_.age(record->taken, now) : std::nullopt;
+    if (!age || *age <= max_age) return;
+    tail_.drop(*entry);
+    note(dropped("max_age is reached", after));
+  }
+}
+
+/// When the oldest record of the store will be too old, by the clock that nobody can set.
+void DurableOutbox::plan_expiry(const Now& now) {
+  expiry_due_ = Steady::max();
+  if (!spool_ || state_.queued == 0) return;
+  const auto rows = spool_->read(0, kMostSeq, kRows, kReadBytes);
+  if (!rows) return;
+  for (const auto& row : *rows) {
+    if (outstanding_.contains(row.seq)) continue;
+    const auto record = decode_record(row.seq, row.body);
+    const auto age = record ? ages_.age(record->taken, now) : std::nullopt;
+    if (!age) continue;
+    expiry_due_ = now.steady + options_.config.max_age - Duration(*age) + std::chrono::milliseconds(1);
+    return;
+  }
+}
+
+// When.
+
+bool DurableOutbox::has_work(const Now& now) const {
+  return persist_due() <= now.steady;
+}
+
+Result<void> DurableOutbox::persist(const Now& now, bool everything) {
+  now_ = now;
+  if (persisting_) return {};
+  persisting_ = true;
+  tail_.flush();
+  auto done = store_all(now, everything);
+  if (!done) done = refuse(done.error(), now);
+  if (!done || !trouble_.empty()) expire_tail(now);
+  persisting_ = false;
+  if (done || trouble_.empty()) return {};
+  return Error{Fault::io, trouble_};
+}
+
+Result<void> DurableOutbox::store_all(const Now& now, bool everything) {
+  if (!trouble_.empty() && now.steady < retry_at_ && !everything) return Error{Fault::closed, trouble_};
+  if (!spool_) {
+    if (auto opened = open_store(now); !opened) return opened;
+    meet(now);
+    if (!spool_) return Error{Fault::io, trouble_};
+  }
+  if (salvage_) {
+    if (auto done = salvage_step(now); !done) return done;
+  }
+  expire_tail(now);
+  bool again = true;
+  while (again) {
+    tell_losses(now, everything);
+    const Seq end = batch_end(move_limit(now, everything));
+    const bool due = end != 0 || has_work(now) || !trouble_.empty() || (everything && !tail_.store_settled().empty());
+    if (!due) break;
+    const std::uint64_t before = tail_.queued();
+    auto done = transact(now, end, [&](Work& work) { return move(work, now, end); });
+    if (!done) return done;
+    works_again();
+    if (auto copied = spool_->checkpoint_if_due(); !copied) return copied;
+    plan_expiry(now);
+    // On with the next batch, unless this one could not move anything.
+    again = (tail_.queued() < before && batch_end(move_limit(now, everything)) != 0) || expiry_due_ <= now.steady ||
+            (everything && !losses_.empty());
+  }
+  settled_lately_ = false;
+  if (everything) return close_numbers(now);
+  return spool_->shrink();
+}
+
+/// A clean stop: the next start goes on with the next number, also if the tail is gone by then.
+Result<void> DurableOutbox::close_numbers(const Now& now) {
+  if (tail_.queued() > 0 || state_.reserved_through == next_seq_ - 1) return {};
+  auto done = transact(now, 0, [&](Work& work) -> Result<void> {
+    work.next.reserved_through = next_seq_ - 1;
+    work.close_numbers = true;
+    return {};
+  });
+  if (!done) return done;
+  return spool_->checkpoint();
+}
+
+Result<void> DurableOutbox::salvage_step(const Now& now) {
+  SalvageMark mark = state_.salvage;
+  std::vector<Found> found;
+  const bool more = salvage_->step(mark, found);
+  auto done = transact(now, 0, [&](Work& work) -> Result<void> {
+    for (const auto& one : found) {
+      if (tail_.find(one.record.seq) != nullptr) continue;
+      const auto twin = one.aside ? spool_->contains(one.record.seq) : spool_->contains_aside(one.record.seq);
+      if (!twin) return twin.error();
+      if (*twin) continue;
+      const auto inserted = one.aside ? spool_->insert_aside(one.record)
+                                      : spool_->insert(one.record.seq, one.record.body, one.record.crc);
+      if (!inserted) return inserted.error();
+      if (!*inserted) continue;
+      ++mark.records;
+      if (mark.missing > 0) {
+        --mark.missing;
+        --work.next.dropped;
+      } else {
+        ++work.next.accepted;
+      }
+      ++(one.aside ? work.next.set_aside : work.next.queued);
+      if (one.aside) work.next.set_aside_bytes += one.record.body.size();
+      work.changed_queue = true;
+    }
+    work.next.salvage = mark;
+    if (more) return {};
+    work.losses.add({"damaged",
+                     mark.file + " was read: " + std::to_string(mark.records) + " records are queued again, " +
+                         std::to_string(mark.missing) + " are lost",
+                     mark.missing, 0, 0});
+    work.next.salvage = SalvageMark{};
+    return {};
+  });
+  if (!done) return done;
+  if (!more) salvage_.reset();
+  for (const auto& one : found) put_back(one.record.seq);
+  return spool_->checkpoint_if_due();
+}
+
+void DurableOutbox::tell_losses(const Now& now, bool all) {
+  if (losses_.due() > now.steady && !all) return;
+  for (const auto& loss : losses_.take(now, all)) accept(loss_event(loss, taken_at(now, boot_)), now);
+  tail_.note_losses(losses_.encode());
+  tail_.flush();
+}
+
+/// The tail has outgrown its bound: what can be moved is moved; while the disk refuses, the oldest go.
+void DurableOutbox::relieve_tail(const Now& now) {
+  if (persisting_) return;
+  if (spool_ && trouble_.empty()) static_cast<void>(persist(now, false));
+  const std::uint64_t most = options_.config.tail_max_bytes;
+  if (tail_.bytes() <= most) return;
+  Seq after = 0;
+  while (tail_.bytes() > most - most / 16) {
+    Tail::Entry* entry = tail_.next_queued(after);
+    if (entry == nullptr) return;
+    after = entry->seq;
+    if (outstanding_.contains(after)) continue;
+    tail_.drop(*entry);
+    losses_.add(dropped("the disk refuses and the memory is full: the oldest went", after));
+  }
+  tail_.note_losses(losses_.encode());
+}
+
+// Trouble.
+
+/// What an error of the store means for what comes next. Answers an error, unless the store was replaced and works.
+Result<void> DurableOutbox::refuse(Error error, const Now& now) {
+  const std::string what = name_of(options_.store_path) + ": " + error.what;
+  if (trouble_.empty()) trouble_ = what;
+  retry_at_ = now.steady + kTryDiskAgain;
+  for (auto& cursor : cursors_) cursor.reader.forget();
+  switch (trouble_of(error)) {
+    case Trouble::damaged:
+      if (reopening_) break;
+      reopening_ = true;
+      if (auto replaced = replace_store(error.what, now); !replaced) {
+        trouble_ = name_of(options_.store_path) + " is damaged (" + error.what +
+                   "), and it cannot be replaced: " + replaced.error().what;
+        reopening_ = false;
+        return Error{Fault::io, trouble_};
+      }
+      retry_at_ = now.steady;
+      meet(now);
+      reopening_ = false;
+      return {};
+    case Trouble::disk:
+      // After an error of a sync nothing may rest on a second try: the file is closed, which writes what the WAL holds
+      // into it and syncs that, and a new WAL is begun; only the file itself tells whether the last transaction is in
+      // it.
+      if (spool_ && !is_write_error(error) && !reopening_) {
+        reopening_ = true;
+        spool_.reset();
+        salvage_.reset();
+        if (auto opened = open_store(now)) {
+          meet(now);
+        } else {
+          trouble_ = name_of(options_.store_path) + ": " + opened.error().what;
+        }
+        reopening_ = false;
+      }
+      break;
+    default:
+      break;
+  }
+  return Error{error.kind, what, error.code};
+}
+
+void DurableOutbox::works_again() {
+  trouble_.clear();
+  retry_at_ = Steady::max();
+}
+
+}  // namespace baudbridge

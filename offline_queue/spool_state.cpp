@@ -1,0 +1,69 @@
+#include "offline_queue/spool_state.h"
+
+#include <algorithm>
+
+#include "offline_queue/bytes.h"
+#include "offline_queue/crc32c.h"
+
+namespace baudbridge {
+
+std::string queue_id_text(const QueueId& id) {
+  BootId same_size{};
+  std::copy(id.begin(), id.end(), same_size.begin());
+  return boot_text(same_size);  // 32 hexadecimal digits
+}
+
+std::string encode_state_rest(const SpoolState& state) {
+  std::string out;
+  ByteWriter writer(out);
+  for (const std::uint8_t byte : state.queue_id) writer.byte(byte);
+  for (const std::uint64_t number :
+       {state.set_aside_bytes, state.change, state.lowest_seq, state.moved_through, state.tail_id,
+        state.folded_accepted, state.folded_acknowledged, state.folded_dropped, state.settled_index}) {
+    writer.number(number);
+  }
+  for (const std::uint8_t byte : state.boot) writer.byte(byte);
+  writer.signed_number(state.boot_clock.count());
+  writer.text(state.untold);
+  writer.text(state.salvage.file);
+  writer.byte(state.salvage.phase);
+  writer.number(state.salvage.position);
+  writer.number(state.salvage.records);
+  writer.number(state.salvage.damaged);
+  writer.number(state.salvage.missing);
+  writer.number(state.salvage.not_before);
+  return out;
+}
+
+bool decode_state_rest(std::string_view bytes, SpoolState& state) {
+  ByteReader in(bytes);
+  for (std::uint8_t& byte : state.queue_id) byte = in.byte();
+  for (std::uint64_t* number :
+       {&state.set_aside_bytes, &state.change, &state.lowest_seq, &state.moved_through, &state.tail_id,
+        &state.folded_accepted, &state.folded_acknowledged, &state.folded_dropped, &state.settled_index}) {
+    *number = in.number();
+  }
+  for (std::uint8_t& byte : state.boot) byte = in.byte();
+  state.boot_clock = Milliseconds(in.signed_number());
+  state.untold = std::string(in.text());
+  state.salvage.file = std::string(in.text());
+  state.salvage.phase = in.byte();
+  state.salvage.position = in.number();
+  state.salvage.records = in.number();
+  state.salvage.damaged = in.number();
+  state.salvage.missing = in.number();
+  state.salvage.not_before = in.number();
+  return in.ok();
+}
+
+std::uint32_t state_checksum(const SpoolState& state) {
+  std::string columns;
+  ByteWriter writer(columns);
+  for (const std::uint64_t number : {state.accepted, state.acknowledged, state.queued, state.set_aside, state.dropped,
+                                     state.last_seq, state.reserved_through}) {
+    writer.fixed64(number);
+  }
+  return crc32c(encode_state_rest(state), crc32c(columns));
+}
+
+}  // namespace baudbridge

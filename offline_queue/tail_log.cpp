@@ -1,0 +1,273 @@
+#include "offline_queue/tail_log.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "offline_queue/bytes.h"
+#include "offline_queue/crc32c.h"
+
+namespace baudbridge {
+namespace {
+
+constexpr char kMark = static_cast<char>(0xB5);
+constexpr mode_t kOwnerOnly = 0600;
+constexpr std::size_t kChunk = 64 << 10;
+
+Error system_error(const std::string& what, int code) {
+  return Error{code == ENOSPC || code == EDQUOT ? Fault::full : Fault::io, what + ": " + std::strerror(code)};
+}
+
+void append_entry(std::string& out, std::uint8_t type, std::string_view payload) {
+  const std::size_t start = out.size();
+  ByteWriter writer(out);
+  writer.byte(static_cast<std::uint8_t>(kMark));
+  writer.byte(type);
+  writer.fixed32(static_cast<std::uint32_t>(payload.size()));
+  writer.fixed32(crc32c(payload, crc32c(std::string_view(out).substr(start + 1, 5))));
+  writer.raw(payload);
+}
+
+/// The size of the whole entry at the start of `data`; 0: there is none. too_short: it would be one if there were more.
+std::size_t entry_at(std::string_view data, bool& too_short) {
+  too_short = false;
+  if (data.front() != kMark) return 0;
+  if (data.size() < TailLog::kOverhead) {
+    too_short = true;
+    return 0;
+  }
+  ByteReader in(data.substr(2));
+  const std::uint32_t size = in.fixed32();
+  const std::uint32_t checksum = in.fixed32();
+  if (size > TailLog::kMostPayload) return 0;
+  if (data.size() - TailLog::kOverhead < size) {
+    too_short = true;
+    return 0;
+  }
+  const std::string_view payload = data.substr(TailLog::kOverhead, size);
+  if (crc32c(payload, crc32c(data.substr(1, 5))) != checksum) return 0;
+  return TailLog::kOverhead + size;
+}
+
+/// Answers where the last whole entry ends.
+std::size_t visit_all(std::string_view data, const TailLog::Visitor& visit, TailLog::Scan& scan) {
+  std::size_t at = 0;
+  std::size_t end = 0;  // of the last whole entry
+  bool torn = false;    // what follows it may be an entry that was never completed
+  while (at < data.size()) {
+    bool too_short = false;
+    const std::size_t size = entry_at(data.substr(at), too_short);
+    if (size == 0) {
+      if (at == end) torn = too_short;
+      ++at;
+      continue;
+    }
+    scan.damaged_bytes += at - end;
+    visit(static_cast<std::uint8_t>(data[at + 1]), data.substr(at + TailLog::kOverhead, size - TailLog::kOverhead),
+          at + TailLog::kOverhead);
+    ++scan.entries;
+    at += size;
+    end = at;
+    torn = false;
+  }
+  if (end < data.size() && !torn) scan.damaged_bytes += data.size() - end;
+  return end;
+}
+
+Result<std::size_t> scan_file(int fd, const TailLog::Visitor& visit, TailLog::Scan& scan) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return system_error("cannot look at it", errno);
+  if (!S_ISREG(status.st_mode)) return Error{Fault::protocol, "is not a file"};
+  scan.existed = true;
+  scan.inode = status.st_ino;
+  scan.modified_ms = std::int64_t{status.st_mtim.tv_sec} * 1000 + status.st_mtim.tv_nsec / 1'000'000;
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (size == 0) return std::size_t{0};
+  void* mapped = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+  if (mapped == MAP_FAILED) return system_error("cannot read it", errno);
+  const std::size_t end = visit_all({static_cast<const char*>(mapped), size}, visit, scan);
+  ::munmap(mapped, size);
+  return end;
+}
+
+}  // namespace
+
+Result<TailLog::Scan> TailLog::open(const Visitor& visit) {
+  Scan scan;
+  if (path_.empty()) return scan;
+  UniqueFd fd(::open(path_.c_str(), O_RDWR | O_CLOEXEC));
+  if (!fd) {
+    if (errno == ENOENT) return scan;
+    return errno == EISDIR ? Error{Fault::protocol, "is a directory"} : system_error("cannot open it", errno);
+  }
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    return Error{Fault::closed, "another process holds it (is the service running twice?)"};
+  }
+  const auto end = scan_file(fd.get(), visit, scan);
+  if (!end) return end.error();
+  // What was never flushed as a whole is cut off, so that nothing stands between the entries to come and those before.
+  if (::ftruncate(fd.get(), static_cast<off_t>(*end)) != 0) return system_error("cannot cut it", errno);
+  fd_ = std::move(fd);
+  inode_ = scan.inode;
+  flushed_ = *end;
+  return scan;
+}
+
+Result<TailLog::Scan> TailLog::look(const std::string& path, const Visitor& visit) {
+  Scan scan;
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) {
+    if (errno == ENOENT) return scan;
+    return system_error("cannot open it", errno);
+  }
+  if (::flock(fd.get(), LOCK_SH | LOCK_NB) != 0) return Error{Fault::closed, "a running service holds it"};
+  const auto end = scan_file(fd.get(), visit, scan);
+  if (!end) return end.error();
+  return scan;
+}
+
+std::uint64_t TailLog::append(std::uint8_t type, std::string_view payload) {
+  append_entry(buffer_, type, payload);
+  return size() - payload.size();
+}
+
+Result<void> TailLog::write_out(int fd, std::string& buffer, std::uint64_t& at) {
+  std::size_t done = 0;
+  while (done < buffer.size()) {
+    const ssize_t n = ::pwrite(fd, buffer.data() + done, buffer.size() - done, static_cast<off_t>(at));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) {
+      const int code = n < 0 ? errno : ENOSPC;
+      buffer.erase(0, done);
+      return system_error("cannot write " + path_, code);
+    }
+    done += static_cast<std::size_t>(n);
+    at += static_cast<std::uint64_t>(n);
+  }
+  buffer.clear();
+  if (buffer.capacity() > 4 * kChunk) buffer.shrink_to_fit();
+  return {};
+}
+
+Result<void> TailLog::flush() {
+  if (path_.empty() || buffer_.empty()) return {};
+  if (!fd_) {
+    auto created = create();
+    if (!created) {
+      trouble_ = created.error().what;
+      return created.error();
+    }
+    new_fd_ = std::move(*created);
+    new_buffer_ = std::move(buffer_);
+    new_flushed_ = 0;
+    auto done = adopt_new();
+    trouble_ = done ? "" : done.error().what;
+    return done;
+  }
+  auto done = write_out(fd_.get(), buffer_, flushed_);
+  trouble_ = done ? "" : done.error().what;
+  return done;
+}
+
+bool TailLog::unlinked() const {
+  struct stat status {};
+  return fd_ && ::fstat(fd_.get(), &status) == 0 && status.st_nlink == 0;
+}
+
+bool TailLog::read(std::uint64_t offset, std::size_t size, std::string& out) const {
+  out.resize(size);
+  std::size_t done = 0;
+  while (done < size && offset + done < flushed_) {
+    const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(size - done, flushed_ - offset - done));
+    const ssize_t n = ::pread(fd_.get(), out.data() + done, most, static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    done += static_cast<std::size_t>(n);
+  }
+  if (done == size) return true;
+  const std::uint64_t in_buffer = offset + done - flushed_;
+  if (in_buffer + (size - done) > buffer_.size()) return false;
+  std::memcpy(out.data() + done, buffer_.data() + in_buffer, size - done);
+  return true;
+}
+
+Result<UniqueFd> TailLog::create() {
+  std::error_code ignored;
+  std::filesystem::create_directories(std::filesystem::path(path_).parent_path(), ignored);
+  const std::string name = path_ + ".new";
+  UniqueFd fd(::open(name.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, kOwnerOnly));
+  if (!fd) return system_error("cannot make " + name, errno);
+  ::flock(fd.get(), LOCK_EX | LOCK_NB);
+  struct stat status {};
+  if (::fstat(fd.get(), &status) == 0) inode_ = status.st_ino;
+  return fd;
+}
+
+/// The new file is written and takes the old one's place; or its content stays in memory.
+Result<void> TailLog::adopt_new() {
+  auto done = new_fd_ ? write_out(new_fd_.get(), new_buffer_, new_flushed_) : Result<void>(Error{Fault::io, trouble_});
+  if (done && ::rename((path_ + ".new").c_str(), path_.c_str()) != 0)
+    done = system_error("cannot rename " + path_, errno);
+  if (done) {
+    fd_ = std::move(new_fd_);
+    flushed_ = new_flushed_;
+    buffer_.clear();
+    return {};
+  }
+  // Back into memory as one piece.
+  if (new_fd_ && new_flushed_ > 0) {
+    std::string written(new_flushed_, '\0');
+    const ssize_t n = ::pread(new_fd_.get(), written.data(), written.size(), 0);
+    if (n == static_cast<ssize_t>(written.size())) new_buffer_.insert(0, written);
+  }
+  new_fd_.reset();
+  if (!path_.empty()) ::unlink((path_ + ".new").c_str());
+  fd_.reset();
+  flushed_ = 0;
+  buffer_ = std::move(new_buffer_);
+  new_buffer_.clear();
+  return done;
+}
+
+void TailLog::begin_rewrite() {
+  new_buffer_.clear();
+  new_flushed_ = 0;
+  new_fd_.reset();
+  if (path_.empty()) return;
+  auto created = create();
+  if (created) {
+    new_fd_ = std::move(*created);
+  } else {
+    trouble_ = created.error().what;
+  }
+}
+
+std::uint64_t TailLog::rewrite(std::uint8_t type, std::string_view payload) {
+  append_entry(new_buffer_, type, payload);
+  const std::uint64_t offset = new_flushed_ + new_buffer_.size() - payload.size();
+  if (new_fd_ && new_buffer_.size() > kChunk) {
+    if (auto done = write_out(new_fd_.get(), new_buffer_, new_flushed_); !done) trouble_ = done.error().what;
+  }
+  return offset;
+}
+
+void TailLog::end_rewrite() {
+  if (path_.empty()) {
+    buffer_ = std::move(new_buffer_);
+    new_buffer_.clear();
+    flushed_ = 0;
+    return;
+  }
+  if (auto done = adopt_new()) {
+    trouble_.clear();
+  } else {
+    trouble_ = done.error().what;
+  }
+}
+
+}  // namespace baudbridge
