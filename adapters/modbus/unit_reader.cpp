@@ -123,9 +123,7 @@ class UnitReader::Visit {
     } else if (ends_visit(answer.error())) {
       failed_ = true;
       end_ = answer.error();
-    } else if (unanswered(answer.error())) {
-      ++unanswered_;
-    } else {
+    } else if (!unanswered(answer.error())) {
       answered_ = true;
       unanswered_ = 0;
     }
@@ -154,6 +152,7 @@ class UnitReader::Visit {
     }
     if (second.count == 0 || !worth_splitting(block, last_error_)) {
       if (second.count == 0 && refusal(last_error_)) note_missing(block);
+      if (unanswered(last_error_)) ++unanswered_;
       fault(block, last_error_);
       return Got::nothing;
     }
@@ -263,7 +262,7 @@ class UnitReader::Visit {
   std::vector<bool> reported_;
   Error last_error_;
   Error end_;
-  unsigned unanswered_ = 0;  ///< requests in a row
+  unsigned unanswered_ = 0;  ///< requests in a row that could not be made in parts
   unsigned refused_ = 0;     ///< points in a row, before there is any value
   bool answered_ = false;    ///< something came, be it a refusal
   bool valued_ = false;

@@ -14,7 +14,9 @@ const Bytes kSecond = read_request(Table::holding, 100, 2);
 const Bytes kLonger = read_request(Table::holding, 100, 3);
 const Bytes kReply{0x03, 0x04, 1, 2, 3, 4};
 
-Steady when(Duration since) { return at(since).steady; }
+Steady when(Duration since) {
+  return at(since).steady;
+}
 
 }  // namespace
 

@@ -74,7 +74,7 @@ TEST_CASE("a Modbus TCP frame is found only when it is whole") {
 }
 
 TEST_CASE("what is not Modbus TCP is told apart") {
-  CHECK_FALSE(first_tcp_frame(Bytes{1, 3, 2, 0, 5, 0, 0, 0}));          // RTU: protocol id is not 0
-  CHECK_FALSE(first_tcp_frame(Bytes{0, 1, 0, 0, 0, 2, 1, 3}));          // too short to hold a function
+  CHECK_FALSE(first_tcp_frame(Bytes{1, 3, 2, 0, 5, 0, 0, 0}));           // RTU: protocol id is not 0
+  CHECK_FALSE(first_tcp_frame(Bytes{0, 1, 0, 0, 0, 2, 1, 3}));           // too short to hold a function
   CHECK_FALSE(first_tcp_frame(Bytes{0, 1, 0, 0, 0xff, 0xff, 1, 3, 2}));  // longer than any frame
 }

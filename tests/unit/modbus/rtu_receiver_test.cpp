@@ -44,8 +44,8 @@ TEST_CASE("an answer is found wherever it is split") {
 }
 
 TEST_CASE("noise before an answer does not hide it") {
-  for (const Bytes& noise : {Bytes{0x00}, Bytes{0xff, 0xff}, Bytes{kUnit}, Bytes{kUnit, 0x03}, Bytes{kUnit, kUnit, kUnit},
-                             Bytes{0x55, 0xaa, kUnit, 0x83}}) {
+  for (const Bytes& noise : {Bytes{0x00}, Bytes{0xff, 0xff}, Bytes{kUnit}, Bytes{kUnit, 0x03},
+                             Bytes{kUnit, kUnit, kUnit}, Bytes{0x55, 0xaa, kUnit, 0x83}}) {
     auto receiver = expecting();
     auto answer = receiver.feed(noise + rtu_frame(kUnit, kReply));
     if (!answer) answer = receiver.at_last();

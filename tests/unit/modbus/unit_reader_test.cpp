@@ -1,0 +1,272 @@
+#include "adapters/modbus/unit_reader.h"
+
+#include <numeric>
+
+#include "fake_device.h"
+#include "modbus_setup.h"
+#include "support/catch.h"
+
+using namespace baudbridge;
+using baudbridge::testing::FakeDevice;
+using baudbridge::testing::ModbusSetup;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// One unit with uint16 points at these registers.
+class Bench {
+ public:
+  explicit Bench(const std::vector<std::uint16_t>& registers, const std::string& device_keys = "")
+      : setup(toml(registers, device_keys)), reader(setup.config, setup.unit()) {
+    REQUIRE(setup.texts().empty());
+  }
+
+  /// One visit to all points. Every value must be its register's: a wrong one fails the test here.
+  Round visit() {
+    std::vector<std::size_t> all(setup.unit().points.size());
+    std::iota(all.begin(), all.end(), std::size_t{0});
+    return visit(all);
+  }
+  Round visit(const std::vector<std::size_t>& due) {
+    Round round(setup.plan.devices[0], 0, due, {steady_now() + 1h, {}, -1});
+    end = reader.visit(device, round);
+    std::vector<bool> seen(setup.unit().points.size(), false);
+    for (std::size_t i = 0; i < round.readings().size(); ++i) {
+      const std::size_t point = round.reading_points()[i];
+      CHECK_FALSE(seen[point]);
+      seen[point] = true;
+      const auto& value = round.readings()[i].value;
+      if (value) CHECK(*value == Value{std::int64_t{setup.unit().points[point].address}});
+    }
+    return round;
+  }
+  /// The registers of the points that have a value after a visit.
+  static std::size_t values(const Round& round) {
+    return static_cast<std::size_t>(std::count_if(round.readings().begin(), round.readings().end(),
+                                                  [](const Reading& reading) { return bool(reading.value); }));
+  }
+
+  ModbusSetup setup;
+  FakeDevice device;
+  UnitReader reader;
+  Result<void> end;
+
+ private:
+  static std::string toml(const std::vector<std::uint16_t>& registers, const std::string& device_keys) {
+    std::string text = "bus = { port = \"/dev/ttyUSB0\", retries = 0 }\n[[device]]\naddress = 1\n" + device_keys + "\n";
+    for (const std::uint16_t address : registers) {
+      text += "[[device.point]]\ntable = \"holding\"\nregister = " + std::to_string(address) + "\n";
+    }
+    return text;
+  }
+};
+
+std::vector<std::uint16_t> row(std::uint16_t first, std::uint16_t count) {
+  std::vector<std::uint16_t> registers(count);
+  std::iota(registers.begin(), registers.end(), first);
+  return registers;
+}
+
+}  // namespace
+
+TEST_CASE("what is refused whole is read in parts in the same visit, and asked right the next time") {
+  Bench bench({0, 1, 2, 6, 7, 8});
+  bench.device.missing = {4};
+  CHECK(Bench::values(bench.visit()) == 6);
+  CHECK(bench.device.asked() == "3:0+9 3:0+3 3:6+3 3:0+9 3:2+5");
+  CHECK(Bench::values(bench.visit()) == 6);
+  CHECK(bench.device.asked() == "3:0+3 3:6+3");
+}
+
+TEST_CASE("several missing registers are all found, and no value is lost meanwhile") {
+  std::vector<std::uint16_t> registers;
+  for (unsigned i = 0; i < 30; ++i) registers.push_back(static_cast<std::uint16_t>(i * 3));
+  Bench bench(registers);
+  bench.device.missing = {4, 31, 50, 85};
+  for (int visit = 0; visit < 6; ++visit) CHECK(Bench::values(bench.visit()) == 30);
+  bench.device.requests.clear();
+  CHECK(Bench::values(bench.visit()) == 30);
+  CHECK(bench.device.requests.size() == 5);
+}
+
+TEST_CASE("how long an answer may be is found, and no value is lost meanwhile") {
+  for (const bool silent : {false, true}) {
+    Bench bench(row(0, 100));
+    bench.device.most = 41;
+    bench.device.too_long_is_silence = silent;
+    if (silent) {
+      CHECK(bench.visit().silent());  // nothing tells a long read from a dead device at first
+    }
+    for (int visit = 0; visit < 12; ++visit) CHECK(Bench::values(bench.visit()) == 100);
+    bench.device.requests.clear();
+    CHECK(Bench::values(bench.visit()) == 100);
+    CHECK(bench.device.requests.size() == 3);
+  }
+}
+
+TEST_CASE("a boundary that no read may cross is found") {
+  Bench bench(row(90, 20));
+  bench.device.boundary = 100;
+  for (int visit = 0; visit < 3; ++visit) CHECK(Bench::values(bench.visit()) == 20);
+  bench.device.requests.clear();
+  bench.visit();
+  CHECK(bench.device.asked() == "3:90+10 3:100+10");
+}
+
+TEST_CASE("registers that are not there make no answer come: they are found all the same") {
+  Bench bench({0, 1, 5, 6});
+  bench.device.missing = {3};
+  bench.device.missing_is_silence = true;
+  CHECK(bench.visit().silent());
+  CHECK(Bench::values(bench.visit()) == 4);
+  bench.device.requests.clear();
+  CHECK(Bench::values(bench.visit()) == 4);
+  CHECK(bench.device.asked() == "3:0+2 3:5+2");
+}
+
+TEST_CASE("a point that the device does not have is a fault of its own, and does not cost a request each time") {
+  Bench bench(row(0, 10));
+  bench.device.missing = {7};
+  const Round first = bench.visit();
+  CHECK(Bench::values(first) == 9);
+  for (int visit = 0; visit < 4; ++visit) bench.visit();
+  bench.device.requests.clear();
+  const Round later = bench.visit();
+  CHECK(bench.device.asked() == "3:0+7 3:8+2");
+  CHECK(Bench::values(later) == 9);
+  REQUIRE(later.readings().size() == 10);
+  CHECK(later.readings().back().value.error().kind == Fault::exception);
+  CHECK(later.readings().back().value.error().code == 2);
+}
+
+TEST_CASE("a refusal that does not come again is not learned from") {
+  Bench bench(row(0, 20));
+  bool once = true;
+  bench.device.instead = [&](const Request&) -> std::optional<Error> {
+    if (std::exchange(once, false)) return Error{Fault::exception, "refused", 2};
+    return std::nullopt;
+  };
+  CHECK(Bench::values(bench.visit()) == 20);
+  bench.device.requests.clear();
+  CHECK(Bench::values(bench.visit()) == 20);
+  CHECK(bench.device.asked() == "3:0+20");
+}
+
+TEST_CASE("a device that refuses everything for a while is not asked point by point, and is whole again after it") {
+  Bench bench(row(0, 100), "max_registers = 50");
+  bool night = true;
+  bench.device.instead = [&](const Request&) -> std::optional<Error> {
+    if (night) return Error{Fault::exception, "refused", 4};
+    return std::nullopt;
+  };
+  const Round dark = bench.visit();
+  CHECK(dark.readings().size() == 100);
+  CHECK(Bench::values(dark) == 0);
+  CHECK_FALSE(dark.silent());
+  CHECK(bench.device.requests.size() < 12);
+  night = false;
+  CHECK(Bench::values(bench.visit()) >= 96);
+}
+
+TEST_CASE("a device that does not answer at all is silent, and then asked shortly and once") {
+  Bench bench(row(0, 20), "retries = 2");
+  bool dead = true;
+  bench.device.instead = [&](const Request&) -> std::optional<Error> {
+    if (dead) return Error{Fault::timeout, "no answer in 500 ms"};
+    return std::nullopt;
+  };
+  const Round silent = bench.visit();
+  CHECK(silent.silent());
+  CHECK(silent.readings().size() == 20);
+  CHECK(bench.device.asked() == "3:0+20 3:0+20 3:0+20");
+  CHECK(bench.visit().silent());
+  CHECK(bench.device.asked() == "3:0+1");
+  dead = false;
+  const Round back = bench.visit();
+  CHECK_FALSE(back.silent());
+  CHECK(Bench::values(back) == 20);
+  CHECK(bench.device.asked() == "3:0+1 3:0+20");
+}
+
+TEST_CASE("a gateway that says that the device behind it is silent means silence") {
+  Bench bench({0});
+  bench.device.instead = [](const Request&) { return std::optional(Error{Fault::exception, "refused", 11}); };
+  CHECK(bench.visit().silent());
+}
+
+TEST_CASE("a device that answers some requests and not others is not silent") {
+  Bench bench({0, 200});
+  bench.visit();
+  bench.device.instead = [](const Request& request) -> std::optional<Error> {
+    if (request.pdu[2] == 200) return Error{Fault::timeout, "no answer"};
+    return std::nullopt;
+  };
+  const Round half = bench.visit();
+  CHECK_FALSE(half.silent());
+  REQUIRE(half.readings().size() == 2);
+  CHECK(half.readings()[0].value);
+  CHECK(half.readings()[1].value.error().kind == Fault::timeout);
+}
+
+TEST_CASE("damaged answers and busy devices are asked again as often as retries say") {
+  Bench bench({0}, "retries = 2");
+  int failures = 2;
+  for (const Error& error : {Error{Fault::checksum, "damaged"}, Error{Fault::malformed, "cut"},
+                             Error{Fault::exception, "busy", 6}, Error{Fault::timeout, "none"}}) {
+    failures = 2;
+    bench.device.instead = [&](const Request&) { return failures-- > 0 ? std::optional(error) : std::nullopt; };
+    CHECK(Bench::values(bench.visit()) == 1);
+    failures = 3;
+    const Round failed = bench.visit();
+    REQUIRE(failed.readings().size() == 1);
+    CHECK(failed.readings()[0].value.error() == error);
+  }
+}
+
+TEST_CASE("the end of the connection ends the visit with an error") {
+  Bench bench({0, 200});
+  bench.device.instead = [](const Request&) { return std::optional(Error{Fault::unplugged, "gone"}); };
+  const Round round = bench.visit();
+  REQUIRE_FALSE(bench.end);
+  CHECK(bench.end.error().kind == Fault::unplugged);
+  CHECK(bench.device.requests.size() == 1);
+}
+
+TEST_CASE("what is due alone is asked alone, and knowledge serves every combination") {
+  Bench bench({0, 1, 5, 6});
+  bench.device.missing = {3};
+  bench.visit();
+  bench.device.requests.clear();
+  CHECK(Bench::values(bench.visit({1, 2})) == 2);
+  CHECK(bench.device.asked() == "3:1+1 3:5+1");
+  CHECK(Bench::values(bench.visit({2})) == 1);
+  CHECK(bench.device.asked() == "3:5+1");
+}
+
+TEST_CASE("seeded: whatever a device refuses, every value that it has arrives in every visit") {
+  std::uint32_t seed = 12345;
+  const auto random = [&seed](std::uint32_t below) {
+    seed = seed * 1664525U + 1013904223U;
+    return (seed >> 8) % below;
+  };
+  for (int device = 0; device < 60; ++device) {
+    std::set<std::uint16_t> registers;
+    for (int i = 0; i < 40; ++i) registers.insert(static_cast<std::uint16_t>(random(150)));
+    Bench bench({registers.begin(), registers.end()});
+    for (unsigned i = random(12); i > 0; --i) bench.device.missing.insert(static_cast<std::uint16_t>(random(150)));
+    bench.device.most = static_cast<std::uint16_t>(1 + random(125));
+    const auto there = static_cast<std::size_t>(std::count_if(
+        registers.begin(), registers.end(), [&](std::uint16_t each) { return !bench.device.missing.contains(each); }));
+    for (int visit = 0; visit < 12; ++visit) CHECK(Bench::values(bench.visit()) == there);
+    // Learned: no request is refused any more.
+    unsigned refused = 0;
+    bench.device.before = [&](const Request& request) {
+      const auto first = static_cast<std::uint16_t>(request.pdu[1] << 8 | request.pdu[2]);
+      const unsigned count = static_cast<unsigned>(request.pdu[3] << 8 | request.pdu[4]);
+      const auto gone = bench.device.missing.lower_bound(first);
+      if (count > bench.device.most || (gone != bench.device.missing.end() && *gone < first + count)) ++refused;
+    };
+    bench.visit();
+    CHECK(refused == 0);
+  }
+}
