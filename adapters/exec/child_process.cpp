@@ -211,19 +211,16 @@ std::optional<std::string> ChildProcess::ended() const {
   return "was killed by signal " + std::to_string(info.si_status) + " (" + ::strsignal(info.si_status) + ")";
 }
 
+void ChildProcess::ask_to_end() const noexcept {
+  ::kill(-pid_, SIGTERM);
+}
+
 /// Its group is killed before it is reaped: until then its number cannot belong to anyone else.
 void ChildProcess::end() noexcept {
   if (pid_ <= 0) return;
-  output_.reset();
-  error_output_.reset();
-  ::kill(-pid_, SIGTERM);
-  if (!ends_within(pid_, kGrace)) {
-    ::kill(-pid_, SIGKILL);
-    // A process that hangs in a driver does not even die now; the kernel hands it to init when we end.
-    if (!ends_within(pid_, kGrace)) return;
-  }
-  ::kill(-pid_, SIGKILL);  // what it has started, and left behind
-  ::waitpid(pid_, nullptr, 0);
+  ::kill(-pid_, SIGKILL);
+  // A process that hangs in a driver does not even die now; the kernel hands it to init when we end.
+  if (ends_within(pid_, kGrace)) ::waitpid(pid_, nullptr, 0);
 }
 
 }  // namespace baudbridge

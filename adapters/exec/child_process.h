@@ -20,7 +20,7 @@ struct ChildCommand {
 };
 
 /// Owner of one child process. Its standard input is empty, its output and error output are pipes, it inherits no other
-/// descriptor. When this object goes, the whole process group goes with it: asked first (SIGTERM), then killed.
+/// descriptor. When this object goes, the whole process group is killed with it; ask_to_end() first is polite.
 /// When our process is killed, the kernel kills the child.
 /// Threads: one caller; the thread that starts it must live as long as the child shall.
 /// Errors:  adapter, when the program cannot be started.
@@ -40,8 +40,10 @@ class ChildProcess {
   /// "ended with status 1", "was killed by signal 11 (Segmentation fault)"; nothing while it runs.
   [[nodiscard]] std::optional<std::string> ended() const;
   [[nodiscard]] pid_t pid() const { return pid_; }
+  /// SIGTERM to the group. What it writes must still be read until it has ended, or it may die of a closed pipe.
+  void ask_to_end() const noexcept;
 
-  /// It has this long to end after SIGTERM.
+  /// It has this long to end after it was asked.
   static constexpr Duration kGrace = std::chrono::seconds(1);
 
  private:

@@ -27,6 +27,9 @@ constexpr Duration kReminder = 1h;
 /// While it prints nothing, it is looked at this often: a program can end without closing its output.
 constexpr Duration kLookAtChild = 500ms;
 
+/// Between two looks whether it has ended, once it was asked to.
+constexpr int kLookForEndMs = 3;
+
 struct ExecConfig {
   std::string bus;
   ChildCommand command;
@@ -78,7 +81,7 @@ class ExecAdapter : public Adapter, public Adviser {
   }
 
   void close() noexcept override {
-    if (child_) read_errors();
+    if (child_) say_goodbye();
     child_.reset();
     errors_.end(steady_now());
   }
@@ -96,6 +99,21 @@ class ExecAdapter : public Adapter, public Adviser {
   [[nodiscard]] bool hangs(Steady now) const {
     return config_.silence > Duration::zero() &&
            now - std::max(started_at_, gatherer_.last_line_at()) > config_.silence;
+  }
+
+  /// Lets it clean up, and hears its last words.
+  void say_goodbye() noexcept {
+    const Steady until = steady_now() + ChildProcess::kGrace;
+    child_->ask_to_end();
+    do {
+      read_errors();
+      std::array<char, kReadBytes> ignored;
+      for (int turns = 0; turns < 8 && child_->output() >= 0; ++turns) {
+        if (::read(child_->output(), ignored.data(), ignored.size()) <= 0) break;
+      }
+      if (child_->ended()) return read_errors();
+      ::poll(nullptr, 0, kLookForEndMs);
+    } while (steady_now() < until);
   }
 
   /// Its output is at its end: it has ended, or is about to.

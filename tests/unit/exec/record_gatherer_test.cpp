@@ -21,7 +21,7 @@ std::vector<std::string> points(const std::optional<RecordGatherer::Gathered>& g
   return names;
 }
 
-using Names = std::vector<std::string>;
+using Words = std::vector<std::string>;
 
 }  // namespace
 
@@ -34,7 +34,7 @@ TEST_CASE("lines without a pause between them are one record, with the time of t
   gatherer.pause();
   REQUIRE_FALSE(gatherer.pause_at());
   const auto record = gatherer.next(0);
-  REQUIRE(points(record) == Names{"a", "b", "c"});
+  REQUIRE(points(record) == Words{"a", "b", "c"});
   REQUIRE(record->at == when(1010ms));
   REQUIRE_FALSE(gatherer.next(0));
 }
@@ -49,7 +49,7 @@ TEST_CASE("bytes may be cut anywhere") {
       gatherer.take(std::string_view(text).substr(0, cut), when(1s));
       gatherer.take(std::string_view(text).substr(cut, second - cut), when(1s));
       gatherer.take(std::string_view(text).substr(second), when(1s));
-      REQUIRE(points(gatherer.next(0)) == Names{"a", "b", "c"});
+      REQUIRE(points(gatherer.next(0)) == Words{"a", "b", "c"});
       REQUIRE(gatherer.malformed() == 0);
     }
   }
@@ -58,12 +58,12 @@ TEST_CASE("bytes may be cut anywhere") {
 TEST_CASE("a blank line, ready, and a point that comes again end a record") {
   RecordGatherer gatherer({"room"});
   gatherer.take("reading a 1\n\nreading b 1\nready\nreading c 1\nreading d 1\nreading c 2\n", when(1s));
-  REQUIRE(points(gatherer.next(0)) == Names{"a"});
-  REQUIRE(points(gatherer.next(0)) == Names{"b"});
-  REQUIRE(points(gatherer.next(0)) == Names{"c", "d"});
+  REQUIRE(points(gatherer.next(0)) == Words{"a"});
+  REQUIRE(points(gatherer.next(0)) == Words{"b"});
+  REQUIRE(points(gatherer.next(0)) == Words{"c", "d"});
   REQUIRE_FALSE(gatherer.has_any());
   gatherer.pause();
-  REQUIRE(points(gatherer.next(0)) == Names{"c"});
+  REQUIRE(points(gatherer.next(0)) == Words{"c"});
   REQUIRE(gatherer.ready());
 }
 
@@ -82,8 +82,8 @@ TEST_CASE("the devices of a bus have their own records") {
   RecordGatherer gatherer({"room", "cellar"});
   gatherer.take("reading room/t 1\nreading cellar/t 2\nreading room/h 3\n", when(1s));
   gatherer.pause();
-  REQUIRE(points(gatherer.next(0)) == Names{"t", "h"});
-  REQUIRE(points(gatherer.next(1)) == Names{"t"});
+  REQUIRE(points(gatherer.next(0)) == Words{"t", "h"});
+  REQUIRE(points(gatherer.next(1)) == Words{"t"});
 }
 
 TEST_CASE("with several devices a line must name one, and only one that there is") {
@@ -99,18 +99,18 @@ TEST_CASE("the only device need not be named, but may be") {
   RecordGatherer gatherer({"room"});
   gatherer.take("reading t 1\nreading room/h 1\n", when(1s));
   gatherer.pause();
-  REQUIRE(points(gatherer.next(0)) == Names{"t", "h"});
+  REQUIRE(points(gatherer.next(0)) == Words{"t", "h"});
 }
 
 TEST_CASE("a fault of everything is a device that does not answer") {
   RecordGatherer gatherer({"room"});
   gatherer.take("reading t 1\nfault * timeout: gone since noon\nreading h 1\n\n", when(1s));
-  REQUIRE(points(gatherer.next(0)) == Names{"t"});
+  REQUIRE(points(gatherer.next(0)) == Words{"t"});
   const auto silence = gatherer.next(0);
   REQUIRE(silence->silence);
   REQUIRE(silence->silence->kind == Fault::timeout);
   REQUIRE(silence->facts.empty());
-  REQUIRE(points(gatherer.next(0)) == Names{"h"});
+  REQUIRE(points(gatherer.next(0)) == Words{"h"});
 }
 
 TEST_CASE("a line that is not understood is counted and never a value") {
@@ -118,7 +118,7 @@ TEST_CASE("a line that is not understood is counted and never a value") {
   gatherer.take("reading a 1\nboo\nreading b nan\nreading c 2\n\n", when(1s));
   REQUIRE(gatherer.malformed() == 2);
   REQUIRE_THAT(gatherer.last_malformed(), ContainsSubstring("'reading b nan': 'nan' is no value"));
-  REQUIRE(points(gatherer.next(0)) == Names{"a", "c"});
+  REQUIRE(points(gatherer.next(0)) == Words{"a", "c"});
 }
 
 TEST_CASE("a line that is too long is skipped to its end, however it comes, and takes no memory") {
@@ -127,10 +127,10 @@ TEST_CASE("a line that is too long is skipped to its end, however it comes, and 
   for (int i = 0; i < 100; ++i) gatherer.take(std::string(10000, 'x'), when(1s));
   gatherer.take("\"\nreading b 1\n\n", when(1s));
   REQUIRE(gatherer.malformed() == 1);
-  REQUIRE(points(gatherer.next(0)) == Names{"b"});
+  REQUIRE(points(gatherer.next(0)) == Words{"b"});
   gatherer.take(std::string(100000, 'y') + "\nreading c 1\n\n", when(2s));
   REQUIRE(gatherer.malformed() == 2);
-  REQUIRE(points(gatherer.next(0)) == Names{"c"});
+  REQUIRE(points(gatherer.next(0)) == Words{"c"});
   REQUIRE(gatherer.last_malformed().size() < 200);
 }
 
@@ -138,7 +138,7 @@ TEST_CASE("a half line at the end is no line") {
   RecordGatherer gatherer({"room"});
   gatherer.take("reading a 1\nreading b 1", when(1s));
   gatherer.end();
-  REQUIRE(points(gatherer.next(0)) == Names{"a"});
+  REQUIRE(points(gatherer.next(0)) == Words{"a"});
   gatherer.take("2\n", when(2s));
   REQUIRE_FALSE(gatherer.has_any());
 }
@@ -150,14 +150,14 @@ TEST_CASE("error lines are logged at a bounded rate, and what was left out is co
   REQUIRE(lines.lines(flood, when(1s)).size() == 20);
   REQUIRE(lines.lines("again\n", when(2s)).empty());
   const auto later = lines.lines("later\n", when(60s));
-  REQUIRE(later == Names{"later (before it 981 lines were left out)"});
-  REQUIRE(lines.lines("next\r\n\nlast", when(61s)) == Names{"next"});
+  REQUIRE(later == Words{"later (before it 981 lines were left out)"});
+  REQUIRE(lines.lines("next\r\n\nlast", when(61s)) == Words{"next"});
 }
 
 TEST_CASE("an error line is cut where it gets too long, and a half one waits for its end") {
   ErrorLines lines("bus");
   REQUIRE(lines.lines("half", when(1s)).empty());
-  REQUIRE(lines.lines(" a line\n", when(1s)) == Names{"half a line"});
+  REQUIRE(lines.lines(" a line\n", when(1s)) == Words{"half a line"});
   std::vector<std::string> got;
   for (int i = 0; i < 100; ++i) REQUIRE(lines.lines(std::string(1000, 'x'), when(1s)).empty());
   got = lines.lines("\n", when(1s));
