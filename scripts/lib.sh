@@ -11,6 +11,8 @@ BUILD_PACKAGES=(
   libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libspdlog-dev
 )
 
+TEST_PACKAGES=(catch2 libmodbus-dev mosquitto mosquitto-clients socat python3 openssl procps)
+
 say() { printf '%s: %s\n' "$NAME" "$*" >&2; }
 die() { say "$*"; exit 1; }
 
