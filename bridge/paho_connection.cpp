@@ -61,8 +61,10 @@ struct PahoConnection::Callbacks {
   }
   static void not_connected5(void* context, MQTTAsync_failureData5* data) {
     LinkDown down;
-    if (data != nullptr && is_refusal(data->reasonCode)) {
-      down.reason = static_cast<Reason>(data->reasonCode);
+    // A refusing CONNACK is told as the code by some versions of the library, as the reason by others.
+    const int reason = data == nullptr ? 0 : is_refusal(data->reasonCode) ? data->reasonCode : data->code;
+    if (is_refusal(reason)) {
+      down.reason = static_cast<Reason>(reason);
       down.server_reference = Received(data->properties).bytes(MQTTPROPERTY_CODE_SERVER_REFERENCE);
     }
     if (data != nullptr && data->message != nullptr) down.why = data->message;

@@ -27,6 +27,8 @@ class PahoConnection {
     BrokerConfig broker;
     std::string will_topic;
     std::string will_payload;
+    bool retained_will = true;
+    int will_qos = 1;
     std::string subscription;
   };
 

@@ -108,8 +108,8 @@ struct ConnectCall {
     }
     will.topicName = options.will_topic.c_str();
     will.message = options.will_payload.c_str();
-    will.retained = 1;
-    will.qos = 1;
+    will.retained = options.retained_will ? 1 : 0;
+    will.qos = options.will_qos;
     connect.will = &will;
     fill_tls(broker);
     connect.ssl = &tls;

@@ -26,10 +26,16 @@ constexpr Duration kLongestLookup = std::chrono::seconds(5);
 constexpr Duration kDiagnosis = std::chrono::seconds(3);
 constexpr Duration kFarewell = std::chrono::seconds(3);
 
+/// What a server has been found to insist on.
+struct Terms {
+  Duration keep_alive{};
+  bool retained_will = true;
+  int will_qos = 1;
+};
 struct Open {
   Epoch epoch = 0;
   std::size_t server = 0;
-  std::optional<Duration> keep_alive{};  ///< what this server wants in the place of ours
+  std::optional<Terms> terms{};  ///< learned by the same attempt
 };
 struct Subscribe {
   Epoch epoch = 0;
@@ -118,17 +124,17 @@ class Link : public std::enable_shared_from_this<Link> {
 
  private:
   void work(const Open& open) {
-    close_connection(open.keep_alive.has_value());
+    close_connection(open.terms.has_value());
     if (!wanted(open.epoch)) return;
-    if (open.keep_alive) keep_alive_[open.server] = std::min(*open.keep_alive, broker_.keep_alive);
+    if (open.terms) terms_[open.server] = *open.terms;
     const ServerUrl& server = broker_.servers[open.server];
     auto options = prepare(open, server);
     if (!options) return tell(LinkDown{open.epoch, options.error().what, std::nullopt, false, ""});
     if (!wanted(open.epoch)) return;
     auto connection = std::make_shared<PahoConnection>(
         std::move(*options),
-        [self = weak_from_this(), server_index = open.server, keep_alive = keep_alive_[open.server]](LinkEvent event) {
-          if (const auto link = self.lock()) link->happened(std::move(event), server_index, keep_alive);
+        [self = weak_from_this(), server_index = open.server, terms = terms_[open.server]](LinkEvent event) {
+          if (const auto link = self.lock()) link->happened(std::move(event), server_index, terms);
         });
     {
       const std::lock_guard lock(mutex_);
@@ -174,8 +180,11 @@ class Link : public std::enable_shared_from_this<Link> {
     options.will_topic = state_topic_;
     options.will_payload = kOfflineState;
     options.subscription = subscription_;
-    const Duration keep_alive = keep_alive_.try_emplace(open.server, broker_.keep_alive).first->second;
-    options.keep_alive_s = static_cast<std::uint16_t>(std::chrono::ceil<std::chrono::seconds>(keep_alive).count());
+    const Terms& terms = terms_.try_emplace(open.server, Terms{broker_.keep_alive}).first->second;
+    options.keep_alive_s =
+        static_cast<std::uint16_t>(std::chrono::ceil<std::chrono::seconds>(terms.keep_alive).count());
+    options.retained_will = terms.retained_will;
+    options.will_qos = terms.will_qos;
     if (!broker_.password_file.empty()) {
       auto password = read_password(broker_.password_file, !broker_.password_is_credential);
       if (!password) return password.error();
@@ -198,27 +207,44 @@ class Link : public std::enable_shared_from_this<Link> {
   }
 
   /// On the library's threads: nothing here may block or call it.
-  void happened(LinkEvent event, std::size_t server, Duration keep_alive) {
+  void happened(LinkEvent event, std::size_t server, const Terms& terms) {
     const Epoch epoch = epoch_of(event);
+    if (const auto learned = learn(event, terms)) {
+      jobs_.signal(Open{epoch, server, learned});  // once more, in the same epoch
+      return;
+    }
     if (auto* down = std::get_if<LinkDown>(&event)) {
       if (!down->was_up && !down->reason) {
         jobs_.signal(Explain{std::move(*down), server});
-      } else {
-        if (!down->was_up) down->why = refusal_of_connection(*down->reason);
-        tell(std::move(event));
-      }
-      return;  // the handle stays until the uplink has seen this and asks for something else: it may be publishing
-    }
-    const auto* up = std::get_if<LinkUp>(&event);
-    if (up != nullptr) {
-      if (up->server_keep_alive && *up->server_keep_alive < keep_alive) {
-        // The library goes on with its own, and the broker would hang up on us: once more, with the broker's.
-        jobs_.signal(Open{epoch, server, up->server_keep_alive});
         return;
       }
-      jobs_.signal(Subscribe{epoch});
+      if (!down->was_up) down->why = refusal_of_connection(*down->reason);
     }
+    if (std::holds_alternative<LinkUp>(event)) jobs_.signal(Subscribe{epoch});
+    // After a LinkDown the handle stays until the uplink has seen it and wants something else: it may be publishing.
     tell(std::move(event));
+  }
+
+  /// What the broker insists on, if it is not what it was offered.
+  static std::optional<Terms> learn(const LinkEvent& event, Terms terms) {
+    if (const auto* up = std::get_if<LinkUp>(&event)) {
+      // The library would go on with its own, and the broker would hang up on us (MQTT 5.0 section 3.2.2.3.14).
+      const Duration wanted = up->server_keep_alive.value_or(Duration::zero());
+      if (wanted == Duration::zero() || wanted >= terms.keep_alive) return std::nullopt;
+      terms.keep_alive = wanted;
+      return terms;
+    }
+    const auto* down = std::get_if<LinkDown>(&event);
+    if (down == nullptr || down->was_up) return std::nullopt;
+    if (down->reason == kRetainNotSupported && terms.retained_will) {
+      terms.retained_will = false;
+      return terms;
+    }
+    if (down->reason == kQosNotSupported && terms.will_qos > 0) {
+      terms.will_qos = 0;
+      return terms;
+    }
+    return std::nullopt;
   }
 
   void tell(LinkEvent event) {
@@ -245,8 +271,8 @@ class Link : public std::enable_shared_from_this<Link> {
 
   // The worker's own.
   NameLookup lookup_;
-  std::map<std::size_t, Duration> keep_alive_;  ///< by server
-  std::map<std::size_t, std::size_t> turns_;    ///< by server: attempts that no broker answered
+  std::map<std::size_t, Terms> terms_;        ///< by server
+  std::map<std::size_t, std::size_t> turns_;  ///< by server: attempts that no broker answered
   std::string address_;
   std::size_t addresses_ = 1;
 

@@ -24,7 +24,7 @@ bool accepts_connections(std::uint16_t port) {
 
 }  // namespace
 
-Broker::Broker(BrokerOptions options) : port_(free_port()) {
+Broker::Broker(BrokerOptions options) : port_(free_port()), plain_port_(options.websocket ? free_port() : port_) {
   const bool tls = !options.certificate.empty();
   if (options.websocket) {
     scheme_ = tls ? "wss" : "ws";
@@ -50,6 +50,8 @@ void Broker::write_config(const BrokerOptions& options) {
   if (!options.client_authority.empty()) {
     config << "cafile " << options.client_authority << "\nrequire_certificate true\n";
   }
+  // Mosquitto 2.0.11 does not start with WebSockets alone.
+  if (options.websocket) config << "listener " << plain_port_ << " 127.0.0.1\n";
   // Started by root it would become another user, who may not look into our folder.
   if (::geteuid() == 0) config << "user root\n";
   config << "allow_anonymous " << (options.users.empty() ? "true" : "false") << "\n";

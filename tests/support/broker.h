@@ -31,6 +31,8 @@ class Broker {
   Broker& operator=(const Broker&) = delete;
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
+  /// Where it speaks MQTT without WebSockets.
+  [[nodiscard]] std::uint16_t plain_port() const { return plain_port_; }
   /// "mqtt://127.0.0.1:PORT", or mqtts, ws, wss with `localhost`, for which the good certificate was made.
   [[nodiscard]] std::string url() const;
   [[nodiscard]] std::string log() const { return process_ ? process_->error_output() : ""; }
@@ -49,6 +51,7 @@ class Broker {
 
   TempDir dir_;
   std::uint16_t port_;
+  std::uint16_t plain_port_;
   std::string scheme_ = "mqtt";
   std::unique_ptr<Process> process_;
 };

@@ -19,9 +19,9 @@ struct Received {
 
 struct SubscriberOptions {
   std::vector<std::string> topics = {"#"};
-  std::string client_id;          ///< empty: one of its own
+  std::string client_id{};        ///< empty: one of its own
   bool keeps_session = true;      ///< what is published while it or the broker is away arrives later
-  std::vector<std::string> more;  ///< further arguments of mosquitto_sub: user, CA file, ...
+  std::vector<std::string> more{};  ///< further arguments of mosquitto_sub: user, CA file, ...
 };
 
 /// mosquitto_sub on 127.0.0.1. Constructed, its subscription stands. It connects again by itself.

@@ -1,0 +1,188 @@
+// The transport and brokers that do not do what brokers should; rows of the catalogue of faults are named.
+#include <random>
+
+#include "connected.h"
+#include "support/fake_broker.h"
+
+using namespace baudbridge;
+using namespace baudbridge::testing;
+
+namespace {
+
+constexpr std::uint8_t kDisconnect = 0xE0;
+constexpr std::uint8_t kServerReference = 28;  // MQTT 5.0 section 2.2.2.2
+
+Connected connected_to(const FakeBroker& broker, bool mqtt5 = true) {
+  BrokerConfig config = broker_config({broker.url()});
+  config.mqtt5 = mqtt5;
+  return Connected(config);
+}
+
+std::string disconnect_packet(Reason reason, const std::string& properties = "") {
+  return mqtt_packet(kDisconnect, std::string(1, static_cast<char>(reason)) +
+                                      std::string(1, static_cast<char>(properties.size())) + properties);
+}
+
+}  // namespace
+
+TEST_CASE("a captive portal is not taken for a broker (53)") {
+  FakeBroker::Behaviour portal;
+  portal.greeting = "HTTP/1.1 302 Found\r\nLocation: http://hotel.example/login\r\nContent-Length: 0\r\n\r\n";
+  const FakeBroker broker(portal);
+  Connected connected = connected_to(broker);
+  const LinkDown down = connected.down();
+  CHECK_FALSE(down.was_up);
+  CHECK_THAT(down.why, ContainsSubstring("broker"));
+}
+
+TEST_CASE("a refused connection is told with the broker's reason (64)") {
+  const Reason reason = GENERATE(Reason{0x85}, Reason{0x86}, Reason{0x87}, Reason{0x88}, Reason{0x89}, Reason{0x9F});
+  FakeBroker::Behaviour refusing;
+  refusing.connack = reason;
+  const FakeBroker broker(refusing);
+  Connected connected = connected_to(broker);
+  CHECK(connected.down().reason == reason);
+}
+
+TEST_CASE("under MQTT 3.1.1 the return code becomes the nearest reason (64)") {
+  struct Case {
+    Reason code;
+    Reason reason;
+  };
+  const Case one = GENERATE(Case{2, 0x85}, Case{3, 0x88}, Case{4, 0x86}, Case{5, 0x87});
+  FakeBroker::Behaviour refusing;
+  refusing.connack = one.code;
+  const FakeBroker broker(refusing);
+  Connected connected = connected_to(broker, false);
+  CHECK(connected.down().reason == one.reason);
+}
+
+TEST_CASE("a DISCONNECT is told with its reason and the server that it names (65)") {
+  FakeBroker broker;
+  Connected connected = connected_to(broker);
+  connected.up();
+  broker.send(disconnect_packet(0x9D, property_text(kServerReference, "other.example:1883")));
+  const auto down = connected.events().next_of<LinkDown>();
+  REQUIRE(down);
+  CHECK(down->was_up);
+  CHECK(down->reason == 0x9D);
+  CHECK(down->server_reference == "other.example:1883");
+  CHECK_THAT(down->why, ContainsSubstring("server moved"));
+}
+
+TEST_CASE("a take-over by another client is told as such (63)") {
+  FakeBroker broker;
+  Connected connected = connected_to(broker);
+  connected.up();
+  broker.send(disconnect_packet(0x8E));
+  const auto down = connected.events().next_of<LinkDown>();
+  REQUIRE(down);
+  CHECK(down->reason == 0x8E);
+}
+
+TEST_CASE("a refused subscription is told, and the connection stays") {
+  const bool mqtt5 = GENERATE(true, false);
+  FakeBroker::Behaviour refusing;
+  refusing.suback = mqtt5 ? Reason{0x87} : Reason{0x80};
+  const FakeBroker broker(refusing);
+  Connected connected = connected_to(broker, mqtt5);
+  connected.up();
+  const auto refused = connected.events().next_of<SubscriptionRefused>();
+  REQUIRE(refused);
+  CHECK(refused->why == refusing.suback);
+  CHECK_FALSE(connected.refusal_of(message_to("plant/boiler", "x")));
+}
+
+TEST_CASE("a refused message is never told as delivered, whatever the quality of service (58, 59)") {
+  const int qos = GENERATE(1, 2);
+  const Reason reason = GENERATE(Reason{0x80}, Reason{0x83}, Reason{0x87}, Reason{0x90}, Reason{0x97}, Reason{0x99});
+  FakeBroker::Behaviour refusing;
+  refusing.on_publish = [&](const FakeBroker::Publish&) {
+    return FakeBroker::Answer{FakeBroker::Act::acknowledge, reason};
+  };
+  const FakeBroker broker(refusing);
+  Connected connected = connected_to(broker);
+  connected.up();
+  CHECK(connected.refusal_of(message_to("plant/boiler", "x", qos)) == reason);
+  CHECK(connected.refusal_of(message_to("plant/boiler", "y", qos)) == reason);
+}
+
+TEST_CASE("no matching subscribers (0x10) is a success") {
+  FakeBroker::Behaviour lonely;
+  lonely.on_publish = [](const FakeBroker::Publish&) { return FakeBroker::Answer{FakeBroker::Act::acknowledge, 0x10}; };
+  const FakeBroker broker(lonely);
+  Connected connected = connected_to(broker);
+  connected.up();
+  CHECK_FALSE(connected.refusal_of(message_to("plant/boiler", "x")));
+}
+
+TEST_CASE("a broker that never acknowledges is left when the uplink says so, at once (56)") {
+  FakeBroker::Behaviour silent;
+  silent.on_publish = [](const FakeBroker::Publish&) { return FakeBroker::Answer{FakeBroker::Act::ignore, 0}; };
+  FakeBroker broker(silent);
+  Connected connected = connected_to(broker);
+  connected.up(1);
+  for (Token token = 1; token <= 100; ++token) {
+    REQUIRE(connected.transport().publish(1, token, message_to("plant/boiler", "x")));
+  }
+  REQUIRE(eventually([&] { return broker.published().size() == 100; }));
+  connected.transport().disconnect(false);
+  broker.behave({});
+  connected.up(2);
+  CHECK(broker.disconnect_reason() == 0x04);  // with the will
+  CHECK_FALSE(connected.refusal_of(message_to("plant/boiler", "y"), 2));
+}
+
+TEST_CASE("an attempt that nobody answers can be taken back, and the next one succeeds (50)") {
+  FakeBroker::Behaviour silent;
+  silent.answers_connect = false;
+  FakeBroker broker(silent);
+  Connected connected = connected_to(broker);
+  connected.transport().connect(1, 0);
+  REQUIRE(eventually([&] { return broker.bytes_received() > 0; }));
+  connected.transport().disconnect(false);
+  broker.behave({});
+  connected.up(2);
+}
+
+TEST_CASE("whatever bytes a broker sends, nothing crashes and the next connection works (71)") {
+  std::mt19937 random(71);
+  FakeBroker broker;
+  Connected connected = connected_to(broker);
+  for (Epoch epoch = 1; epoch <= 20; ++epoch) {
+    connected.up(epoch);
+    std::string bytes(random() % 200 + 1, '\0');
+    for (char& byte : bytes) byte = static_cast<char>(random());
+    // A known packet type in front, half of the time: nonsense that looks right goes deeper.
+    if (epoch % 2 == 0) bytes = mqtt_packet(static_cast<std::uint8_t>(random() % 16 << 4U), bytes);
+    broker.send(bytes);
+    if (epoch % 3 == 0) broker.hang_up();
+    connected.transport().disconnect(false);
+  }
+  connected.up(100);
+  CHECK_FALSE(connected.refusal_of(message_to("plant/boiler", "x"), 100));
+}
+
+TEST_CASE("a connection that ends inside a packet is a lost connection (52)") {
+  FakeBroker broker;
+  Connected connected = connected_to(broker);
+  connected.up(1);
+  broker.send(std::string("\x30\x7F\x00\x05plant", 9));  // a PUBLISH of 127 bytes that ends after nine
+  broker.hang_up();
+  const auto down = connected.events().next_of<LinkDown>();
+  REQUIRE(down);
+  CHECK(down->was_up);
+  connected.up(2);
+}
+
+TEST_CASE("several servers are several servers") {
+  const FakeBroker first;
+  const FakeBroker second;
+  Connected connected(broker_config({first.url(), second.url()}));
+  connected.up(1, 1);
+  CHECK(first.connections() == 0);
+  CHECK(second.connections() == 1);
+  connected.transport().disconnect(true);
+  connected.up(2, 0);
+  CHECK(first.connections() == 1);
+}

@@ -1,0 +1,78 @@
+#pragma once
+// The real transport with what it tells, for the tests of this folder.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bridge/paho_transport.h"
+#include "support/catch.h"
+#include "support/link_events.h"
+
+namespace baudbridge::testing {
+
+inline BrokerConfig broker_config(const std::vector<std::string>& urls) {
+  BrokerConfig config;
+  for (const auto& url : urls) config.servers.push_back(*parse_server_url(url));
+  config.client_id = "gateway";
+  return config;
+}
+
+/// A transport that publishes below "plant", and its events.
+class Connected {
+ public:
+  explicit Connected(const BrokerConfig& config)
+      : transport_(paho_transport(config, PublishConfig{"plant", PayloadFormat::json, false}, events_.sink())) {}
+
+  Transport& transport() { return *transport_; }
+  LinkEvents& events() { return events_; }
+  void destroy() { transport_.reset(); }
+
+  /// Makes an attempt that must succeed.
+  LinkUp up(Epoch epoch = 1, std::size_t server = 0) {
+    transport_->connect(epoch, server);
+    const auto event = next_of(epoch);
+    if (const auto* down = std::get_if<LinkDown>(&event)) FAIL("no connection: " << down->why);
+    return std::get<LinkUp>(event);
+  }
+  /// Makes an attempt that must fail.
+  LinkDown down(Epoch epoch = 1, std::size_t server = 0) {
+    transport_->connect(epoch, server);
+    const auto event = next_of(epoch);
+    REQUIRE(std::holds_alternative<LinkDown>(event));
+    return std::get<LinkDown>(event);
+  }
+  /// Publishes and waits for the answer. Nothing: it was delivered.
+  std::optional<Reason> refusal_of(const Message& message, Epoch epoch = 1) {
+    REQUIRE(transport_->publish(epoch, ++token_, message));
+    const auto event = events_.next();
+    REQUIRE(event);
+    if (const auto* refused = std::get_if<Refused>(&*event)) return refused->why;
+    REQUIRE(std::holds_alternative<Delivered>(*event));
+    return std::nullopt;
+  }
+
+ private:
+  /// What an ended epoch still had to tell is dropped, as the uplink does.
+  LinkEvent next_of(Epoch epoch) {
+    for (;;) {
+      auto event = events_.next();
+      REQUIRE(event);
+      if (std::visit([](const auto& one) { return one.epoch; }, *event) == epoch) return std::move(*event);
+    }
+  }
+
+  LinkEvents events_;
+  std::unique_ptr<Transport> transport_;
+  Token token_ = 0;
+};
+
+inline Message message_to(const std::string& topic, const std::string& payload, int qos = 1, bool retain = false) {
+  Message message;
+  message.topic = topic;
+  message.payload = payload;
+  message.qos = qos;
+  message.retain = retain;
+  return message;
+}
+
+}  // namespace baudbridge::testing

@@ -1,0 +1,153 @@
+// TLS with verification on, client certificates, and what is said when it fails.
+#include <cstdlib>
+#include <filesystem>
+
+#include "connected.h"
+#include "support/broker.h"
+#include "support/certificates.h"
+
+using namespace baudbridge;
+using namespace baudbridge::testing;
+
+namespace {
+
+BrokerConfig tls_config(const std::string& url) {
+  BrokerConfig config = broker_config({url});
+  config.ca_file = authority();
+  return config;
+}
+
+Broker tls_broker(const std::string& certificate) {
+  BrokerOptions options;
+  options.certificate = certificate;
+  return Broker(std::move(options));
+}
+
+std::string why_refused(const std::string& certificate) {
+  const Broker broker = tls_broker(certificate);
+  const LinkDown down = Connected(tls_config(broker.url())).down();
+  REQUIRE_FALSE(down.was_up);
+  REQUIRE(broker.log().find("New client connected") == std::string::npos);
+  return down.why;
+}
+
+}  // namespace
+
+TEST_CASE("a server with a good certificate is connected to over TLS") {
+  const bool websocket = GENERATE(false, true);
+  BrokerOptions options;
+  options.certificate = "good";
+  options.websocket = websocket;
+  const Broker broker(std::move(options));
+  REQUIRE(broker.url().find(websocket ? "wss://" : "mqtts://") == 0);
+  Connected connected(tls_config(broker.url()));
+  connected.up();
+  REQUIRE_FALSE(connected.refusal_of(message_to("plant/boiler", "hello")));
+}
+
+TEST_CASE("an address in the certificate is as good as a name") {
+  const Broker broker = tls_broker("good");
+  Connected connected(tls_config("mqtts://127.0.0.1:" + std::to_string(broker.port())));
+  connected.up();
+}
+
+TEST_CASE("a certificate for another host is refused, and the host is named") {
+  const std::string why = why_refused("wrong-host");
+  CHECK_THAT(why, ContainsSubstring("ertificate"));
+  CHECK_THAT(why, ContainsSubstring("localhost"));
+}
+
+TEST_CASE("an expired certificate is refused") {
+  CHECK_THAT(why_refused("expired"), ContainsSubstring("expired"));
+}
+
+TEST_CASE("a certificate that is not yet valid makes the clock suspect") {
+  const std::string why = why_refused("not-yet-valid");
+  CHECK_THAT(why, ContainsSubstring("not yet valid"));
+  CHECK_THAT(why, ContainsSubstring("clock"));
+}
+
+TEST_CASE("a certificate of another authority is refused, and ca_file is named") {
+  CHECK_THAT(why_refused("stranger"), ContainsSubstring(authority()));
+}
+
+TEST_CASE("without ca_file the system's store decides") {
+  const Broker broker = tls_broker("good");
+  BrokerConfig config = tls_config(broker.url());
+  config.ca_file.clear();
+  {
+    const LinkDown down = Connected(config).down();
+    CHECK_THAT(down.why, ContainsSubstring("ca_file"));
+  }
+  ::setenv("SSL_CERT_FILE", authority().c_str(), 1);  // where OpenSSL looks for the system's store
+  Connected connected(config);
+  connected.up();
+  ::unsetenv("SSL_CERT_FILE");
+}
+
+TEST_CASE("with ca_file the system's store does not count") {
+  const Broker broker = tls_broker("good");
+  BrokerConfig config = tls_config(broker.url());
+  config.ca_file = other_authority();
+  ::setenv("SSL_CERT_FILE", authority().c_str(), 1);
+  const LinkDown down = Connected(config).down();
+  ::unsetenv("SSL_CERT_FILE");
+  CHECK_THAT(down.why, ContainsSubstring(other_authority()));
+}
+
+TEST_CASE("a port without TLS is told as such") {
+  const Broker broker;
+  const LinkDown down = Connected(tls_config("mqtts://localhost:" + std::to_string(broker.port()))).down();
+  CHECK_THAT(down.why, ContainsSubstring("TLS port"));
+}
+
+TEST_CASE("a client certificate opens a server that asks for one; without it the message says what is missing") {
+  BrokerOptions options;
+  options.certificate = "good";
+  options.client_authority = authority();
+  const Broker broker(std::move(options));
+  BrokerConfig config = tls_config(broker.url());
+  SECTION("with it") {
+    config.cert_file = certificate_file("client");
+    config.key_file = key_file("client");
+    Connected connected(config);
+    connected.up();
+  }
+  SECTION("without") {
+    const LinkDown down = Connected(config).down();
+    CHECK_THAT(down.why, ContainsSubstring("cert_file"));
+  }
+  SECTION("of another authority") {
+    config.cert_file = certificate_file("stranger-client");
+    config.key_file = key_file("stranger-client");
+    const LinkDown down = Connected(config).down();
+    CHECK_THAT(down.why, ContainsSubstring(config.cert_file));
+  }
+  SECTION("a key that belongs to another certificate") {
+    config.cert_file = certificate_file("client");
+    config.key_file = key_file("stranger-client");
+    const LinkDown down = Connected(config).down();
+    CHECK_THAT(down.why, ContainsSubstring("does not belong"));
+  }
+}
+
+TEST_CASE("a certificate replaced on disk is used by the next attempt") {
+  BrokerOptions options;
+  options.certificate = "good";
+  options.client_authority = authority();
+  const Broker broker(std::move(options));
+  const TempDir dir;
+  const auto install = [&](const std::string& name) {
+    const auto over = std::filesystem::copy_options::overwrite_existing;
+    std::filesystem::copy_file(certificate_file(name), dir.file("client.pem"), over);
+    std::filesystem::copy_file(key_file(name), dir.file("client.key"), over);
+  };
+  install("stranger-client");
+  BrokerConfig config = tls_config(broker.url());
+  config.cert_file = dir.file("client.pem");
+  config.key_file = dir.file("client.key");
+  Connected connected(config);
+  connected.down(1);
+  install("client");
+  connected.up(2);
+}

@@ -1,0 +1,93 @@
+#pragma once
+// A broker that does what no good broker does, on command of the test.
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "bridge/transport.h"
+#include "core/unique_fd.h"
+#include "support/process.h"
+
+namespace baudbridge::testing {
+
+/// Listens on a free port of 127.0.0.1 and speaks just enough MQTT 5.0 and 3.1.1 to misbehave.
+/// Threads: its own; all methods from the test.
+class FakeBroker {
+ public:
+  struct Publish {
+    std::string topic;
+    std::string payload;
+    int qos = 0;
+    bool retain = false;
+    bool duplicate = false;
+    std::size_t connection = 0;  ///< of how many-th connection, from 1
+  };
+  enum class Act { acknowledge, ignore, disconnect, hang_up };
+  struct Answer {
+    Act act = Act::acknowledge;
+    Reason reason = 0;
+  };
+  struct Behaviour {
+    std::string greeting;            ///< sent to whoever connects, who is then hung up on: not MQTT at all
+    bool answers_connect = true;     ///< false: accepts the TCP connection and says nothing
+    Reason connack = 0;              ///< MQTT 5 reason code, or 3.1.1 return code
+    std::string connack_properties;  ///< encoded (MQTT 5.0 section 3.2.2.3), without their length
+    Reason suback = 1;
+    std::function<Answer(const Publish&)> on_publish = [](const Publish&) { return Answer{}; };
+  };
+
+  FakeBroker();
+  explicit FakeBroker(Behaviour behaviour) : FakeBroker() { behave(std::move(behaviour)); }
+  ~FakeBroker();
+  FakeBroker(const FakeBroker&) = delete;
+  FakeBroker& operator=(const FakeBroker&) = delete;
+
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+  [[nodiscard]] std::string url() const { return "mqtt://127.0.0.1:" + std::to_string(port_); }
+  void behave(Behaviour behaviour);
+  /// To the connection that there is: any bytes.
+  void send(const std::string& bytes);
+  void hang_up();
+
+  [[nodiscard]] std::size_t connections() const { return connections_; }
+  [[nodiscard]] std::vector<Publish> published() const;
+  /// Bytes of all that was received.
+  [[nodiscard]] std::size_t bytes_received() const { return bytes_received_; }
+  /// Reason of the DISCONNECT that came last; none: there was none.
+  [[nodiscard]] std::optional<Reason> disconnect_reason() const;
+
+ private:
+  struct Client;
+  void run(const std::stop_token& stop);
+  void accept_client();
+  /// False: the connection is to be closed.
+  bool receive(Client& client);
+  bool take_packet(Client& client, std::uint8_t header, const std::string& body);
+  bool take_publish(Client& client, std::uint8_t header, const std::string& body);
+
+  std::uint16_t port_;
+  UniqueFd listener_;
+  std::vector<Client> clients_;  ///< its own thread's, but for send() and hang_up(), which lock
+
+  mutable std::mutex mutex_;
+  Behaviour behaviour_;
+  std::vector<Publish> published_;
+  std::optional<Reason> disconnect_reason_;
+  std::atomic<std::size_t> connections_{0};
+  std::atomic<std::size_t> bytes_received_{0};
+  std::jthread thread_;
+};
+
+/// Encoded MQTT 5 properties (section 2.2.2.2).
+std::string property_u16(std::uint8_t id, std::uint16_t value);
+std::string property_u32(std::uint8_t id, std::uint32_t value);
+std::string property_text(std::uint8_t id, const std::string& text);
+/// A whole packet: its first byte and what follows the remaining length.
+std::string mqtt_packet(std::uint8_t header, const std::string& body);
+
+}  // namespace baudbridge::testing
