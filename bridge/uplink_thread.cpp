@@ -67,6 +67,7 @@ void UplinkThread::run(const std::stop_token& stop) {
   Steady next = now.steady;
   while (!stop.stop_requested()) now = turn(next, next);
   uplink_.begin_stop(now);
+  next = now.steady;  // what was due before is no measure any more: the farewell begins at once
   do {
     now = turn(next, next);
   } while (!uplink_.stopped(now) || !mailbox_.empty());
