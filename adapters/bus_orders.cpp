@@ -96,6 +96,10 @@ Result<void> BusThread::carry_out(Order order) {
            Error{Fault::timeout, "not written: the bus was busy for longer than " + duration_text(kOrderPatience)});
     return {};
   }
+  if (request.not_after && begun.steady >= *request.not_after) {
+    answer(request, Error{Fault::timeout, "not written: the command expired while the bus was busy"});
+    return {};
+  }
   if (writer_ == nullptr) {
     answer(request, Error{Fault::refused, "the adapter '" + plan_.adapter + "' cannot write to devices"});
     return {};

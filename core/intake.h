@@ -1,6 +1,7 @@
 #pragma once
 // What the threads of the buses tell the uplink, and what it asks of them: plain messages that cross threads once.
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -29,6 +30,7 @@ struct WriteRequest {
   std::uint64_t ticket = 0;  ///< the uplink's own number for it
   std::string device;
   std::vector<std::pair<std::string, Value>> points;
+  std::optional<Steady> not_after{};  ///< it must not be begun any more then: the command has expired
 };
 
 /// What came of a WriteRequest: the values read back, or why nothing (or not all) was written.
