@@ -87,6 +87,7 @@ Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(const std::string& 
   ::unlink(path.c_str());
   const auto bind_to = [&](const sockaddr* address, socklen_t size) { return ::bind(listener, address, size); };
   if (with_address(path, bind_to) != 0) return failed(path, "cannot make the socket");
+  control->bound_ = true;
   // Nobody else could connect in between: connecting needs the right to write, which no umask gives to others.
   constexpr mode_t kOwnerAndGroup = 0660;
   if (::chmod(path.c_str(), kOwnerAndGroup) != 0) return failed(path, "cannot set the mode");
@@ -101,7 +102,7 @@ Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(const std::string& 
 }
 
 ControlSocket::~ControlSocket() {
-  if (listener_) ::unlink(path_.c_str());
+  if (bound_) ::unlink(path_.c_str());
 }
 
 void ControlSocket::serve(Steady now) {

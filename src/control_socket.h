@@ -76,6 +76,7 @@ class ControlSocket {
   void watch(int fd, unsigned events) const;
 
   std::string path_;
+  bool bound_ = false;  ///< the file is ours
   Handler handler_;
   UniqueFd listener_;
   UniqueFd epoll_;
