@@ -8,6 +8,8 @@ namespace {
 
 /// Frames that wait for the bus to come round; more mean that nobody fetches them (`read`), and the oldest go.
 constexpr std::size_t kMostWaiting = 64;
+/// Handed on later than this part of its period it was not the clock that it waited for, but the device.
+constexpr int kLatePart = 20;
 
 }  // namespace
 
@@ -95,8 +97,8 @@ std::optional<Said> Listener::take(Steady now) {
     value.reset();
   }
   any_latest_ = false;
-  // On the grid of its period, unless it was quiet for longer.
-  next_due_ = next_due_ + every_ > now ? next_due_ + every_ : now + every_;
+  // In step with its period; after a quiet time, or at first, from now.
+  next_due_ = (now - next_due_ < every_ / kLatePart ? next_due_ : now) + every_;
   return said;
 }
 

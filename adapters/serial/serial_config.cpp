@@ -66,11 +66,13 @@ SerialDeviceConfig parse_device(const SerialDeviceConfig& defaults, DeviceSettin
   config.id = from.plan->id;
   config.every = from.plan->every;
   config.points = from.plan->points.size();
+  for (const Point& point : from.plan->points)
+    config.every = std::min(config.every, point.every.value_or(config.every));
   config.timeout = from.device.duration("timeout", defaults.timeout, kShortestTimeout, kLongestTimeout);
   config.retries = static_cast<unsigned>(from.device.integer("retries", defaults.retries, 0, kMostRetries));
   const auto address = from.device.optional_integer("address", 0, kLastAddress);
   const bool has_silence = from.device.has("silence");
-  config.silence = from.device.duration("silence", std::max(kSilence, 3 * config.every), 0ms);
+  config.silence = from.device.duration("silence", std::max(kSilence, 3 * from.plan->every), 0ms);
   Settings decode = from.device.table("decode");
   config.request = parse_sent(decode, "request", address);
   config.decode = parse_decode(decode, from);

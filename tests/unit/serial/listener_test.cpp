@@ -58,11 +58,26 @@ TEST_CASE("a device that is faster than its period is thinned to the latest of e
   device.feed("a=2,b=7\n", moment(2s));
   device.feed("a=3\n", moment(9s));
   CHECK_FALSE(device.due(moment(9s)));
-  CHECK(device.due_at() == moment(10s));
-  const auto said = device.take(moment(10s));
+  CHECK(device.due_at() == moment(11s));
+  const auto said = device.take(moment(11s));
   CHECK(numbers(said) == Numbers{3, 7});
   CHECK(said->at == moment(9s));
   CHECK_FALSE(device.take(moment(20s)));
+}
+
+TEST_CASE("values are handed on in step, and never closer together than the period") {
+  Listener device = listener(10s);
+  device.feed("a=1\n", moment(1s));
+  REQUIRE(device.take(moment(1s)));
+  device.feed("a=2\n", moment(10s));
+  REQUIRE(device.take(moment(11s + 20ms)));
+  device.feed("a=3\n", moment(12s));
+  CHECK(device.due_at() == moment(21s));
+  REQUIRE(device.take(moment(21s)));
+  device.feed("a=4\n", moment(38s));
+  REQUIRE(device.take(moment(38s)));
+  device.feed("a=5\n", moment(39s));
+  CHECK(device.due_at() == moment(48s));
 }
 
 TEST_CASE("after a longer quiet the next frame is handed on at once") {
