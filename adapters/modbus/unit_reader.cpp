@@ -31,8 +31,10 @@ bool unanswered(const Error& error) {
          (error.kind == Fault::exception && (error.code == kNoPath || error.code == kTargetSilent));
 }
 
+/// Stopped, out of time, or the connection is of no use any more.
 bool ends_visit(const Error& error) {
-  return error.kind == Fault::unplugged || error.kind == Fault::closed;
+  return error.kind == Fault::closed || error.kind == Fault::unplugged || error.kind == Fault::protocol ||
+         error.kind == Fault::io;
 }
 
 }  // namespace
@@ -50,7 +52,7 @@ class UnitReader::Visit {
     const std::vector<ReadBlock> blocks = reader_.plan_for(asked);  // a copy: what is learned changes the plan
     for (const ReadBlock& block : blocks) {
       if (over() || (!round_.readings().empty() && order_waits())) break;
-      if (!reported(block)) read(block);
+      if (!reported(block)) read_unconfused(block);
     }
     rest(blocks);
     if (failed_ && end_.kind == Fault::closed) return {};
@@ -70,14 +72,34 @@ class UnitReader::Visit {
   /// An order to write, or to stop: the rest of the visit is made after it.
   [[nodiscard]] bool order_waits() const { return wait_input(-1, steady_now(), round_.wake_fd()) == Waited::woken; }
 
-  /// The device is left alone while a late reply of it could be taken for another, and for its pause.
+  /// A late reply to another request could be taken for this block's, for a while.
+  [[nodiscard]] bool confusable(const ReadBlock& block, Steady now) const {
+    return client_.clear_at(unit_.unit, read_request(block.table, block.address, block.count)) > now;
+  }
+
+  /// The device is left alone for its pause, and while something is to be waited for that need not hold up the bus.
   void rest(const std::vector<ReadBlock>& blocks) {
     const Steady now = steady_now();
     Steady until = unit_.pause > Duration::zero() ? reader_.link_.last_answer() + unit_.pause : now;
     for (const ReadBlock& block : blocks) {
+      if (split_block(unit_, block).second.count != 0) continue;  // see without_confusion()
       until = std::max(until, client_.clear_at(unit_.unit, read_request(block.table, block.address, block.count)));
     }
     if (until > now) round_.rest_until(until);
+  }
+
+  /// The block, or while a late reply could be taken for its answer two parts of it, whose answers have other lengths.
+  void read_unconfused(const ReadBlock& block) {
+    const Steady now = steady_now();
+    if (confusable(block, now)) {
+      const auto [first, second] = split_block(unit_, block);
+      if (second.count != 0 && !confusable(first, now) && !confusable(second, now)) {
+        read(first);
+        if (!over()) read(second);
+        return;
+      }
+    }
+    read(block);
   }
 
   [[nodiscard]] bool reported(const ReadBlock& block) const {

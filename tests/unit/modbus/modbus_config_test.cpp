@@ -1,6 +1,6 @@
 #include "adapters/modbus/modbus_config.h"
 
-#include "modbus_setup.h"
+#include "support/modbus_setup.h"
 #include "support/catch.h"
 
 using namespace baudbridge;

@@ -4,7 +4,7 @@
 
 #include "adapters/modbus/bus_load.h"
 #include "adapters/modbus/turnaround_times.h"
-#include "modbus_setup.h"
+#include "support/modbus_setup.h"
 #include "support/catch.h"
 #include "support/moments.h"
 

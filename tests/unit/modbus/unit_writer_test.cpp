@@ -1,7 +1,7 @@
 #include "adapters/modbus/unit_writer.h"
 
 #include "fake_device.h"
-#include "modbus_setup.h"
+#include "support/modbus_setup.h"
 #include "support/catch.h"
 
 using namespace baudbridge;

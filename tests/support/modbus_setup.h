@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "adapters/adapter.h"
+#include "adapters/modbus/modbus_adapter.h"
 #include "adapters/modbus/modbus_config.h"
 #include "adapters/plan.h"
 #include "adapters/registry.h"
@@ -21,7 +23,7 @@ struct ModbusSetup {
     plan.id = "bus";
     const auto& list = std::get<ConfigArray>(device_nodes->value);
     plan.devices.resize(list.size());
-    std::vector<DeviceSettings> devices;
+    auto& devices = devices_;
     for (std::size_t i = 0; i < list.size(); ++i) {
       Settings device(list[i], "device", problems);
       DevicePlan& device_plan = plan.devices[i];
@@ -40,6 +42,14 @@ struct ModbusSetup {
     }
   }
 
+  /// The adapter, as the registry's parser makes it.
+  [[nodiscard]] std::unique_ptr<Adapter> make_adapter() {
+    constexpr ParseBus kParsers[] = {parse_modbus_rtu, parse_modbus_tcp, parse_modbus_rtu_tcp};
+    Settings bus(*root.find("bus"), "bus", problems);
+    kParsers[static_cast<std::size_t>(config.transport)](bus, devices_, plan);
+    return plan.make();
+  }
+
   [[nodiscard]] std::vector<std::string> texts() const {
     std::vector<std::string> all;
     for (const Problem& problem : problems) all.push_back(problem.text());
@@ -53,6 +63,8 @@ struct ModbusSetup {
   ModbusConfig config;
 
  private:
+  std::vector<DeviceSettings> devices_;
+
   static Point common_keys(Settings& point, std::size_t number) {
     Point common;
     common.id = point.text("id", "p" + std::to_string(number));

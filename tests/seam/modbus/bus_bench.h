@@ -1,0 +1,56 @@
+#pragma once
+// An adapter made from a configuration, visited as its thread would.
+#include <memory>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "adapters/adapter.h"
+#include "support/catch.h"
+#include "support/modbus_setup.h"
+
+namespace baudbridge::testing {
+
+class BusBench {
+ public:
+  explicit BusBench(const std::string& toml, ModbusTransport transport = ModbusTransport::rtu)
+      : setup(toml, transport), adapter(setup.make_adapter()) {
+    INFO((setup.texts().empty() ? "" : setup.texts().front()));
+    REQUIRE(setup.texts().empty());
+  }
+  ~BusBench() { adapter->close(); }
+
+  void open() {
+    const auto opened = adapter->open();
+    INFO((opened ? "" : opened.error().what));
+    REQUIRE(opened);
+  }
+
+  /// One visit to all points of a device; `polled` is what poll() said.
+  Round visit(std::size_t device = 0) {
+    std::vector<std::size_t> due(setup.plan.devices[device].points.size());
+    std::iota(due.begin(), due.end(), std::size_t{0});
+    Round round(setup.plan.devices[device], device, due, {steady_now() + std::chrono::seconds(60), {}, -1});
+    polled = adapter->poll(round);
+    return round;
+  }
+
+  Result<std::vector<Reading>> write(std::vector<std::pair<std::size_t, Value>> points, std::size_t device = 0) {
+    return dynamic_cast<Writer&>(*adapter).write(setup.plan.devices[device], device, points);
+  }
+
+  ModbusSetup setup;
+  std::unique_ptr<Adapter> adapter;
+  Result<void> polled;
+};
+
+/// "value" or "fault_word" of each reading, for comparison.
+inline std::vector<std::string> texts_of(const std::vector<Reading>& readings) {
+  std::vector<std::string> texts;
+  for (const Reading& reading : readings) {
+    texts.push_back(reading.value ? value_text(*reading.value) : fault_word(reading.value.error()));
+  }
+  return texts;
+}
+
+}  // namespace baudbridge::testing

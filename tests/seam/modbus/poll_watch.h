@@ -1,0 +1,90 @@
+#pragma once
+// Many polls of a misbehaving device, with an eye on every value.
+#include <cstdlib>
+#include <string>
+
+#include "bus_bench.h"
+#include "support/modbus_server.h"
+
+namespace baudbridge::testing {
+
+/// Polls in a test run; $BAUDBRIDGE_MODBUS_POLLS for longer ones (scripts/torture).
+inline std::size_t polls_of(std::size_t otherwise) {
+  const char* const text = std::getenv("BAUDBRIDGE_MODBUS_POLLS");
+  return text == nullptr ? otherwise : static_cast<std::size_t>(std::strtoul(text, nullptr, 10));
+}
+
+/// Two units with two blocks each, all of the same size, so that every answer could be taken for another's.
+inline std::string telling_points() {
+  std::string text;
+  for (const char* const unit : {"1", "2"}) {
+    text += "[[device]]\naddress = " + std::string(unit) + "\n";
+    for (const unsigned base : {0U, 1000U}) {
+      for (unsigned i = 0; i < 3; ++i) {
+        text += "[[device.point]]\ntable = \"holding\"\ntype = \"uint32\"\nregister = " + std::to_string(base + 2 * i) +
+                "\n";
+      }
+    }
+  }
+  return text;
+}
+
+struct PollCounts {
+  std::size_t polls = 0;
+  std::size_t values = 0;
+  std::size_t wrong = 0;
+  std::size_t lost = 0;  ///< visits in which a point had no value
+  std::size_t late = 0;  ///< late replies that were recognised
+  std::size_t reopened = 0;
+};
+
+/// Visits the units in turn. A value that is not its own register's is wrong.
+inline PollCounts poll_all(BusBench& bench, std::size_t polls) {
+  PollCounts counts;
+  bench.open();
+  for (; counts.polls < polls; ++counts.polls) {
+    const std::size_t device = counts.polls % bench.setup.plan.devices.size();
+    const Round round = bench.visit(device);
+    bool lost = round.readings().size() < bench.setup.plan.devices[device].points.size();
+    for (std::size_t i = 0; i < round.readings().size(); ++i) {
+      const auto& value = round.readings()[i].value;
+      if (!value) {
+        lost = true;
+        continue;
+      }
+      ++counts.values;
+      const auto number = static_cast<std::uint32_t>(std::get<std::int64_t>(*value));
+      const UnitConfig& unit = bench.setup.unit(device);
+      const std::uint32_t own = telling_value(unit.unit, unit.points[round.reading_points()[i]].address, 0);
+      if ((number & 0xffff0000U) != own) ++counts.wrong;
+    }
+    counts.late += round.late_replies();
+    if (lost) ++counts.lost;
+    if (bench.polled) continue;
+    ++counts.reopened;
+    bench.adapter->close();
+    bench.open();
+  }
+  return counts;
+}
+
+/// The same numbers for the same seed.
+class Dice {
+ public:
+  explicit Dice(std::uint32_t seed) : state_(seed) {}
+  /// 0 to below - 1.
+  std::uint32_t roll(std::uint32_t below) {
+    state_ = state_ * 1664525U + 1013904223U;
+    return (state_ >> 8) % below;
+  }
+
+ private:
+  std::uint32_t state_;
+};
+
+inline ModbusBytes operator+(ModbusBytes a, const ModbusBytes& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+}  // namespace baudbridge::testing

@@ -1,0 +1,211 @@
+// What goes wrong on a TCP connection, and that none of it becomes a value.
+#include <fcntl.h>
+#include <sys/resource.h>
+
+#include <cstdio>
+
+#include "poll_watch.h"
+#include "support/catch.h"
+
+using namespace baudbridge;
+using namespace baudbridge::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::vector<ModbusStep> now(ModbusBytes bytes) {
+  return {{0ms, std::move(bytes), false}};
+}
+
+ModbusBytes good_answer(const ModbusAsked& asked) {
+  return tcp_bytes(asked.transaction, asked.unit, telling_pdu(asked));
+}
+
+std::string toml_for(std::uint16_t port, const std::string& keys) {
+  return "bus = { host = \"127.0.0.1\", tcp_port = " + std::to_string(port) + ", " + keys + " }\n" + telling_points();
+}
+
+struct ConnectionFault {
+  std::string name;
+  std::function<std::vector<ModbusStep>(const ModbusAsked&)> steps;
+  bool answered = false;  ///< the good answer is there to be found
+};
+
+const std::vector<ConnectionFault>& connection_faults() {
+  static const std::vector<ConnectionFault> kFaults{
+      {"another transaction's answer first",
+       [](const auto& asked) {
+         ModbusAsked other = asked;
+         other.pdu[1] ^= 1;
+         return now(tcp_bytes(static_cast<std::uint16_t>(asked.transaction - 1), asked.unit, telling_pdu(other)) +
+                    good_answer(asked));
+       },
+       true},
+      {"only another transaction's answer",
+       [](const auto& asked) {
+         return now(tcp_bytes(static_cast<std::uint16_t>(asked.transaction + 1), asked.unit, telling_pdu(asked)));
+       }},
+      {"the answer twice", [](const auto& asked) { return now(good_answer(asked) + good_answer(asked)); }, true},
+      {"another unit's answer",
+       [](const auto& asked) {
+         ModbusAsked other = asked;
+         other.unit = static_cast<std::uint8_t>(3 - asked.unit);
+         return now(tcp_bytes(asked.transaction, other.unit, telling_pdu(other)));
+       }},
+      {"another function's answer",
+       [](const auto& asked) {
+         ModbusBytes pdu = telling_pdu(asked);
+         pdu[0] = 4;
+         return now(tcp_bytes(asked.transaction, asked.unit, pdu));
+       }},
+      {"a register too few",
+       [](const auto& asked) {
+         ModbusBytes pdu = telling_pdu(asked);
+         pdu.resize(pdu.size() - 2);
+         pdu[1] = static_cast<std::uint8_t>(pdu[1] - 2);
+         return now(tcp_bytes(asked.transaction, asked.unit, pdu));
+       }},
+      {"fewer bytes than the count says",
+       [](const auto& asked) {
+         ModbusBytes pdu = telling_pdu(asked);
+         pdu.resize(pdu.size() - 2);
+         return now(tcp_bytes(asked.transaction, asked.unit, pdu));
+       }},
+      {"byte by byte with pauses",
+       [](const auto& asked) {
+         std::vector<ModbusStep> steps;
+         for (const std::uint8_t byte : good_answer(asked)) steps.push_back({500us, {byte}, false});
+         return steps;
+       },
+       true},
+      {"a connection closed in the middle of an answer",
+       [](const auto& asked) {
+         ModbusBytes frame = good_answer(asked);
+         frame.resize(frame.size() / 2);
+         return std::vector<ModbusStep>{{0ms, frame, true}};
+       }},
+      {"what is not Modbus TCP at all",
+       [](const auto&) {
+         return now({'H', 'T', 'T', 'P', '/', '1', '.', '1', ' ', '4', '0', '0'});
+       }},
+      {"no answer", [](const auto&) { return std::vector<ModbusStep>{}; }},
+  };
+  return kFaults;
+}
+
+}  // namespace
+
+TEST_CASE("nothing that comes instead of an answer over TCP becomes a value") {
+  for (const ConnectionFault& fault : connection_faults()) {
+    ScriptedModbusServer server(ModbusFraming::tcp, [&](const ModbusAsked& asked) {
+      return asked.number % 5 == 2 ? fault.steps(asked) : now(good_answer(asked));
+    });
+    BusBench bench(toml_for(server.port(), "timeout = \"100ms\", retries = 1"), ModbusTransport::tcp);
+    const PollCounts counts = poll_all(bench, 16);
+    INFO(fault.name);
+    CHECK(counts.wrong == 0);
+    CHECK(counts.values > 0);
+  }
+}
+
+TEST_CASE("an answer that is there behind something else on the connection is found") {
+  for (const ConnectionFault& fault : connection_faults()) {
+    if (!fault.answered) continue;
+    ScriptedModbusServer server(ModbusFraming::tcp, fault.steps);
+    BusBench bench(toml_for(server.port(), "timeout = \"30s\", retries = 0"), ModbusTransport::tcp);
+    const PollCounts counts = poll_all(bench, 6);
+    INFO(fault.name);
+    CHECK(counts.wrong == 0);
+    CHECK(counts.lost == 0);
+    CHECK(server.connections() == 1);
+  }
+}
+
+TEST_CASE("a late answer over TCP is never another's, and costs at most one poll") {
+  Dice dice(7);
+  std::size_t made_late = 0;
+  ScriptedModbusServer server(
+      ModbusFraming::tcp,
+      [&](const ModbusAsked& asked) {
+        const bool late = dice.roll(100) < 6;
+        if (late) ++made_late;
+        const Duration pause = late ? 45ms + Duration(1ms) * dice.roll(60) : 0ms;
+        return std::vector<ModbusStep>{{pause, good_answer(asked), false}};
+      },
+      false);
+  BusBench bench(toml_for(server.port(), "timeout = \"40ms\", retries = 0"), ModbusTransport::tcp);
+  const PollCounts counts = poll_all(bench, polls_of(600));
+  std::printf("late answers over TCP: %zu polls, %zu made late, %zu seen late, %zu polls lost, %zu wrong values\n",
+              counts.polls, made_late, counts.late, counts.lost, counts.wrong);
+  CHECK(counts.wrong == 0);
+  CHECK(counts.values > 0);
+}
+
+TEST_CASE("everything that can go wrong over TCP at once makes no wrong value") {
+  Dice dice(4711);
+  ScriptedModbusServer server(
+      ModbusFraming::tcp,
+      [&](const ModbusAsked& asked) {
+        if (dice.roll(100) < 3) {
+          return std::vector<ModbusStep>{{30ms + Duration(1ms) * dice.roll(60), good_answer(asked), false}};
+        }
+        if (dice.roll(100) >= 8) return now(good_answer(asked));
+        const auto& faults = connection_faults();
+        return faults[dice.roll(static_cast<std::uint32_t>(faults.size()))].steps(asked);
+      },
+      false);
+  BusBench bench(toml_for(server.port(), "timeout = \"25ms\", retries = 1"), ModbusTransport::tcp);
+  const PollCounts counts = poll_all(bench, polls_of(600));
+  std::printf("a bad connection: %zu polls, %zu seen late, %zu polls lost, %zu times made anew, %zu wrong values\n",
+              counts.polls, counts.late, counts.lost, counts.reopened, counts.wrong);
+  CHECK(counts.wrong == 0);
+  CHECK(counts.values > 0);
+}
+
+TEST_CASE("a connection on which nothing is answered any more is made anew") {
+  std::atomic<bool> mute{false};
+  ScriptedModbusServer server(ModbusFraming::tcp, [&](const ModbusAsked& asked) {
+    return mute ? std::vector<ModbusStep>{} : now(good_answer(asked));
+  });
+  BusBench bench(toml_for(server.port(), "timeout = \"20ms\", retries = 0"), ModbusTransport::tcp);
+  bench.open();
+  CHECK_FALSE(bench.visit().silent());
+  mute = true;
+  for (int i = 0; i < 6; ++i) CHECK(bench.visit().silent());
+  CHECK(server.connections() >= 2);
+}
+
+TEST_CASE("a server that is not Modbus TCP is told of, and so is one that refuses") {
+  ScriptedModbusServer server(ModbusFraming::tcp, [](const ModbusAsked&) {
+    return now({1, 3, 4, 0, 0, 0, 0, 0xfa, 0x33});
+  });
+  BusBench bench(toml_for(server.port(), "timeout = \"30s\""), ModbusTransport::tcp);
+  bench.open();
+  bench.visit();
+  REQUIRE_FALSE(bench.polled);
+  CHECK_THAT(bench.polled.error().what, ContainsSubstring("not Modbus TCP"));
+}
+
+TEST_CASE("more than 1,024 open descriptors do no harm") {
+  rlimit limit{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
+  const rlimit before = limit;
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 4096);
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
+  if (limit.rlim_cur < 1200) {
+    WARN("this machine allows no more than 1,024 descriptors");
+    return;
+  }
+  ScriptedModbusServer server(ModbusFraming::tcp, [](const ModbusAsked& asked) { return now(good_answer(asked)); });
+  std::vector<UniqueFd> others;
+  while (others.size() < 1100) {
+    others.emplace_back(::fcntl(0, F_DUPFD_CLOEXEC, 0));
+    REQUIRE(others.back());
+  }
+  BusBench bench(toml_for(server.port(), "timeout = \"30s\""), ModbusTransport::tcp);
+  const PollCounts counts = poll_all(bench, 10);
+  CHECK(counts.wrong == 0);
+  CHECK(counts.lost == 0);
+  others.clear();
+  ::setrlimit(RLIMIT_NOFILE, &before);
+}
