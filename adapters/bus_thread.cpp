@@ -151,7 +151,8 @@ Result<void> BusThread::visit(const Visit& visit, const Now& now) {
   const bool cut_short =
       !silent && !visit.listen && round.readings().size() < visit.points.size() && (stopping() || orders_waiting());
   if (polled && !cut_short) {
-    schedule_.done(visit, VisitOutcome{silent, spent, round.rest_until()}, end);
+    const bool postponed = round.readings().empty() && !silent && !round.answered() && round.rest_until().has_value();
+    schedule_.done(visit, VisitOutcome{silent, spent, round.rest_until(), postponed}, end);
     note_good(end);
     rest_if_idle(round, spent);
   }

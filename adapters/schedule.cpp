@@ -135,9 +135,10 @@ void Schedule::done(const Visit& visit, const VisitOutcome& outcome, const Now& 
     return;
   }
   earn(now);
+  if (outcome.rest_until) device.rest_until = *outcome.rest_until;
+  if (outcome.postponed) return;
   device.last = begun;
   device.visited = true;
-  if (outcome.rest_until) device.rest_until = *outcome.rest_until;
   if (outcome.silent) {
     ++device.failures;
     device.silent_cost = outcome.spent;

@@ -25,6 +25,7 @@ struct VisitOutcome {
   bool silent = false;               ///< it answered nothing at all
   Duration spent{};                  ///< time on the bus
   std::optional<Steady> rest_until;  ///< not to be asked before (a late reply may still come)
+  bool postponed = false;            ///< it was not asked, because it is to rest first
 };
 
 /// Says whose turn it is on one bus. Each point has its period; those of one device that fall together share a visit;

@@ -30,6 +30,7 @@ bool is_plain(const Point& point) {
 /// Decimals of the shortest text that reads back as this number. Dividing two exact doubles rounds correctly, and so
 /// does reading the text, so the comparison is exact.
 int decimals_of(double number) {
+  if (number == 0.0) return 0;
   for (int digits = 0; digits <= kMostDecimals; ++digits) {
     const double power = kPowersOfTen[static_cast<std::size_t>(digits)];
     if (std::round(number * power) / power == number) return digits;

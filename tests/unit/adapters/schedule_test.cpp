@@ -249,6 +249,28 @@ TEST_CASE("a device that is to rest is not visited before") {
   REQUIRE(schedule.next(at(5s)));
 }
 
+TEST_CASE("a visit that was put off, because a late reply may still come, says nothing about a silent device") {
+  BusPlan plan = bus_of(2, {1s});
+  Schedule schedule(plan, at(0s));
+  auto visit = schedule.next(at(0s));
+  REQUIRE(visit->device == 0);
+  schedule.done(*visit, VisitOutcome{true, 300ms, {}}, at(300ms));
+  visit = schedule.next(at(300ms));
+  REQUIRE(visit->device == 1);
+  schedule.done(*visit, VisitOutcome{false, 10ms, {}}, at(310ms));
+  const Now later = at(600s);
+  visit = schedule.next(later);
+  REQUIRE(visit->probe);
+  schedule.done(*visit, VisitOutcome{false, 0ms, at(601s).steady, true}, later);
+  REQUIRE(schedule.silent(0));
+  visit = schedule.next(later);
+  REQUIRE(visit->device == 1);
+  schedule.done(*visit, VisitOutcome{false, 10ms, {}}, at(600010ms));
+  visit = schedule.next(at(601s));
+  REQUIRE(visit->device == 0);
+  REQUIRE(visit->probe);
+}
+
 TEST_CASE("devices that talk are always due, in turn, and after those that are polled") {
   BusPlan plan = bus_of(1, {1s});
   for (int i = 0; i < 2; ++i) {
