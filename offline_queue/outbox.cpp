@@ -180,6 +180,8 @@ const Record* DurableOutbox::next(Lane lane, const Now& now) {
       continue;
     }
     cursor.after = entry->seq;
+    // Its number must not be given again after a kill, once it has left the process.
+    if (!tail_.is_flushed(*entry)) tail_.flush();
     if (auto record = tail_.take(*entry)) return hand_out(std::move(*record));
     tail_.drop(*entry);
     note({"damaged", "the checksum of a record in memory did not fit", 1, cursor.after, cursor.after});

@@ -26,6 +26,8 @@ class DurableOutbox final : public Outbox {
  public:
   DurableOutbox(OutboxOptions options, const BootId& boot);
   Result<void> start(const Now& now);
+  /// Instead of start(): to look only. Error kinds as of QueueView::open.
+  Result<void> look(const Now& now);
 
   Seq accept(Record record, const Now& now) override;
   void lost_before_acceptance(std::uint64_t count, const std::string& why, const Now& now) override;
@@ -66,6 +68,7 @@ class DurableOutbox final : public Outbox {
   Result<void> replace_store(const std::string& why, const Now& now);
   [[nodiscard]] SpoolState state_after_damage(const Now& now);
   void meet(const Now& now);
+  void join(const Now& now);
   void meet_without_store(const Now& now);
   void adopt_tail(const Now& now);
   void learn_boots();

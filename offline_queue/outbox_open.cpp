@@ -149,7 +149,7 @@ SpoolState DurableOutbox::state_after_damage(const Now& now) {
   first.queue_id = same ? tail_.head().queue_id : random_queue_id();
   first.last_seq = tail_.head().last_seq;
   first.reserved_through =
-      std::max({tail_.head().last_seq, tail_.head().reserved_through, clock_number(now), next_seq_ - 1});
+      std::max({tail_.head().last_seq, tail_.head().store.reserved_through, clock_number(now), next_seq_ - 1});
   return first;
 }
 
@@ -172,6 +172,23 @@ Result<void> DurableOutbox::replace_store(const std::string& why, const Now& now
   return {};
 }
 
+Result<void> DurableOutbox::look(const Now& now) {
+  now_ = now;
+  if (!options_.tail_path.empty()) {
+    const auto loaded = tail_.look();
+    if (!loaded) return in_context(options_.tail_path, loaded.error());
+    tail_loaded_ = *loaded;
+  }
+  auto spool = Spool::look(options_.store_path);
+  if (!spool) return in_context(options_.store_path, spool.error());
+  spool_ = std::move(*spool);
+  const bool same = tail_.head().queue_id == spool_->state().queue_id;
+  const Seq last_seq = std::max(spool_->state().last_seq, same ? tail_.head().last_seq : 0);
+  join(now);
+  next_seq_ = last_seq + 1;
+  return {};
+}
+
 /// Joins tail and store, at the start and whenever the store was opened again.
 void DurableOutbox::meet(const Now& now) {
   for (auto& cursor : cursors_) cursor.reader.forget();
@@ -181,12 +198,25 @@ void DurableOutbox::meet(const Now& now) {
     meet_without_store(now);
     return;
   }
+  join(now);
+  if (!state_.salvage.file.empty()) {
+    salvage_ = std::make_unique<Salvage>(folder_of(options_.store_path) + "/" + state_.salvage.file);
+  }
+  const bool register_tail = state_.tail_id != tail_.head().tail_id;
+  if (register_tail || next_seq_ - 1 + options_.number_block / 2 > state_.reserved_through) {
+    if (auto done = transact(now, 0, {}); !done) static_cast<void>(refuse(done.error(), now));
+  }
+  tail_.flush();
+}
+
+/// Works out what the two together hold.
+void DurableOutbox::join(const Now& now) {
   state_ = spool_->state();
   const TailHead& head = tail_.head();
   const bool known = tail_loaded_.trusted && head.queue_id == state_.queue_id && head.tail_id == state_.tail_id &&
-                     head.last_seq >= state_.last_seq && head.change <= state_.change;
+                     head.last_seq >= state_.last_seq && head.store.change <= state_.change;
   Losses before;
-  if (known && head.change == state_.change) {
+  if (known && head.store.change == state_.change) {
     before.decode(tail_.untold());
   } else {
     before.decode(state_.untold);
@@ -210,14 +240,6 @@ void DurableOutbox::meet(const Now& now) {
   losses_ = std::move(before);
   tail_.note_losses(losses_.encode());
   learn_boots();
-  if (!state_.salvage.file.empty()) {
-    salvage_ = std::make_unique<Salvage>(folder_of(options_.store_path) + "/" + state_.salvage.file);
-  }
-  const bool register_tail = state_.tail_id != tail_.head().tail_id;
-  if (register_tail || next_seq_ - 1 + options_.number_block / 2 > state_.reserved_through) {
-    if (auto done = transact(now, 0, {}); !done) static_cast<void>(refuse(done.error(), now));
-  }
-  tail_.flush();
 }
 
 /// The disk refuses from the start: the queue lives in the tail alone for now.
@@ -225,12 +247,12 @@ void DurableOutbox::meet_without_store(const Now& now) {
   const TailHead& head = tail_.head();
   if (tail_loaded_.trusted) {
     next_seq_ = std::max(next_seq_, head.last_seq + 1);
-    state_.reserved_through = std::max(state_.reserved_through, head.reserved_through);
+    state_ = head.store;
     losses_.decode(tail_.untold());
   } else {
     next_seq_ = std::max({next_seq_, head.last_seq + 1, clock_number(now)});
     clock_numbered_ = true;
-    tail_.begin_anew(kNoQueue, random_number(), boot_, 0, next_seq_ - 1);
+    tail_.begin_anew(SpoolState{}, kNoQueue, random_number(), boot_, 0, next_seq_ - 1);
     tail_loaded_.trusted = tail_loaded_.headed = true;
   }
   for (const auto& anchor : tail_.anchors()) timeline_.set(anchor);
@@ -264,7 +286,7 @@ void DurableOutbox::adopt_tail(const Now& /*now*/) {
   }
   const Seq renumbered = foreign ? tail_.queued() + tail_.asides().size() : 0;
   const Seq last_seq = std::max(state_.reserved_through + renumbered, theirs_last);
-  tail_.begin_anew(state_.queue_id, random_number(), boot_, renumber_from, last_seq);
+  tail_.begin_anew(state_, state_.queue_id, random_number(), boot_, renumber_from, last_seq);
   next_seq_ = last_seq + 1;
   if (foreign) rewind();
 }

@@ -69,6 +69,8 @@ Result<void> DurableOutbox::do_work(const Now& now, Work& work, const Step& step
 
 /// What has been settled in the store since the last transaction, and what must not be sent.
 Result<void> DurableOutbox::apply_notes(Work& work) {
+  // What leaves the file is known as settled no longer; the readers must not hold it.
+  work.changed_queue = !tail_.store_settled().empty() || !damaged_.empty() || !tail_.store_asides().empty();
   for (const auto& [first, last] : tail_.store_settled()) {
     const auto erased = spool_->erase(first, last);
     if (!erased) return erased.error();

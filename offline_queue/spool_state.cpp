@@ -56,14 +56,28 @@ bool decode_state_rest(std::string_view bytes, SpoolState& state) {
   return in.ok();
 }
 
-std::uint32_t state_checksum(const SpoolState& state) {
-  std::string columns;
-  ByteWriter writer(columns);
+std::string encode_state(const SpoolState& state) {
+  std::string out;
+  ByteWriter writer(out);
   for (const std::uint64_t number : {state.accepted, state.acknowledged, state.queued, state.set_aside, state.dropped,
                                      state.last_seq, state.reserved_through}) {
     writer.fixed64(number);
   }
-  return crc32c(encode_state_rest(state), crc32c(columns));
+  writer.raw(encode_state_rest(state));
+  return out;
+}
+
+bool decode_state(std::string_view bytes, SpoolState& state) {
+  ByteReader in(bytes);
+  for (std::uint64_t* number : {&state.accepted, &state.acknowledged, &state.queued, &state.set_aside, &state.dropped,
+                                &state.last_seq, &state.reserved_through}) {
+    *number = in.fixed64();
+  }
+  return in.ok() && decode_state_rest(in.raw(in.left()), state);
+}
+
+std::uint32_t state_checksum(const SpoolState& state) {
+  return crc32c(encode_state(state));
 }
 
 }  // namespace baudbridge

@@ -63,6 +63,9 @@ struct SpoolState {
 /// The part of the state that has no column of its own.
 [[nodiscard]] std::string encode_state_rest(const SpoolState& state);
 [[nodiscard]] bool decode_state_rest(std::string_view bytes, SpoolState& state);
+/// All of it.
+[[nodiscard]] std::string encode_state(const SpoolState& state);
+[[nodiscard]] bool decode_state(std::string_view bytes, SpoolState& state);
 /// Over every field.
 [[nodiscard]] std::uint32_t state_checksum(const SpoolState& state);
 

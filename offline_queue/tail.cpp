@@ -154,14 +154,14 @@ void Tail::attempting(Seq through) {
   flush();
 }
 
-void Tail::apply_committed(std::uint64_t change, Seq moved_through, std::uint64_t settled_index) {
-  head_.change = change;
+void Tail::apply_committed(const SpoolState& state) {
+  head_.store = state;
   for (auto& entry : entries_) {
-    if (entry.seq > moved_through) break;
+    if (entry.seq > state.moved_through) break;
     if (!entry.gone && !entry.aside) finish(entry);
   }
   forget_gone();
-  forget_notes(settled_index);
+  forget_notes(state.settled_index);
   attempted_ = 0;
   doubt_settled_.clear();
   doubt_dropped_.clear();
@@ -175,24 +175,22 @@ void Tail::forget_notes(std::uint64_t settled_index) {
 }
 
 void Tail::committed(const SpoolState& state, const std::vector<Seq>& asides) {
-  head_.reserved_through = state.reserved_through;
   for (const Seq seq : asides) {
     if (Entry* entry = find(seq)) finish(*entry);
   }
   store_asides_.clear();
-  apply_committed(state.change, state.moved_through, state.settled_index);
+  apply_committed(state);
   log_.append(kCommittedEntry, committed_payload(state, asides));
 }
 
 void Tail::learn(const SpoolState& state, const Lookup& in_queue, const Lookup& in_asides) {
-  head_.reserved_through = std::max(head_.reserved_through, state.reserved_through);
-  if (state.change != head_.change) {
+  if (state.change != head_.store.change) {
     // Its records up to moved_through came into the store; some have left the tail since, in the belief that they were
     // only here.
     const SeqRanges settled = std::exchange(doubt_settled_, {});
     const SeqRanges dropped = std::exchange(doubt_dropped_, {});
     learn_asides(in_queue, in_asides);
-    apply_committed(state.change, state.moved_through, state.settled_index);
+    apply_committed(state);
     for (const auto& [first, last] : settled) {
       for (Seq seq = first; seq <= std::min(last, state.moved_through); ++seq) {
         if (!in_queue(seq)) continue;

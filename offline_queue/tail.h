@@ -42,10 +42,9 @@ struct TailHead {
   BootId boot{};
   std::uint64_t inode = 0;  ///< of the file itself: a copy put in its place is known by it
   TailCounts counts;
-  std::uint64_t change = 0;  ///< the store's last transaction that the tail knows of
-  Seq last_seq = 0;          ///< the highest number given
-  Seq reserved_through = 0;
+  Seq last_seq = 0;                 ///< the highest number given
   std::uint64_t settled_index = 0;  ///< notes for the store so far
+  SpoolState store;                 ///< the store as of the last transaction that the tail knows of
 };
 
 /// Records that are not on disk, in order, with a journal of everything that happened to them and of what happened to
@@ -79,14 +78,15 @@ class Tail {
   /// Reads what an earlier process left, and takes the file. Error kinds: closed: another process has it; others: it
   /// cannot be used.
   Result<Loaded> load(const BootId& boot);
-  /// Reads without taking or changing anything.
-  Result<Loaded> look(const BootId& boot);
+  /// Reads without changing anything, now or later; of whatever boot it is.
+  Result<Loaded> look();
 
   [[nodiscard]] const TailHead& head() const { return head_; }
   /// From now on a tail of its own, that the store has not heard of: what is in it counts as accepted by it; notes for
   /// the store are forgotten. first_number: its records get numbers from there on (they came from another queue); 0:
   /// they keep theirs. last_seq: numbers up to here are given, or not to be given.
-  void begin_anew(const QueueId& queue, std::uint64_t tail_id, const BootId& boot, Seq first_number, Seq last_seq);
+  void begin_anew(const SpoolState& store, const QueueId& queue, std::uint64_t tail_id, const BootId& boot,
+                  Seq first_number, Seq last_seq);
 
   // Its own records.
   void add(Record record, Steady accepted);
@@ -129,6 +129,7 @@ class Tail {
   [[nodiscard]] const std::vector<Anchor>& anchors() const { return anchors_; }
 
   void flush();
+  [[nodiscard]] bool is_flushed(const Entry& entry) const { return log_.holds(entry.offset); }
   [[nodiscard]] const std::string& trouble() const { return log_.trouble(); }
 
   [[nodiscard]] std::uint64_t queued() const { return queued_; }
@@ -146,12 +147,12 @@ class Tail {
   void replay_range(std::uint8_t type, std::string_view payload);
   void replay_aside(std::uint8_t type, std::string_view payload);
   void replay_committed(std::string_view payload);
-  Loaded loaded(const TailLog::Scan& scan, const BootId& boot);
+  Loaded loaded(const TailLog::Scan& scan);
   void rewrite(Seq first_number = 0);
   void journal_settled();
   void finish(Entry& entry);
   void forget_gone();
-  void apply_committed(std::uint64_t change, Seq moved_through, std::uint64_t settled_index);
+  void apply_committed(const SpoolState& state);
   void forget_notes(std::uint64_t settled_index);
   void learn_asides(const Lookup& in_queue, const Lookup& in_asides);
   [[nodiscard]] std::deque<Entry>::iterator at_or_after(Seq seq);
@@ -159,6 +160,7 @@ class Tail {
   TailLog log_;
   TailHead head_;
   bool headed_ = false;
+  bool looking_ = false;
   std::deque<Entry> entries_;
   std::map<Seq, AsideNote> asides_;  ///< of entries_
   std::uint64_t queued_ = 0;

@@ -13,11 +13,11 @@ std::string head_payload(const TailHead& head) {
   writer.byte(kHeadFormat);
   for (const std::uint8_t byte : head.queue_id) writer.byte(byte);
   for (const std::uint8_t byte : head.boot) writer.byte(byte);
-  for (const std::uint64_t number :
-       {head.tail_id, head.inode, head.counts.accepted, head.counts.acknowledged, head.counts.dropped, head.change,
-        head.last_seq, head.reserved_through, head.settled_index}) {
+  for (const std::uint64_t number : {head.tail_id, head.inode, head.counts.accepted, head.counts.acknowledged,
+                                     head.counts.dropped, head.last_seq, head.settled_index}) {
     writer.fixed64(number);
   }
+  writer.raw(encode_state(head.store));
   return out;
 }
 
@@ -26,12 +26,11 @@ bool decode_head(std::string_view payload, TailHead& head) {
   if (in.byte() != kHeadFormat) return false;
   for (std::uint8_t& byte : head.queue_id) byte = in.byte();
   for (std::uint8_t& byte : head.boot) byte = in.byte();
-  for (std::uint64_t* number :
-       {&head.tail_id, &head.inode, &head.counts.accepted, &head.counts.acknowledged, &head.counts.dropped,
-        &head.change, &head.last_seq, &head.reserved_through, &head.settled_index}) {
+  for (std::uint64_t* number : {&head.tail_id, &head.inode, &head.counts.accepted, &head.counts.acknowledged,
+                                &head.counts.dropped, &head.last_seq, &head.settled_index}) {
     *number = in.fixed64();
   }
-  return in.ok();
+  return in.ok() && decode_state(in.raw(in.left()), head.store);
 }
 
 std::string record_payload(Seq seq, std::uint32_t crc, std::string_view body) {
@@ -74,12 +73,9 @@ std::string aside_payload(Seq seq, const AsideNote& note) {
 std::string committed_payload(const SpoolState& state, const std::vector<Seq>& asides) {
   std::string out;
   ByteWriter writer(out);
-  writer.number(state.change);
-  writer.number(state.moved_through);
-  writer.number(state.settled_index);
-  writer.number(state.reserved_through);
   writer.number(asides.size());
   for (const Seq seq : asides) writer.number(seq);
+  writer.raw(encode_state(state));
   return out;
 }
 

@@ -26,27 +26,34 @@ std::int64_t file_clock_ms() {
 }  // namespace
 
 Result<Tail::Loaded> Tail::load(const BootId& boot) {
-  const auto scan = log_.open(
-      [this](std::uint8_t type, std::string_view payload, std::uint64_t offset) { replay(type, payload, offset); });
+  const auto visit = [this](std::uint8_t type, std::string_view payload, std::uint64_t offset) {
+    replay(type, payload, offset);
+  };
+  const auto scan = log_.open(visit, TailLog::Mode::change);
   if (!scan) return scan.error();
-  return loaded(*scan, boot);
+  Loaded result = loaded(*scan);
+  result.trusted = result.trusted && head_.boot == boot;
+  return result;
 }
 
-Result<Tail::Loaded> Tail::look(const BootId& boot) {
-  const auto scan = TailLog::look(log_.path(), [this](std::uint8_t type, std::string_view payload,
-                                                      std::uint64_t offset) { replay(type, payload, offset); });
+Result<Tail::Loaded> Tail::look() {
+  looking_ = true;
+  const auto visit = [this](std::uint8_t type, std::string_view payload, std::uint64_t offset) {
+    replay(type, payload, offset);
+  };
+  const auto scan = log_.open(visit, TailLog::Mode::look);
   if (!scan) return scan.error();
-  return loaded(*scan, boot);
+  return loaded(*scan);
 }
 
-Tail::Loaded Tail::loaded(const TailLog::Scan& scan, const BootId& boot) {
+Tail::Loaded Tail::loaded(const TailLog::Scan& scan) {
   forget_gone();
   Loaded result;
   result.existed = scan.existed;
   result.headed = headed_;
   result.damaged_bytes = scan.damaged_bytes;
   const bool stamped = std::abs(scan.modified_ms - stamp_ms_) <= kStampToleranceMs;
-  result.trusted = headed_ && scan.damaged_bytes == 0 && head_.boot == boot && head_.inode == scan.inode && stamped;
+  result.trusted = headed_ && scan.damaged_bytes == 0 && head_.inode == scan.inode && stamped;
   return result;
 }
 
@@ -187,22 +194,21 @@ void Tail::replay_aside(std::uint8_t type, std::string_view payload) {
 
 void Tail::replay_committed(std::string_view payload) {
   ByteReader in(payload);
-  const std::uint64_t change = in.number();
-  const Seq moved_through = in.number();
-  const std::uint64_t settled_index = in.number();
-  const Seq reserved_through = in.number();
-  std::uint64_t asides = in.number();
-  if (!in.ok()) return;
-  for (; asides > 0 && in.ok(); --asides) {
-    if (Entry* entry = find(in.number())) finish(*entry);
+  std::vector<Seq> asides;
+  for (std::uint64_t count = in.number(); count > 0 && in.ok(); --count) asides.push_back(in.number());
+  SpoolState state;
+  if (!in.ok() || !decode_state(in.raw(in.left()), state)) return;
+  for (const Seq seq : asides) {
+    if (Entry* entry = find(seq)) finish(*entry);
   }
-  head_.reserved_through = reserved_through;
   store_asides_.clear();
-  apply_committed(change, moved_through, settled_index);
+  apply_committed(state);
 }
 
-void Tail::begin_anew(const QueueId& queue, std::uint64_t tail_id, const BootId& boot, Seq first_number, Seq last_seq) {
+void Tail::begin_anew(const SpoolState& store, const QueueId& queue, std::uint64_t tail_id, const BootId& boot,
+                      Seq first_number, Seq last_seq) {
   head_ = TailHead{};
+  head_.store = store;
   head_.queue_id = queue;
   head_.tail_id = tail_id;
   head_.boot = boot;
@@ -233,6 +239,7 @@ void Tail::journal_settled() {
 }
 
 void Tail::flush() {
+  if (looking_) return;
   journal_settled();
   if (log_.unlinked() || log_.size() > live_bytes_ + live_bytes_ / 2 + kGarbageBytes) {
     rewrite();
@@ -247,6 +254,7 @@ void Tail::flush() {
 
 /// Writes what still counts into a new file. first_number: the records are renumbered from there.
 void Tail::rewrite(Seq first_number) {
+  if (looking_) return;
   journal_settled();
   forget_gone();
   log_.begin_rewrite();

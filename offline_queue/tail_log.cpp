@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 
 #include "offline_queue/bytes.h"
@@ -95,39 +96,40 @@ Result<std::size_t> scan_file(int fd, const TailLog::Visitor& visit, TailLog::Sc
   return end;
 }
 
+/// Somebody who only looks holds it for a moment.
+bool take(int fd, int how) {
+  constexpr int kTries = 20;
+  constexpr timespec kMoment{0, 10'000'000};
+  for (int i = 0; i < kTries; ++i) {
+    if (::flock(fd, how | LOCK_NB) == 0) return true;
+    ::nanosleep(&kMoment, nullptr);
+  }
+  return false;
+}
+
 }  // namespace
 
-Result<TailLog::Scan> TailLog::open(const Visitor& visit) {
+Result<TailLog::Scan> TailLog::open(const Visitor& visit, Mode mode) {
   Scan scan;
   if (path_.empty()) return scan;
-  UniqueFd fd(::open(path_.c_str(), O_RDWR | O_CLOEXEC));
+  const bool change = mode == Mode::change;
+  UniqueFd fd(::open(path_.c_str(), (change ? O_RDWR : O_RDONLY) | O_CLOEXEC));
   if (!fd) {
     if (errno == ENOENT) return scan;
     return errno == EISDIR ? Error{Fault::protocol, "is a directory"} : system_error("cannot open it", errno);
   }
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    return Error{Fault::closed, "another process holds it (is the service running twice?)"};
+  if (!take(fd.get(), change ? LOCK_EX : LOCK_SH)) {
+    return Error{Fault::closed,
+                 change ? "another process holds it (is the service running twice?)" : "a running service holds it"};
   }
   const auto end = scan_file(fd.get(), visit, scan);
   if (!end) return end.error();
+  if (!change) ::flock(fd.get(), LOCK_UN);  // what was read stays as it is; a service may start
   // What was never flushed as a whole is cut off, so that nothing stands between the entries to come and those before.
-  if (::ftruncate(fd.get(), static_cast<off_t>(*end)) != 0) return system_error("cannot cut it", errno);
+  if (change && ::ftruncate(fd.get(), static_cast<off_t>(*end)) != 0) return system_error("cannot cut it", errno);
   fd_ = std::move(fd);
   inode_ = scan.inode;
   flushed_ = *end;
-  return scan;
-}
-
-Result<TailLog::Scan> TailLog::look(const std::string& path, const Visitor& visit) {
-  Scan scan;
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) {
-    if (errno == ENOENT) return scan;
-    return system_error("cannot open it", errno);
-  }
-  if (::flock(fd.get(), LOCK_SH | LOCK_NB) != 0) return Error{Fault::closed, "a running service holds it"};
-  const auto end = scan_file(fd.get(), visit, scan);
-  if (!end) return end.error();
   return scan;
 }
 

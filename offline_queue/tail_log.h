@@ -33,11 +33,10 @@ class TailLog {
   /// path: empty for a log that lives in memory only.
   explicit TailLog(std::string path) : path_(std::move(path)) {}
 
-  /// Reads the file from its start, if there is one, and takes it for this process alone. Error kinds: closed: another
-  /// process has it; io: it cannot be read.
-  Result<Scan> open(const Visitor& visit);
-  /// Reads a file without taking or changing it.
-  static Result<Scan> look(const std::string& path, const Visitor& visit);
+  enum class Mode { change, look };
+  /// Reads the file from its start, if there is one; to change it takes it for this process alone. Error kinds: closed:
+  /// another process has it; io: it cannot be read.
+  Result<Scan> open(const Visitor& visit, Mode mode);
 
   /// Adds an entry to what the next flush() writes. Where its payload stands.
   std::uint64_t append(std::uint8_t type, std::string_view payload);
@@ -54,6 +53,7 @@ class TailLog {
   /// The new file's number, once begun; 0 in memory.
   [[nodiscard]] std::uint64_t inode() const { return inode_; }
 
+  [[nodiscard]] bool holds(std::uint64_t offset) const { return offset < flushed_; }  ///< flushed
   /// There is something to flush.
   [[nodiscard]] bool pending() const { return !buffer_.empty(); }
   /// Somebody removed the file from its folder: what is written to it would not survive.

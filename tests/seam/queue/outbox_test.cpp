@@ -114,7 +114,9 @@ TEST_CASE("a record that is to be tried again comes before anything newer") {
   auto outbox = place.open(at(0s));
   accept_many(*outbox, 1, 10, at(0s));
   SECTION("from the tail") {}
-  SECTION("from the store") { REQUIRE(outbox->persist(at(1s), false)); }
+  SECTION("from the store") {
+    REQUIRE(outbox->persist(at(1s), false));
+  }
   for (int i = 0; i < 5; ++i) outbox->next(Lane::fifo, at(1s));
   outbox->settle(1, Outcome::acknowledged);
   outbox->retry(2);
@@ -137,7 +139,8 @@ TEST_CASE("with live-first new records do not wait behind the backlog, and each 
   CHECK(numbers_of(all_of(*outbox, at(3s), Lane::backlog)) == up_to(2, 20));
 }
 
-TEST_CASE("a record that is set aside keeps its number and content, is listed with its reason, and can be queued again") {
+TEST_CASE(
+    "a record that is set aside keeps its number and content, is listed with its reason, and can be queued again") {
   QueuePlace place;
   const bool on_disk = GENERATE(false, true);
   {
@@ -152,8 +155,12 @@ TEST_CASE("a record that is set aside keeps its number and content, is listed wi
     CHECK(outbox->set_aside(10).size() == 2);
     outbox->flush(at(1s));
     SECTION("after a kill") {}
-    SECTION("after a transaction") { REQUIRE(outbox->persist(at(1s), false)); }
-    SECTION("after a clean stop") { REQUIRE(outbox->persist(at(1s), true)); }
+    SECTION("after a transaction") {
+      REQUIRE(outbox->persist(at(1s), false));
+    }
+    SECTION("after a clean stop") {
+      REQUIRE(outbox->persist(at(1s), true));
+    }
   }
   auto outbox = place.open(at(2s));
   auto aside = outbox->set_aside(10);

@@ -1,0 +1,232 @@
+#include "offline_queue/queue_file.h"
+
+#include <fcntl.h>
+
+#include <limits>
+#include <random>
+#include <utility>
+
+#include "core/unique_fd.h"
+#include "offline_queue/files.h"
+#include "offline_queue/outbox_durable.h"
+#include "offline_queue/record_codec.h"
+#include "offline_queue/salvage.h"
+
+namespace baudbridge {
+namespace {
+
+constexpr Seq kMostSeq = static_cast<Seq>(std::numeric_limits<std::int64_t>::max());
+constexpr std::size_t kRows = 1000;
+constexpr std::size_t kReadBytes = 1 << 20;
+constexpr std::size_t kMostProblems = 100;
+
+OutboxOptions options_for(const QueuePlaces& places) {
+  OutboxOptions options;
+  options.store_path = places.store;
+  options.tail_path = places.tail;
+  // No caps: who looks after a queue by hand must not lose records by it.
+  options.config.max_size_bytes = 0;
+  options.config.max_age = std::chrono::hours(24 * 366 * 100);
+  return options;
+}
+
+/// SQLite locks bytes of the file itself (sqlite.org/src/file/src/os.h: PENDING_BYTE and the 511 after it).
+Result<void> not_held(const std::string& path) {
+  constexpr off_t kPendingByte = 0x40000000;
+  constexpr off_t kLockBytes = 512;
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return {};  // whoever opens it says why not
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = kPendingByte;
+  lock.l_len = kLockBytes;
+  if (::fcntl(fd.get(), F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) return {};
+  return Error{Fault::closed, path + ": process " + std::to_string(lock.l_pid) +
+                                  " holds the queue; ask the running service through its socket, or stop it first"};
+}
+
+Error missing(const std::string& path) {
+  return Error{Fault::io, path + ": there is no such file"};
+}
+
+class DurableView final : public QueueView {
+ public:
+  explicit DurableView(const QueuePlaces& places) : outbox_(options_for(places), BootId{}) {}
+  Result<void> open() { return outbox_.look(Now{}); }
+  QueueReport report() override { return outbox_.report(); }
+  Result<QueuePage> list(const PageMark& from, std::size_t limit) override { return outbox_.list(from, limit); }
+
+ private:
+  DurableOutbox outbox_;
+};
+
+class Verifier {
+ public:
+  Verifier(VerifyReport& report, const Progress& progress) : report_(report), progress_(progress) {}
+
+  void problem(std::string what) {
+    if (report_.problems.size() < kMostProblems) report_.problems.push_back(std::move(what));
+  }
+  /// False: the caller wants no more.
+  bool check(Seq seq, std::string_view body, std::uint32_t crc) {
+    if (record_checksum(seq, body) == crc && decode_record(seq, body)) {
+      ++report_.records;
+    } else {
+      ++report_.damaged;
+      problem("record " + std::to_string(seq) + ": its checksum does not fit");
+    }
+    return !progress_ || (report_.records + report_.damaged) % kRows != 0 || progress_(report_.records);
+  }
+  /// False: ended, by the caller or by what cannot be read.
+  bool check_table(Spool& spool, bool aside, std::uint64_t expected) {
+    Seq after = 0;
+    std::uint64_t count = 0;
+    for (;;) {
+      const auto rows = aside ? spool.read_aside(after, kRows) : spool.read(after, kMostSeq, kRows, kReadBytes);
+      if (!rows) {
+        problem("after record " + std::to_string(after) + ": " + rows.error().what);
+        return false;
+      }
+      if (rows->empty()) break;
+      for (const auto& row : *rows) {
+        after = row.seq;
+        ++count;
+        if (!check(row.seq, row.body, row.crc)) return false;
+      }
+    }
+    if (count == expected) return true;
+    problem(std::string(aside ? "set aside: " : "queued: ") + std::to_string(count) + " records, but the books say " +
+            std::to_string(expected));
+    return true;
+  }
+
+ private:
+  VerifyReport& report_;
+  const Progress& progress_;
+};
+
+SpoolState state_of_fresh(const std::string& damaged) {
+  SpoolState state;
+  if (auto old = Spool::look(damaged)) {
+    const SpoolState& known = (*old)->state();
+    state.queue_id = known.queue_id;
+    state.last_seq = known.last_seq;
+    state.reserved_through = known.reserved_through;
+    state.moved_through = known.moved_through;
+    state.salvage.not_before = known.lowest_seq;
+    return state;
+  }
+  std::random_device random;
+  for (auto& byte : state.queue_id) byte = static_cast<std::uint8_t>(random());
+  return state;
+}
+
+Result<void> write_found(Spool& spool, const std::vector<Found>& found, SalvageReport& report) {
+  if (auto begun = spool.begin(); !begun) return begun;
+  SpoolState next = spool.state();
+  for (const auto& one : found) {
+    const auto twin = one.aside ? spool.contains(one.record.seq) : spool.contains_aside(one.record.seq);
+    if (!twin) return twin.error();
+    if (*twin) continue;
+    const auto inserted =
+        one.aside ? spool.insert_aside(one.record) : spool.insert(one.record.seq, one.record.body, one.record.crc);
+    if (!inserted) return inserted.error();
+    if (!*inserted) continue;
+    ++next.accepted;
+    ++(one.aside ? next.set_aside : next.queued);
+    ++(one.aside ? report.set_aside : report.records);
+    if (one.aside) next.set_aside_bytes += one.record.body.size();
+    next.last_seq = std::max(next.last_seq, one.record.seq);
+    next.reserved_through = std::max(next.reserved_through, next.last_seq);
+  }
+  if (auto done = spool.commit(next); !done) return done;
+  return spool.checkpoint_if_due();
+}
+
+}  // namespace
+
+QueuePlaces queue_places(const QueueConfig& config) {
+  const OutboxOptions options = outbox_options(config);
+  return {options.store_path, options.tail_path};
+}
+
+Result<std::unique_ptr<QueueView>> QueueView::open(const QueuePlaces& places) {
+  if (kind_of(places.store) == Kind::nothing) return missing(places.store);
+  if (auto free = not_held(places.store); !free) return free.error();
+  auto view = std::make_unique<DurableView>(places);
+  if (auto opened = view->open(); !opened) return opened.error();
+  return std::unique_ptr<QueueView>(std::move(view));
+}
+
+Result<VerifyReport> verify_queue(const QueuePlaces& places, const Progress& progress) {
+  if (kind_of(places.store) == Kind::nothing) return missing(places.store);
+  if (auto free = not_held(places.store); !free) return free.error();
+  VerifyReport report;
+  Verifier verifier(report, progress);
+  auto spool = Spool::look(places.store);
+  if (!spool) {
+    if (spool.error().kind != Fault::protocol) return in_context(places.store, spool.error());
+    verifier.problem(spool.error().what);
+    return report;
+  }
+  const auto structure = (*spool)->check_structure();
+  if (!structure) verifier.problem("structure: " + structure.error().what);
+  if (structure) {
+    for (const auto& line : *structure) verifier.problem("structure: " + line);
+  }
+  const SpoolState& state = (*spool)->state();
+  if (!state.balanced()) verifier.problem("the books do not balance");
+  if (!verifier.check_table(**spool, false, state.queued)) return report;
+  if (!verifier.check_table(**spool, true, state.set_aside)) return report;
+  if (places.tail.empty()) return report;
+  Tail tail(places.tail);
+  const auto loaded = tail.look();
+  if (!loaded) {
+    if (loaded.error().kind == Fault::closed) return in_context(places.tail, loaded.error());
+    verifier.problem(places.tail + ": " + loaded.error().what);
+    return report;
+  }
+  if (loaded->damaged_bytes > 0) {
+    verifier.problem(places.tail + ": " + std::to_string(loaded->damaged_bytes) + " damaged bytes");
+  }
+  for (const auto& entry : tail.entries()) {
+    if (!entry.gone && !verifier.check(entry.seq, tail.body(entry).value_or(""), entry.crc)) return report;
+  }
+  return report;
+}
+
+Result<SalvageReport> salvage_queue(const std::string& damaged, const std::string& fresh, const Progress& progress) {
+  if (kind_of(damaged) == Kind::nothing) return missing(damaged);
+  if (kind_of(fresh) != Kind::nothing) {
+    return Error{Fault::config, fresh + ": there is a file of that name already; name one that does not exist yet"};
+  }
+  if (auto free = not_held(damaged); !free) return free.error();
+  const SpoolOptions options{fresh, 0, "", true};
+  SpoolState state = state_of_fresh(damaged);
+  SalvageMark mark = std::exchange(state.salvage, SalvageMark{});
+  mark.missing = 1;  // every page is looked into
+  if (auto made = Spool::make(options, state); !made) return in_context(fresh, made.error());
+  auto spool = Spool::open(options);
+  if (!spool) return in_context(fresh, spool.error());
+  SalvageReport report;
+  Salvage salvage(damaged);
+  std::vector<Found> found;
+  for (bool more = true; more;) {
+    more = salvage.step(mark, found);
+    if (auto written = write_found(**spool, found, report); !written) return in_context(fresh, written.error());
+    if (progress && !progress(report.records + report.set_aside)) break;
+  }
+  report.damaged = mark.damaged;
+  report.structure_lost = salvage.structure_lost();
+  if (auto copied = (*spool)->checkpoint(); !copied) return in_context(fresh, copied.error());
+  return report;
+}
+
+Result<std::unique_ptr<Outbox>> open_queue_file(const QueuePlaces& places, const Now& now, const BootId& boot) {
+  if (kind_of(places.store) == Kind::nothing) return missing(places.store);
+  if (auto free = not_held(places.store); !free) return free.error();
+  return open_outbox(options_for(places), now, boot);
+}
+
+}  // namespace baudbridge

@@ -1,0 +1,89 @@
+#pragma once
+// A life of a queue, decided by a seed: records come in, are handed out, acknowledged, refused; the disk fails, the
+// power goes, the process is killed, it starts again; and beside it a plain account of what must and what may be in the
+// queue.
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "support/queue/crash_vfs.h"
+#include "support/queue/queue_kit.h"
+
+namespace baudbridge::testing {
+
+/// What a scenario may do. The defaults are the promise; the last two are the known mistakes that must be found.
+struct ScenarioPlan {
+  bool power_cuts = true;
+  bool kills = true;
+  bool disk_faults = false;
+  bool full_sync = true;
+  bool early_delete = false;
+  int lives = 3;
+  int actions = 60;
+};
+
+/// Runs one life after the other on the same files. Answers what broke the promise; nothing when all held.
+class Scenario {
+ public:
+  Scenario(std::uint64_t seed, ScenarioPlan plan);
+  std::optional<std::string> run();
+  std::optional<std::string> run0() { for (int i = 0; i < plan_.lives && !broken_; ++i) live(); return broken_; }
+  [[nodiscard]] std::uint64_t accepted() const { return truth_.size(); }
+  [[nodiscard]] std::uint64_t ends() const { return ends_; }
+
+ private:
+  /// What is known of a record, by its number.
+  struct Truth {
+    std::uint64_t content = 0;
+    bool flushed = false;  ///< in the RAM file system
+    bool durable = false;  ///< on disk, by what persist() said
+    bool acknowledged = false;
+    bool acknowledged_flushed = false;
+    bool set_aside = false;
+  };
+
+  void live();
+  void act();
+  void accept();
+  void take();
+  void settle();
+  void persist(bool everything);
+  void end_life();
+  void check_restart(bool power_lost);
+  void check_books();
+  void check_handed_out(const Record& record);
+  void fail(const std::string& what) {
+    if (!broken_) broken_ = what;
+  }
+
+  Dice dice_;
+  ScenarioPlan plan_;
+  TempDir state_{"/dev/shm"};
+  TempDir runtime_{"/dev/shm"};
+  CrashDisk disk_;
+  OutboxOptions options_;
+  std::unique_ptr<Outbox> outbox_;
+  Duration clock_{};
+  Seq highest_ = 0;
+  std::uint64_t contents_ = 0;
+  std::uint64_t ends_ = 0;
+  std::map<Seq, Truth> truth_;
+  std::set<Seq> out_;
+  Seq last_handed_ = 0;
+  std::set<Seq> retried_;  ///< to come before anything newer
+  std::optional<std::string> broken_;
+};
+
+/// BAUDBRIDGE_SEED: the first seed (otherwise a fixed one, so that a test run says the same twice); BAUDBRIDGE_SEEDS:
+/// how many.
+struct Seeds {
+  std::uint64_t first = 0;
+  std::uint64_t count = 0;
+};
+[[nodiscard]] Seeds seeds(std::uint64_t otherwise_count);
+
+}  // namespace baudbridge::testing
