@@ -287,7 +287,7 @@ int run_service(const std::optional<std::string>& config_file) {
   const Ended ended = daemon.run();
   Signals::let_interrupt_kill();
   if (!daemon.stop(ended)) {
-    // Destructors would wait for the thread that hangs. What could be saved is.
+    // Destructors would wait for the thread that hangs.
     if (ended == Ended::restart) start_anew(own_arguments());
     std::_Exit(kFailed);
   }

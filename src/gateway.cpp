@@ -114,34 +114,13 @@ void Gateway::start() {
 bool Gateway::stop() {
   if (!started_) return true;
   started_ = false;
-  const bool buses_ended = join_buses();
-  // Closes the mailbox first, so a bus that still hangs cannot keep the uplink busy.
-  uplink_ended_ = std::async(std::launch::async, [this] { uplink_thread_.stop(); });
-  if (uplink_ended_.wait_for(kStopUplink) != std::future_status::ready) {
-    log::error("uplink: does not end within " + duration_text(kStopUplink) +
-               ", the disk may be stuck: leaving without it; what is not on disk yet is in " +
-               config_.queue.runtime_dir);
-    return false;
-  }
-  return buses_ended;
-}
-
-/// True: all have ended.
-bool Gateway::join_buses() {
+  // All at once; a runner waits for its bus for a few seconds at most and then leaves it behind.
   for (auto& runner : runners_) runner->request_stop();
-  joined_ = 0;
-  buses_ended_ = std::async(std::launch::async, [this] {
-    for (auto& runner : runners_) {
-      runner->join();
-      ++joined_;
-    }
-  });
-  if (buses_ended_.wait_for(kStopBuses) == std::future_status::ready) return true;
-  const std::size_t at = joined_;
-  if (at < runners_.size()) {
-    log::error("bus " + runners_[at]->bus() +
-               ": hangs in a call to its device that does not return: leaving without it");
-  }
+  for (auto& runner : runners_) runner->join();
+  uplink_ended_ = std::async(std::launch::async, [this] { uplink_thread_.stop(); });
+  if (uplink_ended_.wait_for(kStopUplink) == std::future_status::ready) return true;
+  log::error("uplink: does not end within " + duration_text(kStopUplink) +
+             ", the disk may be stuck: leaving without it; what is not on disk yet is in " + config_.queue.runtime_dir);
   return false;
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 // Everything that runs: the queue, the connection to the broker, the buses.
-#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <future>
@@ -37,9 +36,9 @@ class Gateway {
   void start();
 
   /// Stops the buses, then the uplink: it publishes what it can for two seconds, puts the rest on disk and says
-  /// goodbye. Takes at most kStopBuses + kStopUplink. False: a thread hangs in a device or disk call that does not
-  /// return. All that could be saved is; the process is then to be left with _Exit, since destructors would wait for
-  /// that thread.
+  /// goodbye. A bus that hangs in a call to its device is left behind after three seconds, and takes nothing with it.
+  /// False: the uplink has not ended within kStopUplink, since the disk does not answer. The process is then to be left
+  /// with _Exit, because destructors would wait for it; what is not on disk is safe in the runtime directory.
   [[nodiscard]] bool stop();
 
   /// Runs `request` on the uplink's thread, soon; it must not block. Never runs once stop() has returned.
@@ -53,7 +52,6 @@ class Gateway {
   [[nodiscard]] const Config& config() const { return config_; }
   [[nodiscard]] std::size_t buses() const { return runners_.size(); }
 
-  static constexpr Duration kStopBuses = std::chrono::seconds(5);
   static constexpr Duration kStopUplink = std::chrono::seconds(10);
 
  private:
@@ -62,7 +60,6 @@ class Gateway {
   [[nodiscard]] Commands make_commands(const std::vector<BusPlan>& buses);
   void make_runners(std::vector<BusPlan> buses);
   [[nodiscard]] bool write(const WriteRequest& request);
-  [[nodiscard]] bool join_buses();
 
   Config config_;
   Clock clock_;
@@ -74,8 +71,6 @@ class Gateway {
   std::vector<std::unique_ptr<Runner>> runners_;
   std::map<std::string, Runner*> runner_of_;  ///< by device; not changed after construction
   bool started_ = false;
-  std::atomic<std::size_t> joined_{0};  ///< so many buses have ended
-  std::future<void> buses_ended_;
   std::future<void> uplink_ended_;
 };
 

@@ -111,7 +111,7 @@ Json ask(ControlRequests& requests, ControlSocket& socket, const std::string& pa
 
 TEST_CASE("a bus that hangs is named, and does not keep the gateway from saving and stopping") {
   const TempDir dir;
-  Gate gate;
+  static Gate gate;  // its thread may look at it until the program ends
   std::vector<BusPlan> buses;
   buses.push_back(bus("stuck", &gate));
   buses.push_back(bus("sound", nullptr));
@@ -131,10 +131,9 @@ TEST_CASE("a bus that hangs is named, and does not keep the gateway from saving 
     (*gateway)->ask([&](Uplink& uplink, const Now&) { queued = uplink.outbox().books().queued; });
     return queued > 0;
   }));
-  CHECK_FALSE((*gateway)->stop());  // waits for kStopBuses, then leaves the bus behind
-
-  gate.open();
+  CHECK((*gateway)->stop());  // leaves the bus behind after a few seconds
   gateway->reset();
+  gate.open();
   auto again = Outbox::open(config_in(dir, {}).queue, Clock().now(), Clock().boot_id());
   REQUIRE(again);
   CHECK((*again)->report().in_store >= queued);
