@@ -1,0 +1,273 @@
+// The commands that need no running service, as a user types them.
+#include <sys/stat.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "support/catch.h"
+#include "support/process.h"
+#include "support/temp_dir.h"
+
+using namespace baudbridge::testing;
+using Json = nlohmann::json;
+
+namespace {
+
+Finished baudbridge_does(std::vector<std::string> arguments, ProcessOptions options = {}) {
+  arguments.insert(arguments.begin(), BAUDBRIDGE_BINARY);
+  return run_program(std::move(arguments), std::move(options));
+}
+
+std::string write_file(const TempDir& folder, const std::string& name, const std::string& text) {
+  std::ofstream(folder.file(name)) << text;
+  return folder.file(name);
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::size_t begin = 0;
+  for (std::size_t end = 0; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
+    lines.push_back(text.substr(begin, end - begin));
+  }
+  return lines;
+}
+
+/// Two points of a meter on a line at 9600 baud.
+std::string meter(const std::string& every) {
+  return "[broker]\nurls = ['mqtt://127.0.0.1']\n"
+         "[[bus]]\nid = 'rs485'\nadapter = 'modbus-rtu'\nport = '/dev/ttyUSB9'\nbaud = 9600\n"
+         "[[device]]\nid = 'meter'\nbus = 'rs485'\naddress = 1\nprofile = 'eastron-sdm120'\nevery = '" +
+         every + "'\n";
+}
+
+/// A program as a sensor, which prints `lines` and stays.
+std::string program(const std::string& lines) {
+  return "[[bus]]\nid = 'script'\nadapter = 'exec'\ncommand = ['/bin/sh', '-c', \"printf '" + lines +
+         "'; exec sleep 60\"]\n[[device]]\nid = 'room'\nbus = 'script'\n"
+         "[[device.point]]\nid = 'temperature'\nunit = '°C'\ndecimals = 1\n"
+         "[[device.point]]\nid = 'count'\n";
+}
+
+}  // namespace
+
+TEST_CASE("check finds a good configuration good, and tells the load of the bus") {
+  const TempDir folder;
+  const auto file = write_file(folder, "good.toml", meter("5s"));
+  const Finished checked = baudbridge_does({"check", "-c", file});
+  INFO(checked.error_output << checked.output);
+  CHECK(checked.status == 0);
+  CHECK(checked.error_output == file + ": the configuration is good\n");
+  const auto lines = lines_of(checked.output);
+  REQUIRE(lines.size() == 2);
+  CHECK_THAT(lines[0], ContainsSubstring("BUS") && ContainsSubstring("LOAD"));
+  CHECK_THAT(lines[1], ContainsSubstring("rs485") && ContainsSubstring("modbus-rtu") && ContainsSubstring(" %"));
+}
+
+TEST_CASE("check tells every problem with file, line and column, and exits with 2") {
+  const TempDir folder;
+  const auto file = write_file(folder, "bad.toml", "[broker]\nqos = 3\nusr = 'x'\n[queue]\nmax_age = 5\n");
+  const Finished checked = baudbridge_does({"check", "-c", file});
+  CHECK(checked.status == 2);
+  CHECK(checked.output.empty());
+  const auto lines = lines_of(checked.error_output);
+  INFO(checked.error_output);
+  REQUIRE(lines.size() == 4);
+  CHECK(lines[0] == file + ":2:7: qos: 3 is too large: the most is 2");
+  CHECK_THAT(lines[1], ContainsSubstring(file + ":3:1: [broker] has no key \"usr\""));
+  CHECK_THAT(lines[2], ContainsSubstring(file + ":5:11: max_age: "));
+  CHECK(lines[3] == file + ": 3 problems");
+}
+
+TEST_CASE("check warns of a bus that cannot keep up, and still exits with 0") {
+  const TempDir folder;
+  const auto file = write_file(folder, "busy.toml", meter("20ms"));
+  const Finished checked = baudbridge_does({"check", "-c", file});
+  INFO(checked.error_output);
+  CHECK(checked.status == 0);
+  CHECK_THAT(checked.error_output, ContainsSubstring("warning: bus \"rs485\" would be busy "));
+}
+
+TEST_CASE("check says what keeps run from starting: that there is no broker") {
+  const TempDir folder;
+  const auto file = write_file(folder, "no-broker.toml", "");
+  const Finished checked = baudbridge_does({"check", "-c", file});
+  CHECK(checked.status == 0);
+  CHECK_THAT(checked.error_output, ContainsSubstring("warning: no broker is configured"));
+}
+
+TEST_CASE("check as JSON has the problems, their places and the buses") {
+  const TempDir folder;
+  const auto good = write_file(folder, "good.toml", meter("5s"));
+  const Json report = Json::parse(baudbridge_does({"check", "--json", "-c", good}).output);
+  CHECK(report.at("good") == true);
+  CHECK(report.at("file") == good);
+  CHECK(report.at("problems").empty());
+  CHECK(report.at("buses").at(0).at("id") == "rs485");
+  CHECK(report.at("buses").at(0).at("load_percent").get<double>() > 0.0);
+  const auto bad = write_file(folder, "bad.toml", "\n[broker]\n  qos = 3\n");
+  const Finished checked = baudbridge_does({"check", "--json", "-c", bad});
+  CHECK(checked.status == 2);
+  const Json problem = Json::parse(checked.output).at("problems").at(0);
+  CHECK(problem.at("file") == bad);
+  CHECK(problem.at("line") == 3);
+  CHECK(problem.at("column") == 9);
+  CHECK(problem.at("warning") == false);
+}
+
+TEST_CASE("a relative configuration finds what lies beside it, from wherever it is started") {
+  const TempDir folder;
+  ::mkdir(folder.file("conf.d").c_str(), 0700);
+  write_file(folder, "main.toml", "[gateway]\nprofiles = ['mine']\n");
+  write_file(folder, "conf.d/bus.toml", meter("5s"));
+  ::mkdir(folder.file("mine").c_str(), 0700);
+  ProcessOptions options;
+  options.working_directory = folder.path();
+  const Finished checked = baudbridge_does({"check", "-c", "main.toml"}, options);
+  INFO(checked.error_output);
+  CHECK(checked.status == 0);
+  CHECK_THAT(checked.output, ContainsSubstring("rs485"));
+}
+
+TEST_CASE("the configuration that ships with the service is good as it stands") {
+  const Finished checked = baudbridge_does({"check", "-c", std::string(SOURCE_DIR) + "/systemd/baudbridge.toml"});
+  INFO(checked.error_output);
+  CHECK(checked.status == 0);
+}
+
+TEST_CASE("read prints a table of what there is, with units") {
+  const TempDir folder;
+  const auto file = write_file(folder, "c.toml", program("reading temperature 21.53\\\\nreading count 7\\\\n\\\\n"));
+  const Finished done = baudbridge_does({"read", "-c", file});
+  INFO(done.error_output << done.output);
+  CHECK(done.status == 0);
+  const auto lines = lines_of(done.output);
+  REQUIRE(lines.size() == 3);
+  CHECK_THAT(lines[0], ContainsSubstring("DEVICE") && ContainsSubstring("POINT") && ContainsSubstring("VALUE"));
+  CHECK_THAT(lines[1] + "\n" + lines[2],
+             ContainsSubstring("21.5") && ContainsSubstring("°C") && ContainsSubstring("count"));
+}
+
+TEST_CASE("read reads one point of one device when asked for that") {
+  const TempDir folder;
+  const auto file = write_file(folder, "c.toml", program("reading temperature 21.53\\\\nreading count 7\\\\n\\\\n"));
+  const Finished done = baudbridge_does({"read", "-c", file, "room/count", "--json"});
+  INFO(done.error_output << done.output);
+  CHECK(done.status == 0);
+  const Json read = Json::parse(done.output);
+  REQUIRE(read.size() == 1);
+  CHECK(read[0].at("device") == "room");
+  CHECK(read[0].at("values") == Json{{"count", 7}});
+  CHECK(read[0].at("ts").get<long long>() > 1'700'000'000'000LL);
+}
+
+TEST_CASE("read tells why something could not be read, and exits with 1") {
+  const TempDir folder;
+  const std::string port = std::to_string(free_port());
+  const auto file = write_file(folder, "c.toml",
+                               "[[bus]]\nid = 'lan'\nadapter = 'modbus-tcp'\nhost = '127.0.0.1'\ntcp_port = " + port +
+                                   "\n[[device]]\nid = 'd'\nbus = 'lan'\n"
+                                   "[[device.point]]\nid = 'p'\ntable = 'input'\nregister = 0\n" +
+                                   program("reading temperature 21.53\\\\nreading count 7\\\\n\\\\n"));
+  const Finished done = baudbridge_does({"read", "-c", file, "--json"});
+  INFO(done.error_output << done.output);
+  CHECK(done.status == 1);
+  const Json read = Json::parse(done.output);
+  REQUIRE(read.size() == 2);
+  CHECK_FALSE(read[0].at("faults").at("p").get<std::string>().empty());
+  CHECK_THAT(read[0].at("reasons").at("p").get<std::string>(), ContainsSubstring(port));
+  CHECK(read[1].at("values").at("count") == 7);
+  const Finished one = baudbridge_does({"read", "-c", file, "room"});
+  CHECK(one.status == 0);
+}
+
+TEST_CASE("read refuses devices and points that there are not, with the nearest") {
+  const TempDir folder;
+  const auto file = write_file(folder, "c.toml", meter("1s"));
+  const Finished device = baudbridge_does({"read", "-c", file, "metr"});
+  CHECK(device.status == 2);
+  CHECK(device.error_output == "baudbridge: there is no device \"metr\"; did you mean meter?\n");
+  const Finished point = baudbridge_does({"read", "-c", file, "meter/voltag"});
+  CHECK(point.status == 2);
+  CHECK(point.error_output == "baudbridge: device \"meter\" has no point \"voltag\"; did you mean voltage?\n");
+  CHECK(baudbridge_does({"read", "-c", file, "--patience", "5"}).status == 2);
+  CHECK(baudbridge_does({"read", "-c", folder.file("none.toml")}).status == 2);
+}
+
+TEST_CASE("profiles lists the profiles that ship, and shows the points of one") {
+  const Finished list = baudbridge_does({"profiles"});
+  INFO(list.error_output);
+  CHECK(list.status == 0);
+  CHECK(lines_of(list.output).size() > 60);
+  CHECK_THAT(list.output, ContainsSubstring("eastron-sdm120") && ContainsSubstring("Eastron SDM120 Modbus"));
+  const Finished one = baudbridge_does({"profiles", "eastron-sdm120"});
+  CHECK(one.status == 0);
+  CHECK_THAT(one.output, ContainsSubstring("voltage") && ContainsSubstring("float32"));
+  const Finished none = baudbridge_does({"profiles", "eastron-sdm12"});
+  CHECK(none.status == 2);
+  CHECK_THAT(none.error_output, ContainsSubstring("did you mean eastron-sdm120?"));
+}
+
+TEST_CASE("profiles as JSON has what the table has") {
+  const Json list = Json::parse(baudbridge_does({"profiles", "--json"}).output);
+  CHECK(list.size() >= 61);
+  const Json one = Json::parse(baudbridge_does({"profiles", "eastron-sdm120", "--json"}).output);
+  CHECK(one.at("id") == "eastron-sdm120");
+  CHECK(one.at("adapter") == "modbus");
+  CHECK(one.at("line").at("baud") == 2400);
+  CHECK(one.at("point").at(0).at("id") == "voltage");
+}
+
+TEST_CASE("profiles knows those of the configuration and of the environment") {
+  const TempDir folder;
+  ::mkdir(folder.file("mine").c_str(), 0700);
+  write_file(folder, "mine/my-meter.toml", "[profile]\nname = 'Mine'\nadapter = 'modbus'\n");
+  const auto file = write_file(folder, "c.toml", "[gateway]\nprofiles = ['mine']\n");
+  CHECK_THAT(baudbridge_does({"profiles", "-c", file}).output, ContainsSubstring("my-meter"));
+  ProcessOptions options;
+  options.environment["BAUDBRIDGE_PROFILES"] = folder.file("mine");
+  CHECK_THAT(baudbridge_does({"profiles"}, options).output, ContainsSubstring("my-meter"));
+  write_file(folder, "mine/broken.toml", "[profile\n");
+  const Finished broken = baudbridge_does({"profiles"}, options);
+  CHECK(broken.status == 1);
+  CHECK_THAT(broken.output, ContainsSubstring("my-meter"));
+  CHECK_THAT(broken.error_output, ContainsSubstring("mine/broken.toml:1:"));
+}
+
+TEST_CASE("ports lists what there is, as JSON a list") {
+  const Finished table = baudbridge_does({"ports"});
+  CHECK(table.status == 0);
+  const Finished json = baudbridge_does({"ports", "--json"});
+  CHECK(json.status == 0);
+  CHECK(Json::parse(json.output).is_array());
+}
+
+TEST_CASE("help and version go to standard output, mistakes to standard error with status 2") {
+  const Finished help = baudbridge_does({"--help"});
+  CHECK(help.status == 0);
+  CHECK(help.error_output.empty());
+  for (const char* command : {"run", "check", "read", "ports", "profiles", "queue", "status", "watch", "demo"}) {
+    INFO(command);
+    CHECK_THAT(help.output, ContainsSubstring(std::string("  ") + command + " "));
+    const Finished own = baudbridge_does({command, "--help"});
+    CHECK(own.status == 0);
+    CHECK_THAT(own.output, ContainsSubstring(std::string("Usage: baudbridge ") + command));
+  }
+  CHECK_THAT(baudbridge_does({"--version"}).output, ContainsSubstring("baudbridge 0."));
+  const Finished none = baudbridge_does({});
+  CHECK(none.status == 2);
+  CHECK(none.output.empty());
+  CHECK_THAT(none.error_output, ContainsSubstring("Usage: baudbridge"));
+  const Finished wrong = baudbridge_does({"chek"});
+  CHECK(wrong.status == 2);
+  CHECK_THAT(wrong.error_output, ContainsSubstring("did you mean check?"));
+  const Finished option = baudbridge_does({"check", "--jsn"});
+  CHECK(option.status == 2);
+  CHECK_THAT(option.error_output, ContainsSubstring("did you mean --json?"));
+}
+
+TEST_CASE("output that cannot be written is a failure") {
+  const Finished full = run_program({"/bin/sh", "-c", std::string(BAUDBRIDGE_BINARY) + " profiles > /dev/full"});
+  CHECK(full.status == 1);
+}
