@@ -154,11 +154,27 @@ void Announcements::link_up(Milliseconds since) {
 }
 
 void Announcements::link_down() {
-  std::erase_if(waiting_, [](const Waiting& w) { return w.kind == Kind::other; });
+  const auto other = [](const Waiting& w) { return w.kind == Kind::other; };
+  std::erase_if(waiting_, other);
   for (auto last = out_.rbegin(); last != out_.rend(); ++last) {
-    waiting_.push_front({Kind::result, std::move(last->second)});
+    if (!other(last->second)) waiting_.push_front(std::move(last->second));
   }
   out_.clear();
+}
+
+void Announcements::retry(Token token) {
+  const auto refused = out_.find(token);
+  if (refused == out_.end()) return;
+  const Waiting& again = refused->second;
+  const auto newer = [&](const Waiting& w) { return w.message.retain && w.message.topic == again.message.topic; };
+  const bool stale = again.message.retain && std::any_of(waiting_.begin(), waiting_.end(), newer);
+  if (!stale) waiting_.push_front(std::move(refused->second));
+  out_.erase(refused);
+}
+
+std::string Announcements::topic_of(Token token) const {
+  const auto out = out_.find(token);
+  return out == out_.end() ? "" : out->second.message.topic;
 }
 
 void Announcements::goodbye(std::string health_payload) {
@@ -168,7 +184,7 @@ void Announcements::goodbye(std::string health_payload) {
 }
 
 void Announcements::sent(Token token) {
-  if (waiting_.front().kind == Kind::result) out_.emplace(token, std::move(waiting_.front().message));
+  out_.emplace(token, std::move(waiting_.front()));
   waiting_.pop_front();
 }
 

@@ -37,7 +37,8 @@ struct StatusView {
 inline constexpr const char* kOfflineState = R"({"state":"offline"})";
 
 /// Messages that belong to no record, in the order in which they are to leave, and the devices' availability.
-/// After a lost connection results are sent again; everything else is said anew from what is known.
+/// After a lost connection results are sent again; everything else is said anew from what is known. What the broker
+/// refuses for load is sent again, unless the same topic has something newer to say.
 /// Threads: one owner.
 class Announcements {
  public:
@@ -58,6 +59,10 @@ class Announcements {
   void sent(Token token);
   void drop_front() { waiting_.pop_front(); }
   void settled(Token token) { out_.erase(token); }
+  /// Refused for load: once more, before the others.
+  void retry(Token token);
+  /// The topic of what is out under this token; empty: nothing is.
+  [[nodiscard]] std::string topic_of(Token token) const;
 
  private:
   enum class Kind { result, other };
@@ -73,7 +78,7 @@ class Announcements {
   std::string boot_;
   std::map<std::string, DeviceState> devices_;
   std::deque<Waiting> waiting_;
-  std::map<Token, Message> out_;  ///< results on their way
+  std::map<Token, Waiting> out_;  ///< on their way
 };
 
 }  // namespace baudbridge

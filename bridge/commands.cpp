@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "bridge/json_text.h"
@@ -47,6 +49,21 @@ Result<Value> to_value(const json& node) {
     default:
       return refused("is neither a number nor true, false or text");
   }
+}
+
+/// Parses one JSON object. Nothing: it is not JSON. repeated: a member that is there twice, of which nobody can say
+/// which one was meant.
+std::optional<json> parse_json(const std::string& payload, std::string& repeated) {
+  std::set<std::string> members;
+  const auto look = [&](int depth, json::parse_event_t event, json& parsed) {
+    if (depth == 1 && event == json::parse_event_t::key && !members.insert(parsed.get<std::string>()).second) {
+      repeated = parsed.get<std::string>();
+    }
+    return true;
+  };
+  json parsed = json::parse(payload, look, false);
+  if (parsed.is_discarded()) return std::nullopt;
+  return parsed;
 }
 
 Result<void> check_map(const Point& point, const Value& value) {
@@ -122,14 +139,18 @@ Commands::Commands(const PublishConfig& publish, std::vector<CommandTarget> targ
 Result<std::vector<std::pair<std::string, Value>>> Commands::parse(const std::string& device, const Incoming& incoming,
                                                                    std::string& id_json) const {
   if (incoming.payload.size() > kLargest_bytes) return refused("a command has at most 64 KiB");
-  const json command = json::parse(incoming.payload, nullptr, false);
-  if (command.is_discarded()) return refused("is not JSON; write {\"point\": value}");
+  std::string given_twice;
+  const auto parsed = parse_json(incoming.payload, given_twice);
+  if (!parsed) return refused("is not JSON; write {\"point\": value}");
+  const json& command = *parsed;
   if (!command.is_object()) return refused("is not a JSON object; write {\"point\": value}");
   if (const auto id = command.find("id"); id != command.end()) {
     if (!id->is_string() && !id->is_number()) return refused("id must be text or a number");
     id_json = id->dump();
   }
+  if (!given_twice.empty()) return refused(given_twice + ": is there twice");
   if (incoming.retained) return refused("a retained command is not carried out: send it without retain");
+  if (incoming.expires_after && *incoming.expires_after <= Duration::zero()) return refused("the command has expired");
   const auto target = targets_.find(device);
   if (target == targets_.end()) return refused("there is no device " + device);
   std::vector<std::pair<std::string, Value>> points;
@@ -193,7 +214,8 @@ std::vector<Message> Commands::take(const Incoming& incoming, const Now& now) {
   if (pending_.size() >= kMostPending) {
     return answer(command, failure_json(command.id_json, "too many commands are waiting for their bus"));
   }
-  const WriteRequest request{++last_ticket_, command.device, std::move(*points)};
+  WriteRequest request{++last_ticket_, command.device, std::move(*points)};
+  if (incoming.expires_after) request.not_after = now.steady + *incoming.expires_after;
   if (!sink_ || !sink_(request)) {
     return answer(command, failure_json(command.id_json, "the device's bus takes no commands"));
   }

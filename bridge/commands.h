@@ -26,6 +26,9 @@ struct CommandTarget {
 /// QoS 1 may bring a command twice. A command with the same id and content as the one that the device had last, within
 /// a minute, is the same command: it is not carried out again, but answered again. So is one that the broker marks as a
 /// repetition (DUP), id or not, if its like was among the device's last ones.
+///
+/// A command with a Message Expiry Interval (MQTT 5.0 section 3.3.2.3.3) is refused once that has run out: when it
+/// arrives; and its bus does not begin it any more then.
 /// Threads: one owner; `sink` is called on the same thread and must not block.
 class Commands {
  public:

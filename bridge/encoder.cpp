@@ -126,13 +126,18 @@ void Encoder::encode(const Record& record, const Stamp& stamp, MessageBatch& out
 }
 
 std::size_t packet_size(const Message& message) {
-  constexpr std::size_t kFixedHeader = 5;
-  constexpr std::size_t kTopicLength = 2;
-  constexpr std::size_t kPacketId = 2;
-  constexpr std::size_t kPropertyLength = 4;
-  const std::size_t correlation = message.correlation_data.empty() ? 0 : message.correlation_data.size() + 3;
-  return kFixedHeader + kTopicLength + message.topic.size() + kPacketId + kPropertyLength + correlation +
-         message.payload.size();
+  // Section 1.5.5: seven bits a byte.
+  const auto with_length = [](std::size_t size) {
+    return size + (size < 128 ? 1U : size < 16384 ? 2U : size < 2097152 ? 3U : 4U);
+  };
+  constexpr std::size_t kTwoByteInteger = 2;
+  constexpr std::size_t kIdentifier = 1;
+  const std::string& correlation = message.correlation_data;
+  const std::size_t properties = correlation.empty() ? 0 : kIdentifier + kTwoByteInteger + correlation.size();
+  const std::size_t packet_id = message.qos > 0 ? kTwoByteInteger : 0;
+  const std::size_t remaining =
+      kTwoByteInteger + message.topic.size() + packet_id + with_length(properties) + message.payload.size();
+  return 1 + with_length(remaining);
 }
 
 }  // namespace baudbridge

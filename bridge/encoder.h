@@ -56,7 +56,7 @@ class Encoder {
 /// "timeout" and the like, written straight into JSON.
 void append_fault(std::string& out, const Error& error);
 
-/// Bytes of the PUBLISH packet at most (MQTT 5.0 section 3.3), to be compared with the broker's Maximum Packet Size.
+/// Bytes of the PUBLISH packet (MQTT 5.0 section 3.3), to be compared with the broker's Maximum Packet Size.
 [[nodiscard]] std::size_t packet_size(const Message& message);
 
 }  // namespace baudbridge

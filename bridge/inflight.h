@@ -51,6 +51,13 @@ class Inflight {
     return settle_record(record_number, verdict, reason);
   }
 
+  /// When that message was sent, if it is still out.
+  [[nodiscard]] std::optional<Steady> sent_at(Token token) const {
+    if (token < first_token_ || token - first_token_ >= messages_.size()) return std::nullopt;
+    const Sent& message = messages_[token - first_token_];
+    return message.settled ? std::nullopt : std::optional(message.at);
+  }
+
   /// Nothing is out any more; later answers to old tokens find nothing.
   void clear() {
     first_token_ += messages_.size();

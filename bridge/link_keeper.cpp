@@ -57,6 +57,8 @@ void LinkKeeper::down(const LinkDown& down, const Now& now, Notices& notices) {
     told_.clear();
     outage_failures_ = 0;
   }
+  const bool unexplained = was_up && !stood && !down.reason;
+  short_lives_ = unexplained ? short_lives_ + 1 : was_up ? 0 : short_lives_;
   ++outage_failures_;
   ++report_.failures;
   report_.last_error = server_text() + ": " + down.why;
@@ -111,18 +113,34 @@ bool LinkKeeper::taken_over_often(const LinkDown& down, const Now& now) {
   return takeovers_.size() >= kTakeovers;
 }
 
-void LinkKeeper::tell_down(const LinkDown& down, const Now& now, Notices& notices) {
-  Told& told = told_[server_];
-  if (told.why == down.why && now.steady - told.at < kReminder) return;
-  const bool reminder = told.why == down.why;
-  told = {down.why, now.steady};
-  loss_told_ = true;
-  std::string line = server_text() + ": " + down.why;
+/// What its user can do about it, where that is known.
+std::string LinkKeeper::advice(const LinkDown& down) const {
   if (down.reason == kSessionTakenOver) {
-    line += ": another client connects with the id \"" + broker_.client_id + "\"; give each its own client_id";
+    return ": another client connects with the id \"" + broker_.client_id + "\"; give each its own client_id";
   }
+  if (!down.server_reference.empty()) return "; it names " + down.server_reference + ": set that in urls";
+  if (short_lives_ >= kTakeovers) {
+    return " (" + std::to_string(short_lives_) +
+           " times in a row soon after connecting: does another client use the id \"" + broker_.client_id + "\"?)";
+  }
+  return "";
+}
+
+void LinkKeeper::tell_down(const LinkDown& down, const Now& now, Notices& notices) {
+  const std::string what = advice(down);
+  const std::string known = down.why + (short_lives_ >= kTakeovers ? "(repeatedly)" : "");
+  Told& told = told_[server_];
+  if (told.why == known && now.steady - told.at < kReminder) return;
+  const bool reminder = told.why == known;
+  told = {known, now.steady};
+  loss_told_ = true;
+  std::string line = server_text() + ": " + down.why + what;
   if (reminder) line += " (still; " + std::to_string(outage_failures_) + " failures so far)";
   notices.warn(std::move(line));
+}
+
+void LinkKeeper::hurry(const Now& now) {
+  if (state_ == State::waiting) next_ = std::min(next_, now.steady);
 }
 
 Steady LinkKeeper::wake_at() const {

@@ -55,6 +55,8 @@ class LinkKeeper {
   void up(const LinkUp& up, const Now& now, Notices& notices);
   /// The attempt failed or the link is gone. Not to be called when idle.
   void down(const LinkDown& down, const Now& now, Notices& notices);
+  /// Something has changed that may make the next attempt succeed (the clock was set: certificates may be valid now).
+  void hurry(const Now& now);
 
   /// Of the current attempt or link; events of others are old.
   [[nodiscard]] bool current(Epoch epoch) const { return state_ != State::waiting && epoch == epoch_; }
@@ -74,6 +76,7 @@ class LinkKeeper {
   bool next_server();
   void tell_down(const LinkDown& down, const Now& now, Notices& notices);
   [[nodiscard]] bool taken_over_often(const LinkDown& down, const Now& now);
+  [[nodiscard]] std::string advice(const LinkDown& down) const;
 
   struct Told {
     std::string why;
@@ -86,10 +89,11 @@ class LinkKeeper {
   Epoch epoch_ = 0;
   std::size_t server_ = 0;
   std::size_t tried_in_round_ = 0;
-  unsigned rounds_ = 0;      ///< rounds through all servers that went wrong, in a row
-  unsigned rejections_ = 0;  ///< refused credentials in a row
-  Steady next_{};            ///< waiting: the next attempt; connecting: its deadline
-  Steady changed_{};         ///< when the link last came or went
+  unsigned rounds_ = 0;       ///< rounds through all servers that went wrong, in a row
+  unsigned short_lives_ = 0;  ///< links in a row that were lost soon and without a reason
+  unsigned rejections_ = 0;   ///< refused credentials in a row
+  Steady next_{};             ///< waiting: the next attempt; connecting: its deadline
+  Steady changed_{};          ///< when the link last came or went
   Milliseconds changed_utc_{};
   std::uint64_t outage_failures_ = 0;
   bool loss_told_ = true;  ///< so the return is worth a line, too

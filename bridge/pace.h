@@ -39,6 +39,38 @@ class LoadPace {
   std::size_t allowed_ = kUnlimited;
 };
 
+/// How many messages may be out so that their acknowledgements come in time even on a slow line: grows with each one
+/// that comes soon, shrinks when they come late, and begins smaller after a deadline was missed. Threads: one owner.
+class AckWindow {
+ public:
+  explicit AckWindow(Duration ack_timeout) : late_(ack_timeout / 2) {}
+  void link_up() {
+    allowed_ = start_;
+    since_shrunk_ = 0;
+  }
+  void acknowledged(Duration after) {
+    ++since_shrunk_;
+    if (after < late_) {
+      if (allowed_ < kUnlimited) ++allowed_;
+      if (allowed_ > 2 * start_) start_ = std::min(kStart, allowed_ / 2);
+    } else if (since_shrunk_ >= allowed_) {  // what was out before the last change says nothing about it
+      allowed_ = std::max<std::size_t>(1, allowed_ * 3 / 4);
+      since_shrunk_ = 0;
+    }
+  }
+  /// The connection was given up because an acknowledgement did not come.
+  void timed_out() { start_ = std::max<std::size_t>(1, std::min(allowed_, start_) / 2); }
+  [[nodiscard]] std::size_t window(std::size_t full) const { return std::min(full, allowed_); }
+
+ private:
+  static constexpr std::size_t kStart = 20;
+  static constexpr std::size_t kUnlimited = 65536;
+  Duration late_;
+  std::size_t start_ = kStart;
+  std::size_t allowed_ = kStart;
+  std::size_t since_shrunk_ = 0;
+};
+
 /// Lets through so many a second, a tenth of a second's worth at once. Rate 0: everything.
 /// Threads: one owner.
 class DrainRate {

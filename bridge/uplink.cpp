@@ -23,8 +23,10 @@ Uplink::Uplink(UplinkOptions options, Commands commands, Outbox& outbox, Transpo
       started_(start.steady),
       keeper_(options_.broker, options_.seed, start),
       encoder_(options_.publish, options_.broker.qos),
+      acks_(options_.broker.ack_timeout),
       drain_(options_.drain_rate),
-      announcements_(options_.publish, options_.version, boot_text(options_.boot)) {}
+      announcements_(options_.publish, options_.version, boot_text(options_.boot)),
+      requeue_at_(start.steady + kRetryRefusedEvery) {}  // what an earlier run set aside is waiting, too
 
 // What the buses and the transport tell.
 
@@ -53,7 +55,9 @@ void Uplink::handle(const LinkEvent& event, const Now& now) {
 void Uplink::on(const LinkUp& up, const Now& now) {
   link_ = up;
   proven_ = false;
+  acks_.link_up();
   keeper_.up(up, now, notices_);
+  tell_limits(up);
   backlog_until_ = outbox_.report().last_seq;
   announcements_.link_up(now.utc);
   health_at_ = std::min(health_at_, now.steady + kHealthEvery);
@@ -79,11 +83,12 @@ void Uplink::on(const LinkDown& down, const Now& now) {
 
 void Uplink::on(const Delivered& delivered, const Now& now) {
   announcements_.settled(delivered.token);
+  if (const auto sent = inflight_.sent_at(delivered.token)) acks_.acknowledged(now.steady - *sent);
   if (const auto ended = inflight_.settle(delivered.token, Verdict::delivered)) finish(*ended, now);
 }
 
 void Uplink::on(const Refused& refused, const Now& now) {
-  announcements_.settled(refused.token);
+  proven_ = true;  // it answers
   const bool load = refusal_kind(refused.why) == RefusalKind::load;
   if (load) {
     if (!pace_.slowed()) {
@@ -91,7 +96,11 @@ void Uplink::on(const Refused& refused, const Now& now) {
                     "): sending slower, nothing is lost");
     }
     pace_.refused(inflight_.messages(), now.steady);
+    announcements_.retry(refused.token);
+  } else if (const std::string topic = announcements_.topic_of(refused.token); !topic.empty()) {
+    warn_once(keeper_.server_text() + ": does not let us publish to " + topic + " (" + reason_text(refused.why) + ")");
   }
+  announcements_.settled(refused.token);
   const auto ended = inflight_.settle(refused.token, load ? Verdict::retry : Verdict::refused, refused.why);
   if (ended) finish(*ended, now);
 }
@@ -101,8 +110,8 @@ void Uplink::on(const Incoming& incoming, const Now& now) {
 }
 
 void Uplink::on(const SubscriptionRefused& refused, const Now& /*now*/) {
-  notices_.warn(keeper_.server_text() + ": does not let us subscribe to " + options_.publish.base + "/+/set (" +
-                reason_text(refused.why) + "): no commands will arrive; everything else works");
+  warn_once(keeper_.server_text() + ": does not let us subscribe to " + options_.publish.base + "/+/set (" +
+            reason_text(refused.why) + "): no commands will arrive; everything else works");
 }
 
 void Uplink::give_up(std::string why, const Now& now) {
@@ -119,6 +128,23 @@ void Uplink::give_up(std::string why, const Now& now) {
   if (was_up) head_ = kept;
 }
 
+/// Logged when it first happens; it happens at each connection.
+void Uplink::warn_once(std::string what) {
+  if (told_.insert(what).second) notices_.warn(std::move(what));
+}
+
+void Uplink::tell_limits(const LinkUp& up) {
+  if (up.maximum_qos < options_.broker.qos) {
+    warn_once(keeper_.server_text() + ": takes messages with QoS " + std::to_string(up.maximum_qos) +
+              " at most: less is promised than qos = " + std::to_string(options_.broker.qos) + " in [broker] asks for");
+  }
+  if (!up.retain_available) {
+    warn_once(keeper_.server_text() +
+              ": keeps no retained messages: who subscribes later does not see the state of "
+              "gateway and devices before it changes");
+  }
+}
+
 void Uplink::answer(std::vector<Message> messages) {
   for (auto& message : messages) announcements_.result(std::move(message));
 }
@@ -131,6 +157,7 @@ void Uplink::finish(const Inflight::Ended& ended, const Now& now) {
   switch (ended.verdict) {
     case Verdict::delivered:
       head_.settled(ended.seq);
+      events_.erase(ended.seq);
       outbox_.settle(ended.seq, Outcome::acknowledged);
       ++delivered_;
       pace_.delivered(now.steady);
@@ -148,7 +175,6 @@ void Uplink::set_aside(Seq seq, const std::string& why, bool retry, const Now& n
   head_.settled(seq);
   outbox_.settle(seq, Outcome::set_aside, why, retry);
   ++refused_;
-  if (retry && !requeue_at_) requeue_at_ = now.steady + kRetryRefusedEvery;
   gather_refusal(seq, why, now);
 }
 
@@ -199,7 +225,10 @@ Steady Uplink::advance(const Now& now) {
 
 void Uplink::watch_clock(const Now& now) {
   const auto change = clock_.observe(now, options_.boot);
-  if (change.anchor) outbox_.remember(*change.anchor);
+  if (change.anchor) {
+    outbox_.remember(*change.anchor);
+    keeper_.hurry(now);
+  }
   if (!change.stepped_ms) return;
   std::vector<Reading> details;
   details.push_back({"by_ms", Value{*change.stepped_ms}});
@@ -217,6 +246,7 @@ void Uplink::keep_link(const Now& now) {
   if (keeper_.is_up()) {
     const auto oldest = inflight_.oldest();
     if (oldest && *oldest + options_.broker.ack_timeout <= now.steady) {
+      acks_.timed_out();
       give_up("no acknowledgement for " + duration_text(options_.broker.ack_timeout) + ": connecting anew", now);
     }
   }
@@ -229,9 +259,9 @@ void Uplink::do_periodic(const Now& now) {
     announcements_.health(health(now));
     health_at_ = now.steady + kHealthEvery;
   }
-  if (requeue_at_ && now.steady >= *requeue_at_) {
+  if (now.steady >= requeue_at_) {
     outbox_.requeue_set_aside({}, true);
-    requeue_at_.reset();
+    requeue_at_ = now.steady + kRetryRefusedEvery;
   }
 }
 
@@ -243,7 +273,7 @@ Steady Uplink::next_due(const Now& now) const {
   }
   if (keeper_.is_up()) {
     due = std::min(due, health_at_);
-    if (requeue_at_) due = std::min(due, *requeue_at_);
+    due = std::min(due, requeue_at_);
     if (const auto oldest = inflight_.oldest()) due = std::min(due, *oldest + options_.broker.ack_timeout);
     if (pace_.resume_at() > now.steady) due = std::min(due, pace_.resume_at());
     due = std::min(due, drain_at_);
@@ -288,6 +318,7 @@ void Uplink::advance_stop(const Now& now) {
     announcements_.goodbye(health(now));
     send_announcements(now);
   } else if (stop_ == Stop::farewell && (idle || now.steady >= stop_deadline_)) {
+    farewell_heard_ = idle;
     stop_ = Stop::done;
   }
 }
@@ -297,7 +328,8 @@ bool Uplink::stopped(const Now& /*now*/) const {
 }
 
 void Uplink::disconnect() {
-  transport_.disconnect(true);
+  // Without a farewell that was heard, the will shall speak for us.
+  transport_.disconnect(farewell_heard_);
 }
 
 }  // namespace baudbridge

@@ -81,6 +81,8 @@ class Uplink {
   void gather_refusal(Seq seq, const std::string& why, const Now& now);
   void tell_refusals(const Now& now);
   void answer(std::vector<Message> messages);
+  void warn_once(std::string what);
+  void tell_limits(const LinkUp& up);
 
   void watch_clock(const Now& now);
   void keep_link(const Now& now);
@@ -109,6 +111,7 @@ class Uplink {
   MessageBatch batch_;          ///< messages of the record being sent
   std::size_t batch_sent_ = 0;  ///< so many of them are out
   LoadPace pace_;
+  AckWindow acks_;
   DrainRate drain_;
   Seq backlog_until_ = 0;  ///< fifo: records up to this one were waiting when the link came up
   Steady drain_at_ = Steady::max();
@@ -126,13 +129,15 @@ class Uplink {
     Steady next{};  ///< not told before
   };
   std::map<std::string, Gathered> gathered_;  ///< refusals not told yet, by reason
-  std::set<Seq> events_;                      ///< our own events about refusals
+  std::set<Seq> events_;                      ///< our own events about refusals, while they are queued
+  std::set<std::string> told_;                ///< what is told once in the life of the process
 
   Steady health_at_ = Steady::max();
-  std::optional<Steady> requeue_at_;
+  Steady requeue_at_;  ///< what was set aside as not authorised is tried again
   std::uint64_t delivered_ = 0;
   std::uint64_t refused_ = 0;
   Stop stop_ = Stop::no;
+  bool farewell_heard_ = false;  ///< the broker has acknowledged that we go
   Steady stop_deadline_{};
 };
 

@@ -10,7 +10,7 @@ std::size_t Uplink::window() const {
   if (head_.suspicious()) return 1;
   const std::size_t receive_maximum = link_.receive_maximum;
   const std::size_t broker_takes = receive_maximum > 1 ? receive_maximum - 1 : 1;
-  return pace_.window(std::min<std::size_t>(options_.broker.max_in_flight, broker_takes));
+  return acks_.window(pace_.window(std::min<std::size_t>(options_.broker.max_in_flight, broker_takes)));
 }
 
 bool Uplink::too_large(const Message& message) const {
@@ -20,6 +20,7 @@ bool Uplink::too_large(const Message& message) const {
 }
 
 void Uplink::send_announcements(const Now& now) {
+  if (now.steady < pace_.resume_at()) return;
   while (!announcements_.empty() && inflight_.messages() < std::max<std::size_t>(window(), 1)) {
     Message message = announcements_.front();
     message.qos = std::min(message.qos, link_.maximum_qos);

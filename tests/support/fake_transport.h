@@ -43,7 +43,11 @@ class FakeTransport : public Transport {
     sent.push_back({epoch, token, message});
     out_.push_back(token);
     most_out = std::max(most_out, out_.size());
-    if (acknowledges) acknowledge();
+    if (refuses) {
+      refuse(*refuses);
+    } else if (acknowledges) {
+      acknowledge();
+    }
     return {};
   }
   void disconnect(bool orderly) noexcept override {
@@ -79,6 +83,8 @@ class FakeTransport : public Transport {
     out_.pop_front();
     tell(Refused{epoch_, token, why});
   }
+  /// This one gets no answer, ever.
+  void forget(Token token) { std::erase(out_, token); }
   void deliver(Incoming incoming) {
     incoming.epoch = epoch_;
     tell(std::move(incoming));
@@ -89,6 +95,8 @@ class FakeTransport : public Transport {
   [[nodiscard]] bool is_up() const { return up_; }
   [[nodiscard]] Epoch epoch() const { return epoch_; }
   [[nodiscard]] std::size_t out() const { return out_.size(); }
+  [[nodiscard]] Token oldest_out() const { return out_.front(); }
+  [[nodiscard]] bool has_events() const { return !events_.empty(); }
   [[nodiscard]] std::deque<LinkEvent> take_events() { return std::exchange(events_, {}); }
 
   std::vector<Attempt> attempts;
@@ -98,6 +106,7 @@ class FakeTransport : public Transport {
   int cuts = 0;
   std::string impossible_topic;
   bool acknowledges = false;                    ///< every message at once
+  std::optional<Reason> refuses;                ///< every message at once, so
   std::function<void(FakeTransport&)> answers;  ///< to an attempt
 
  private:

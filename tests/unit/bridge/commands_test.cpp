@@ -1,0 +1,330 @@
+#include "bridge/commands.h"
+
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "support/catch.h"
+#include "support/moments.h"
+
+using namespace baudbridge;
+using namespace baudbridge::testing;
+
+namespace {
+
+Point point(const std::string& id, bool writable = true) {
+  Point one;
+  one.id = id;
+  one.writable = writable;
+  return one;
+}
+
+std::vector<CommandTarget> targets() {
+  Point setpoint = point("setpoint");
+  setpoint.min = 5.0;
+  setpoint.max = 80.0;
+  Point mode = point("mode");
+  mode.map = {{0, "off"}, {1, "heating"}};
+  return {{"boiler", {setpoint, mode, point("free"), point("flow_temp", false)}}};
+}
+
+/// Commands, and what they handed to the bus.
+struct Desk {
+  std::vector<WriteRequest> orders;
+  bool bus_takes = true;
+  Commands commands{PublishConfig{"plant", PayloadFormat::json, false}, targets(), [this](const WriteRequest& request) {
+                      if (bus_takes) orders.push_back(request);
+                      return bus_takes;
+                    }};
+
+  std::vector<Message> send(const std::string& payload, Duration when = 0s) {
+    return commands.take(command(payload), at(when));
+  }
+  static Incoming command(const std::string& payload) {
+    Incoming incoming;
+    incoming.topic = "plant/boiler/set";
+    incoming.payload = payload;
+    return incoming;
+  }
+  /// The bus has written what it was told.
+  std::vector<Message> carried_out(std::size_t order) {
+    std::vector<Reading> readings;
+    for (const auto& [id, value] : orders.at(order).points) readings.push_back({id, value});
+    return commands.take(WriteOutcome{orders.at(order).ticket, orders.at(order).device, std::move(readings)});
+  }
+  /// The error in the answer to this command; it must be refused and nothing handed to the bus.
+  std::string refusal(const std::string& payload) {
+    const auto before = orders.size();
+    const auto answers = send(payload);
+    REQUIRE(orders.size() == before);
+    REQUIRE(answers.size() == 1);
+    CHECK(answers[0].topic == "plant/boiler/result");
+    CHECK(answers[0].qos == 1);
+    CHECK_FALSE(answers[0].retain);
+    const auto answer = nlohmann::json::parse(answers[0].payload);
+    CHECK(answer["ok"] == false);
+    return answer["error"];
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a command goes to the bus, and its outcome to the result topic") {
+  Desk desk;
+  CHECK(desk.send(R"({"id":"c1","setpoint":21.5})").empty());
+  REQUIRE(desk.orders.size() == 1);
+  CHECK(desk.orders[0].device == "boiler");
+  CHECK(desk.orders[0].points == std::vector<std::pair<std::string, Value>>{{"setpoint", Value{21.5}}});
+  CHECK_FALSE(desk.orders[0].not_after);
+  const auto answers = desk.carried_out(0);
+  REQUIRE(answers.size() == 1);
+  CHECK(answers[0].topic == "plant/boiler/result");
+  CHECK(answers[0].payload == R"({"id":"c1","ok":true,"values":{"setpoint":21.5}})");
+  CHECK(desk.carried_out(0).empty());  // once
+}
+
+TEST_CASE("a command without an id gets an answer without one") {
+  Desk desk;
+  desk.send(R"({"setpoint":21})");
+  CHECK(desk.carried_out(0)[0].payload == R"({"ok":true,"values":{"setpoint":21}})");
+}
+
+TEST_CASE("the bounds of a point bound what is written") {
+  Desk desk;
+  CHECK(desk.refusal(R"({"setpoint":95})") == "setpoint: 95 is above max 80");
+  CHECK(desk.refusal(R"({"setpoint":4.99})") == "setpoint: 4.99 is below min 5");
+  CHECK(desk.refusal(R"({"setpoint":1e300})") == "setpoint: 1e+300 is above max 80");
+  CHECK(desk.refusal(R"({"setpoint":18446744073709551615})") == "setpoint: 18446744073709551615 is above max 80");
+  CHECK(desk.refusal(R"({"setpoint":"21"})") == "setpoint: must be a number");
+  CHECK(desk.refusal(R"({"setpoint":true})") == "setpoint: must be a number");
+}
+
+TEST_CASE("one bad value refuses the whole command") {
+  Desk desk;
+  CHECK(desk.refusal(R"({"free":1,"setpoint":95})") == "setpoint: 95 is above max 80");
+}
+
+TEST_CASE("what may not be written is refused") {
+  Desk desk;
+  CHECK(desk.refusal(R"({"flow_temp":1})") == "flow_temp: is not writable");
+  CHECK(desk.refusal(R"({"nonsense":1})") == "nonsense: there is no such point");
+  CHECK_THAT(desk.refusal(R"({"mode":"cooling"})"), ContainsSubstring("\"cooling\" is none of off, heating"));
+}
+
+TEST_CASE("malformed payloads of all kinds get an answer and nothing else") {
+  Desk desk;
+  for (const char* payload : {"",
+                              " ",
+                              "{",
+                              "}",
+                              "null",
+                              "true",
+                              "7",
+                              "\"text\"",
+                              "[]",
+                              "[{\"setpoint\":21}]",
+                              "{}",
+                              "{\"id\":\"x\"}",
+                              "{\"setpoint\":}",
+                              "{\"setpoint\":NaN}",
+                              "{\"setpoint\":Infinity}",
+                              "{\"setpoint\":1e999}",
+                              "{setpoint:21}",
+                              "{'setpoint':21}",
+                              "{\"setpoint\":21,}",
+                              "{\"setpoint\":21}x",
+                              "{\"setpoint\":21}{\"setpoint\":22}",
+                              "{\"setpoint\":\"\xFF\"}",
+                              "\xEF\xBB\xBF",
+                              "{\"setpoint\":[21]}",
+                              "{\"setpoint\":{\"value\":21}}",
+                              "{\"setpoint\":null}",
+                              "{\"id\":{},\"setpoint\":21}",
+                              "{\"id\":true,\"setpoint\":21}",
+                              "{\"setpoint\":0x15}",
+                              "{\"setpoint\":021}",
+                              "{\"setpoint\":+21}",
+                              "\xff\xfe{\x00"}) {
+    INFO(payload);
+    CHECK_FALSE(desk.refusal(payload).empty());
+  }
+  CHECK_THAT(desk.refusal(std::string(100'000, ' ')), ContainsSubstring("64 KiB"));
+  CHECK_FALSE(desk.refusal(std::string(60'000, '[')).empty());
+  CHECK_FALSE(desk.refusal("{\"setpoint\":" + std::string(30'000, '[') + std::string(30'000, ']') + "}").empty());
+  CHECK(desk.refusal(R"({"setpoint":21,"setpoint":79})") == "setpoint: is there twice");
+}
+
+TEST_CASE("damaged commands never reach the bus by chance, nor crash") {
+  Desk desk;
+  std::mt19937 random(5);
+  const std::string good = R"({"id":"c1","setpoint":21.5,"mode":"off"})";
+  for (int round = 0; round < 5000; ++round) {
+    std::string payload = good;
+    for (unsigned i = 0; i <= random() % 3; ++i) {
+      const std::size_t place = random() % payload.size();
+      switch (random() % 3) {
+        case 0:
+          payload[place] = static_cast<char>(random());
+          break;
+        case 1:
+          payload.erase(place, 1);
+          break;
+        default:
+          payload.insert(place, 1, static_cast<char>(random() % 128));
+          break;
+      }
+    }
+    const auto before = desk.orders.size();
+    for (const auto& answer : desk.send(payload)) REQUIRE(nlohmann::json::accept(answer.payload));
+    if (desk.orders.size() > before) {
+      // Still a good command, then it is within the bounds.
+      for (const auto& [id, value] : desk.orders.back().points) {
+        if (id == "setpoint") REQUIRE((as_double(value) >= 5.0 && as_double(value) <= 80.0));
+      }
+      desk.carried_out(desk.orders.size() - 1);
+    }
+  }
+}
+
+TEST_CASE("a retained command is refused (85)") {
+  Desk desk;
+  Incoming old = Desk::command(R"({"setpoint":21})");
+  old.retained = true;
+  const auto answers = desk.commands.take(old, at(0s));
+  REQUIRE(answers.size() == 1);
+  CHECK_THAT(answers[0].payload, ContainsSubstring("retained"));
+  CHECK(desk.orders.empty());
+}
+
+TEST_CASE("a command past its message expiry is refused, and one that has time left tells the bus until when") {
+  Desk desk;
+  Incoming late = Desk::command(R"({"setpoint":21})");
+  late.expires_after = 0s;
+  CHECK_THAT(desk.commands.take(late, at(0s)).at(0).payload, ContainsSubstring("expired"));
+  CHECK(desk.orders.empty());
+  Incoming timely = Desk::command(R"({"setpoint":21})");
+  timely.expires_after = 5s;
+  CHECK(desk.commands.take(timely, at(1s)).empty());
+  REQUIRE(desk.orders.size() == 1);
+  CHECK(desk.orders[0].not_after == at(6s).steady);
+}
+
+TEST_CASE("response topic and correlation data are honoured beside the result topic") {
+  Desk desk;
+  Incoming command = Desk::command(R"({"setpoint":21})");
+  command.response_topic = "answers/7";
+  command.correlation_data = "c-7";
+  (void)desk.commands.take(command, at(0s));
+  const auto answers = desk.carried_out(0);
+  REQUIRE(answers.size() == 2);
+  CHECK(answers[0].topic == "plant/boiler/result");
+  CHECK(answers[0].correlation_data.empty());
+  CHECK(answers[1].topic == "answers/7");
+  CHECK(answers[1].correlation_data == "c-7");
+  CHECK(answers[1].payload == answers[0].payload);
+}
+
+TEST_CASE("a response topic that nobody may publish to is left alone") {
+  Desk desk;
+  for (const std::string& topic : std::vector<std::string>{"a/+", "#", "$SYS/x", std::string("a\0b", 3), ""}) {
+    Incoming command = Desk::command("{}");
+    command.response_topic = topic;
+    CHECK(desk.commands.take(command, at(0s)).size() == 1);
+  }
+}
+
+TEST_CASE("the same command twice is carried out once and answered twice") {
+  Desk desk;
+  const std::string payload = R"({"id":"c1","setpoint":21.5})";
+  CHECK(desk.send(payload, 0s).empty());
+  CHECK(desk.send(payload, 1s).empty());  // while the bus is at work
+  REQUIRE(desk.orders.size() == 1);
+  const auto first = desk.carried_out(0);
+  const auto second = desk.send(payload, 2s);
+  REQUIRE(desk.orders.size() == 1);
+  REQUIRE(second.size() == 1);
+  CHECK(second[0].payload == first[0].payload);
+}
+
+TEST_CASE("a command after another one is new, even with the content of an older one") {
+  Desk desk;
+  for (const char* payload :
+       {R"({"id":"1","setpoint":20})", R"({"id":"2","setpoint":30})", R"({"id":"1","setpoint":20})"}) {
+    desk.send(payload);
+    desk.carried_out(desk.orders.size() - 1);
+  }
+  CHECK(desk.orders.size() == 3);
+}
+
+TEST_CASE("without an id only the broker's word makes a repetition") {
+  Desk desk;
+  desk.send(R"({"setpoint":20})");
+  desk.carried_out(0);
+  desk.send(R"({"setpoint":20})");
+  CHECK(desk.orders.size() == 2);
+  desk.carried_out(1);
+  Incoming again = Desk::command(R"({"setpoint":20})");
+  again.duplicate = true;
+  CHECK(desk.commands.take(again, at(1s)).size() == 1);
+  CHECK(desk.orders.size() == 2);
+  CHECK(desk.commands.take(again, at(2min)).empty());  // too long ago to be the same
+  CHECK(desk.orders.size() == 3);
+}
+
+TEST_CASE("1,000 replays of a command write once (85)") {
+  Desk desk;
+  Incoming command = Desk::command(R"({"id":"c1","setpoint":21.5})");
+  command.duplicate = true;
+  for (int i = 0; i < 1000; ++i) {
+    (void)desk.commands.take(command, at(std::chrono::milliseconds(i)));
+    if (i == 500) desk.carried_out(0);
+  }
+  CHECK(desk.orders.size() == 1);
+}
+
+TEST_CASE("a bus that takes nothing, or never answers, is told") {
+  Desk desk;
+  desk.bus_takes = false;
+  CHECK_THAT(desk.refusal(R"({"setpoint":21})"), ContainsSubstring("takes no commands"));
+  desk.bus_takes = true;
+  desk.send(R"({"id":7,"setpoint":21})");
+  CHECK(desk.commands.wake_at() == at(30s).steady);
+  CHECK(desk.commands.expire(at(29s)).empty());
+  const auto answers = desk.commands.expire(at(30s));
+  REQUIRE(answers.size() == 1);
+  CHECK_THAT(answers[0].payload, ContainsSubstring(R"({"id":7,"ok":false)"));
+  CHECK(desk.commands.wake_at() == Steady::max());
+  CHECK(desk.carried_out(0).empty());  // the late answer answers nobody
+}
+
+TEST_CASE("a flood of commands is bounded") {
+  Desk desk;
+  std::size_t refused = 0;
+  for (int i = 0; i < 1000; ++i) refused += desk.send("{\"id\":" + std::to_string(i) + ",\"setpoint\":21}").size();
+  CHECK(desk.orders.size() == 64);
+  CHECK(refused == 936);
+}
+
+TEST_CASE("a value that could not be read back is told with the others") {
+  Desk desk;
+  desk.send(R"({"id":"x","setpoint":21,"free":3})");
+  std::vector<Reading> readings{{"setpoint", Value{21.0}}, {"free", Error{Fault::timeout, "no answer in 300 ms"}}};
+  const auto answers = desk.commands.take(WriteOutcome{desk.orders[0].ticket, "boiler", readings});
+  CHECK(answers.at(0).payload ==
+        R"({"id":"x","ok":false,"error":"free: no answer in 300 ms","values":{"setpoint":21}})");
+}
+
+TEST_CASE("other topics are not for us, and an unknown device is told so") {
+  Desk desk;
+  for (const char* topic : {"plant/boiler/get", "other/boiler/set", "plant//set", "plant/set", "boiler/set", ""}) {
+    Incoming incoming = Desk::command(R"({"setpoint":21})");
+    incoming.topic = topic;
+    CHECK(desk.commands.take(incoming, at(0s)).empty());
+  }
+  Incoming incoming = Desk::command(R"({"setpoint":21})");
+  incoming.topic = "plant/pump/set";
+  const auto answers = desk.commands.take(incoming, at(0s));
+  REQUIRE(answers.size() == 1);
+  CHECK(answers[0].topic == "plant/pump/result");
+  CHECK_THAT(answers[0].payload, ContainsSubstring("no device pump"));
+  CHECK(desk.orders.empty());
+}
