@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -56,6 +57,33 @@ Result<void> rename_with_wal(const std::string& from, const std::string& to) {
   }
   if (kind_of(from + "-wal") == Kind::nothing) return {};
   return rename_durably(from + "-wal", to + "-wal");
+}
+
+Result<void> copy_anew(const std::string& path) {
+  constexpr mode_t kOwnerOnly = 0600;
+  const std::string copy = path + ".new";
+  const UniqueFd from(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!from) return errno == ENOENT ? Result<void>() : system_error("cannot read " + path, errno);
+  const UniqueFd to(::open(copy.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kOwnerOnly));
+  if (!to) return system_error("cannot make " + copy, errno);
+  std::array<char, 64 << 10> chunk;
+  for (;;) {
+    const ssize_t size = ::read(from.get(), chunk.data(), chunk.size());
+    if (size < 0) return system_error("cannot read " + path, errno);
+    if (size == 0) break;
+    for (ssize_t done = 0; done < size;) {
+      const ssize_t n = ::write(to.get(), chunk.data() + done, static_cast<std::size_t>(size - done));
+      if (n <= 0) return system_error("cannot write " + copy, n < 0 ? errno : ENOSPC);
+      done += n;
+    }
+  }
+  if (::fsync(to.get()) != 0) return system_error("cannot sync " + copy, errno);
+  return {};
+}
+
+Result<void> place_copy(const std::string& path) {
+  if (kind_of(path + ".new") == Kind::nothing) return {};
+  return rename_durably(path + ".new", path);
 }
 
 Result<void> make_folder_of(const std::string& path) {

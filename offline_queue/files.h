@@ -16,6 +16,10 @@ enum class Kind { nothing, file, empty_file, something_else };
 Result<void> rename_with_wal(const std::string& from, const std::string& to);
 /// The same for one file.
 Result<void> rename_durably(const std::string& from, const std::string& to);
+/// The same content in a new file under the same name, synced: for a file whose sync has failed. Two steps, so that the
+/// first, which may fail, changes nothing.
+Result<void> copy_anew(const std::string& path);
+Result<void> place_copy(const std::string& path);
 Result<void> make_folder_of(const std::string& path);
 [[nodiscard]] std::string folder_of(const std::string& path);
 [[nodiscard]] std::string name_of(const std::string& path);

@@ -306,7 +306,7 @@ Steady DurableOutbox::persist_due() const {
   if (!trouble_.empty() || !spool_) return retry_at_;
   const Seq used = next_seq_ - 1;
   const bool at_once = !tail_.store_asides().empty() || !tail_.asides().empty() || !damaged_.empty() || salvage_ ||
-                       used + options_.number_block / 2 > state_.reserved_through ||
+                       sync_owed_ || used + options_.number_block / 2 > state_.reserved_through ||
                        tail_.bytes() > options_.config.tail_max_bytes / 2 ||
                        tail_.store_settled().size() >= kNotesTogether || (boots_dirty_ && state_.queued > 0);
   if (at_once) return Steady::min();

@@ -63,6 +63,7 @@ class DurableOutbox final : public Outbox {
   // outbox_open.cpp: from files to a queue.
   Result<void> load_tail(const Now& now);
   Result<void> open_store(const Now& now);
+  Result<void> reopen_store(const Now& now);
   Result<void> finish_replacement();
   Result<void> make_store(const SpoolState& first);
   Result<void> replace_store(const std::string& why, const Now& now);
@@ -160,6 +161,7 @@ class DurableOutbox final : public Outbox {
   Steady notes_since_ = Steady::max();  ///< when the first note for the store waited
   Steady expiry_due_ = Steady::max();
   bool settled_lately_ = false;  ///< the broker has acknowledged something since the last transaction
+  bool sync_owed_ = false;       ///< the store may hold what is not synced
   bool persisting_ = false;
   bool reopening_ = false;
 };

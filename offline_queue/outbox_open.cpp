@@ -38,12 +38,13 @@ SpoolOptions DurableOutbox::spool_options(const std::string& path) const {
 Result<void> DurableOutbox::start(const Now& now) {
   now_ = now;
   if (auto loaded = load_tail(now); !loaded) return loaded;
-  auto opened = open_store(now);
+  auto opened = tail_loaded_.trusted && tail_.distrusts_store() ? reopen_store(now) : open_store(now);
   if (!opened) {
     const Fault kind = opened.error().kind;
     if (kind == Fault::closed || kind == Fault::refused) return in_context(options_.store_path, opened.error());
     static_cast<void>(refuse(opened.error(), now));
   }
+  if (tail_.distrusts_store() && !tail_loaded_.trusted) tail_.distrust_store(false);
   meet(now);
   const auto until = std::chrono::steady_clock::now() + kSalvageAtStart;
   while (salvage_ && spool_ && trouble_.empty() && std::chrono::steady_clock::now() < until) {
@@ -71,6 +72,26 @@ Result<void> DurableOutbox::load_tail(const Now& now) {
   } else {
     tail_ = Tail(path);
   }
+  return {};
+}
+
+/// After a failed sync the WAL holds what its readers see and the disk may not have. Its content is written into a new
+/// file, which is synced and takes its place; then the store is opened again, and says whether the last transaction is
+/// in it.
+Result<void> DurableOutbox::reopen_store(const Now& now) {
+  const std::string wal = options_.store_path + "-wal";
+  if (tail_.distrusts_store()) {
+    if (auto copied = copy_anew(wal); !copied) return copied;
+    if (spool_) spool_->keep_wal_on_close();
+  }
+  spool_.reset();
+  salvage_.reset();
+  if (tail_.distrusts_store()) {
+    if (auto placed = place_copy(wal); !placed) return placed;
+    tail_.distrust_store(false);
+  }
+  if (auto opened = open_store(now); !opened) return opened;
+  meet(now);
   return {};
 }
 
@@ -203,7 +224,7 @@ void DurableOutbox::meet(const Now& now) {
     salvage_ = std::make_unique<Salvage>(folder_of(options_.store_path) + "/" + state_.salvage.file);
   }
   const bool register_tail = state_.tail_id != tail_.head().tail_id;
-  if (register_tail || next_seq_ - 1 + options_.number_block / 2 > state_.reserved_through) {
+  if (register_tail || sync_owed_ || next_seq_ - 1 + options_.number_block / 2 > state_.reserved_through) {
     if (auto done = transact(now, 0, {}); !done) static_cast<void>(refuse(done.error(), now));
   }
   tail_.flush();
@@ -230,6 +251,8 @@ void DurableOutbox::join(const Now& now) {
       const auto there = spool_->contains_aside(seq);
       return there && *there;
     };
+    // What a killed process had written but not synced is made to last with the next transaction.
+    sync_owed_ = sync_owed_ || head.store.change != state_.change;
     tail_.learn(state_, in_queue, in_asides);
     next_seq_ = std::max(next_seq_, tail_.head().last_seq + 1);
   } else {

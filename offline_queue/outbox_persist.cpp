@@ -40,6 +40,7 @@ Result<void> DurableOutbox::transact(const Now& now, Seq through, const Step& st
   damaged_.clear();
   notes_since_ = Steady::max();
   boots_dirty_ = false;
+  sync_owed_ = false;
   if (work.changed_queue) ++queue_version_;
   losses_.merge(work.losses);
   tail_.note_losses(losses_.encode());
@@ -406,10 +407,8 @@ Result<void> DurableOutbox::persist(const Now& now, bool everything) {
 
 Result<void> DurableOutbox::store_all(const Now& now, bool everything) {
   if (!trouble_.empty() && now.steady < retry_at_ && !everything) return Error{Fault::closed, trouble_};
-  if (!spool_) {
-    if (auto opened = open_store(now); !opened) return opened;
-    meet(now);
-    if (!spool_) return Error{Fault::io, trouble_};
+  if (!spool_ || tail_.distrusts_store()) {
+    if (auto opened = reopen_store(now); !opened) return opened;
   }
   if (salvage_) {
     if (auto done = salvage_step(now); !done) return done;
@@ -536,20 +535,7 @@ Result<void> DurableOutbox::refuse(Error error, const Now& now) {
       reopening_ = false;
       return {};
     case Trouble::disk:
-      // After an error of a sync nothing may rest on a second try: the file is closed, which writes what the WAL holds
-      // into it and syncs that, and a new WAL is begun; only the file itself tells whether the last transaction is in
-      // it.
-      if (spool_ && !is_write_error(error) && !reopening_) {
-        reopening_ = true;
-        spool_.reset();
-        salvage_.reset();
-        if (auto opened = open_store(now)) {
-          meet(now);
-        } else {
-          trouble_ = name_of(options_.store_path) + ": " + opened.error().what;
-        }
-        reopening_ = false;
-      }
+      if (is_sync_error(error)) tail_.distrust_store(true);
       break;
     default:
       break;

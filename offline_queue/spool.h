@@ -81,6 +81,8 @@ class Spool {
   /// Copies the WAL into the file when it has grown enough.
   Result<void> checkpoint_if_due();
   Result<void> checkpoint();
+  /// The next opening finds the WAL as it is now.
+  void keep_wal_on_close() { database_.keep_wal_on_close(); }
   /// Gives free pages back to the file system when most of the file is free.
   Result<void> shrink();
   [[nodiscard]] std::uint64_t file_bytes() const;

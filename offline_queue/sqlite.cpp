@@ -62,8 +62,8 @@ Trouble trouble_of(const Error& error) {
   }
 }
 
-bool is_write_error(const Error& error) {
-  return error.code == SQLITE_IOERR_WRITE || (error.code & 0xFF) == SQLITE_READONLY;
+bool is_sync_error(const Error& error) {
+  return error.code == SQLITE_IOERR_FSYNC || error.code == SQLITE_IOERR_DIR_FSYNC || error.code == SQLITE_IOERR_CLOSE;
 }
 
 void Statement::Finalize::operator()(sqlite3_stmt* statement) const {

@@ -16,8 +16,9 @@ namespace baudbridge {
 /// What an error of SQLite means to us; Error::code keeps the library's extended result code.
 enum class Trouble { none, full, locked, damaged, disk };
 [[nodiscard]] Trouble trouble_of(const Error& error);
-/// A write that failed before anything was to be synced: the transaction is undone and nothing is in doubt.
-[[nodiscard]] bool is_write_error(const Error& error);
+/// A sync failed: what it should have synced may be in the page cache, where every reader sees it, and not on the disk,
+/// and a later sync that succeeds says nothing about it.
+[[nodiscard]] bool is_sync_error(const Error& error);
 
 /// One prepared statement. Bind, step until it says false, reset (an unfinished read keeps the WAL from starting over).
 /// Threads: one caller. Must not outlive its Database.

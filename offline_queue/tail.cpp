@@ -223,6 +223,13 @@ void Tail::learn_asides(const Lookup& in_queue, const Lookup& in_asides) {
   std::erase_if(store_asides_, [&](const auto& aside) { return in_asides(aside.first); });
 }
 
+void Tail::distrust_store(bool distrust) {
+  if (distrusts_store_ == distrust) return;
+  distrusts_store_ = distrust;
+  log_.append(kDistrustEntry, std::string(1, distrust ? '\1' : '\0'));
+  flush();
+}
+
 void Tail::note_losses(const std::string& untold) {
   if (untold == untold_) return;
   untold_ = untold;

@@ -123,6 +123,10 @@ class Tail {
   /// The store was opened, and this is what it says: makes good a transaction that was committed without our knowing.
   void learn(const SpoolState& state, const Lookup& in_queue, const Lookup& in_asides);
 
+  /// A sync of the store failed, and nothing was done about it yet. Flushes.
+  void distrust_store(bool distrust);
+  [[nodiscard]] bool distrusts_store() const { return distrusts_store_; }
+
   void note_losses(const std::string& untold);
   [[nodiscard]] const std::string& untold() const { return untold_; }
   void remember(const Anchor& anchor);
@@ -177,6 +181,7 @@ class Tail {
   SeqRanges doubt_settled_;  ///< what became of its records since, told to nobody but us
   SeqRanges doubt_dropped_;
 
+  bool distrusts_store_ = false;
   std::string untold_;
   std::vector<Anchor> anchors_;
   std::int64_t stamp_ms_ = 0;  ///< of the last flush

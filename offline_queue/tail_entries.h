@@ -29,7 +29,8 @@ enum TailEntryType : std::uint8_t {
   kDoubtDroppedEntry = 14,
   kUntoldEntry = 15,  ///< all losses that are not told
   kAnchorEntry = 16,
-  kStampEntry = 17,  ///< the system clock at a flush: the file's own time stamp must agree
+  kDistrustEntry = 18,  ///< 1: a sync of the store failed; 0: made good
+  kStampEntry = 17,     ///< the system clock at a flush: the file's own time stamp must agree
 };
 
 inline constexpr std::size_t kRecordHead = 12;

@@ -104,6 +104,9 @@ void Tail::replay(std::uint8_t type, std::string_view payload, std::uint64_t off
       anchors_.push_back(anchor);
       break;
     }
+    case kDistrustEntry:
+      distrusts_store_ = in.byte() != 0;
+      break;
     case kStampEntry:
       stamp_ms_ = in.signed_number();
       break;
@@ -290,6 +293,7 @@ void Tail::rewrite(Seq first_number) {
   if (attempted_ != 0) log_.rewrite(kAttemptEntry, range_payload(attempted_, attempted_));
   for (const auto& [first, last] : doubt_settled_) log_.rewrite(kDoubtSettledEntry, range_payload(first, last));
   for (const auto& [first, last] : doubt_dropped_) log_.rewrite(kDoubtDroppedEntry, range_payload(first, last));
+  if (distrusts_store_) log_.rewrite(kDistrustEntry, "\1");
   if (!untold_.empty()) log_.rewrite(kUntoldEntry, untold_);
   for (const auto& anchor : anchors_) log_.rewrite(kAnchorEntry, anchor_payload(anchor));
   std::string stamp;

@@ -1,6 +1,7 @@
 #include "support/queue/crash_vfs.h"
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,6 +29,11 @@ Handle* handle(sqlite3_file* file) {
 std::string content_of(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+std::uint64_t inode_of(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
 }
 
 void put(std::string& content, std::uint64_t offset, std::string_view bytes) {
@@ -211,6 +217,9 @@ void CrashDisk::opened(const std::string& path) {
     files_.erase(path);
     files_.erase(path + "-wal");
   }
+  const auto known = files_.find(path);
+  // Another file was renamed over it, synced before: what it holds is on the disk.
+  if (known != files_.end() && known->second.inode != 0 && inode_of(path) != known->second.inode) files_.erase(known);
   track(path).deleted = false;
 }
 
@@ -220,6 +229,7 @@ CrashDisk::File& CrashDisk::track(const std::string& path) {
   File file;
   file.existed = ::access(path.c_str(), F_OK) == 0;
   if (file.existed) file.durable = content_of(path);
+  file.inode = inode_of(path);
   // A file that was just made is there, but its name is not on the disk yet.
   if (file.durable.empty()) file.existed = false;
   return files_.emplace(path, std::move(file)).first->second;

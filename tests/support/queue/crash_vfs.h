@@ -79,6 +79,7 @@ class CrashDisk {
   struct File {
     bool existed = false;  ///< on the disk
     bool deleted = false;  ///< since the last sync of its folder
+    std::uint64_t inode = 0;
     std::string durable;
     std::vector<Write> unsynced;
   };

@@ -103,7 +103,8 @@ void Scenario::accept() {
     const auto content = ++contents_;
     const Seq seq = outbox_->accept(a_record(content, at(clock_), padding), at(clock_));
     if (truth_.contains(seq)) fail("number " + std::to_string(seq) + " was given twice");
-    // While the disk refuses to reserve numbers they come from the clock; lower ones follow when only the disk survives.
+    // While the disk refuses to reserve numbers they come from the clock; lower ones follow when only the disk
+    // survives.
     const bool from_clock = seq >= kClockNumbers;
     if (!from_clock && seq <= highest_) {
       fail("number " + std::to_string(seq) + " was given after " + std::to_string(highest_));

@@ -31,7 +31,10 @@ class Scenario {
  public:
   Scenario(std::uint64_t seed, ScenarioPlan plan);
   std::optional<std::string> run();
-  std::optional<std::string> run0() { for (int i = 0; i < plan_.lives && !broken_; ++i) live(); return broken_; }
+  std::optional<std::string> run0() {
+    for (int i = 0; i < plan_.lives && !broken_; ++i) live();
+    return broken_;
+  }
   [[nodiscard]] std::uint64_t accepted() const { return truth_.size(); }
   [[nodiscard]] std::uint64_t ends() const { return ends_; }
 
