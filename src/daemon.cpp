@@ -1,7 +1,6 @@
 #include "src/daemon.h"
 
 #include <fcntl.h>
-#include <malloc.h>
 #include <poll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -25,6 +24,7 @@
 #include "src/control_requests.h"
 #include "src/control_socket.h"
 #include "src/gateway.h"
+#include "src/memory.h"
 #include "src/options.h"
 #include "src/service_notices.h"
 
@@ -32,21 +32,16 @@ namespace baudbridge {
 namespace {
 
 constexpr Duration kLookEvery = std::chrono::seconds(5);  ///< at the threads; oftener if the watchdog wants it
+/// After so long buses and link have been opened, if they can be: what the start alone has needed is given back. Once
+/// more when the slow ones are there, too.
+constexpr Duration kStartTakes = std::chrono::seconds(1);
+constexpr Duration kSlowStartTakes = std::chrono::seconds(15);
 
 sigset_t our_signals() {
   sigset_t set;
   ::sigemptyset(&set);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set, signal);
   return set;
-}
-
-/// One heap for all threads and no hoarding: the gateway is to be small, not to win allocation races.
-void keep_memory_small() {
-  constexpr int kArenas = 2;
-  constexpr int kGiveBack_bytes = 128 * 1024;
-  ::mallopt(M_ARENA_MAX, kArenas);
-  ::mallopt(M_MMAP_THRESHOLD, kGiveBack_bytes);
-  ::mallopt(M_TRIM_THRESHOLD, kGiveBack_bytes);
 }
 
 void log_problems(const Config& config) {
@@ -88,16 +83,22 @@ class Daemon {
   Ended run() {
     open_control();
     gateway_.start();
-    ::malloc_trim(0);  // what reading the configuration took
     notices_.ready("started");
     Steady look_at = steady_now();
+    const Steady tidy_again_at = look_at + kSlowStartTakes;
+    Steady tidy_at = look_at + kStartTakes;
     for (;;) {
       const Steady now = steady_now();
       if (now >= look_at) {
         look(now);
         look_at = now + look_interval();
       }
-      wait_until(control_ ? std::min(look_at, control_->wake_at()) : look_at);
+      if (now >= tidy_at) {
+        give_back_memory();
+        tidy_at = now < tidy_again_at ? tidy_again_at : Steady::max();
+      }
+      const Steady next = std::min(look_at, tidy_at);
+      wait_until(control_ ? std::min(next, control_->wake_at()) : next);
       if (control_) control_->serve(steady_now());
       while (const auto signal = signals_.next()) {
         if (const auto ended = on_signal(*signal)) return *ended;
