@@ -150,7 +150,7 @@ ConfigNode merged(const ConfigNode& base, const ConfigNode& over) {
   ConfigTable entries = *base_table;
   for (const auto& [key, node] : *over_table) {
     const auto same =
-        std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return entry.first == key; });
+        std::find_if(entries.begin(), entries.end(), [&name = key](const auto& entry) { return entry.first == name; });
     if (same == entries.end()) {
       entries.emplace_back(key, node);
     } else {
