@@ -3,6 +3,9 @@
 # The sourcing script sets ROOT (the checkout) and NAME (its own name, for messages).
 
 export LC_ALL=C.UTF-8
+
+# A checkout that has moved, or a second one, finds what the first has compiled.
+export CCACHE_BASEDIR="${CCACHE_BASEDIR:-$ROOT}" CCACHE_NOHASHDIR=1
 export HOME="${HOME:-/tmp}"
 
 BUILD_PACKAGES=(
