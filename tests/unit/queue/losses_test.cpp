@@ -1,0 +1,57 @@
+#include "offline_queue/losses.h"
+
+#include "support/queue/queue_kit.h"
+
+using namespace baudbridge;
+using namespace baudbridge::testing;
+
+TEST_CASE("losses of one kind are told at once, and then together once a minute") {
+  Losses losses;
+  losses.add({"dropped", "full", 1, 5, 5});
+  CHECK(losses.due() == Steady::min());
+  CHECK(losses.take(at(0s), false).size() == 1);
+  CHECK(losses.empty());
+  losses.add({"dropped", "full", 2, 6, 7});
+  losses.add({"dropped", "full", 1, 8, 8});
+  losses.add({"dropped", "old", 1, 9, 9});
+  const auto now = losses.take(at(1s), false);
+  REQUIRE(now.size() == 1);
+  CHECK(now[0].why == "old");
+  CHECK(losses.due() == at(60s).steady);
+  const auto later = losses.take(at(60s), false);
+  REQUIRE(later.size() == 1);
+  CHECK(later[0].count == 3);
+  CHECK(later[0].first == 6);
+  CHECK(later[0].last == 8);
+}
+
+TEST_CASE("a stop tells everything") {
+  Losses losses;
+  losses.add({"dropped", "full", 1, 5, 5});
+  losses.take(at(0s), false);
+  losses.add({"dropped", "full", 1, 6, 6});
+  CHECK(losses.take(at(1s), true).size() == 1);
+}
+
+TEST_CASE("what is untold comes back from its stored form, and cut bytes add nothing false") {
+  Losses losses;
+  losses.add({"dropped", "full", 3, 5, 9});
+  losses.add({"damaged", "queue.db", 0, 0, 0});
+  const std::string stored = losses.encode();
+  Losses back;
+  back.decode(stored);
+  CHECK(back.encode() == stored);
+  Losses cut;
+  cut.decode(std::string_view(stored).substr(0, stored.size() - 1));
+  CHECK(cut.take(at(0s), true).size() == 1);
+}
+
+TEST_CASE("an event says how many, which, and why") {
+  const Record event = loss_event({"dropped", "max_age is reached", 3, 5, 9}, taken_at(at(0s), kBoot));
+  CHECK(event.device == kBridgeDevice);
+  CHECK(event_word(event) == "dropped");
+  CHECK(detail(event, "count") == "3");
+  CHECK(detail(event, "first_seq") == "5");
+  CHECK(detail(event, "last_seq") == "9");
+  CHECK(detail(event, "why") == "max_age is reached");
+}
