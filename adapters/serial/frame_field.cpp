@@ -92,11 +92,13 @@ void parse_bits(Settings& point, FrameField& field) {
   }
   FrameField::Bits bits;
   bool good = false;
-  if (const auto* number = std::get_if<std::int64_t>(&node->value)) {
-    bits.low = bits.high = static_cast<unsigned>(*number);
-    good = *number >= 0;
-  } else if (const auto* text = std::get_if<std::string>(&node->value)) {
-    good = parse_range(*text, bits);
+  // holds_alternative and get, not get_if: clang 14 stumbles over the address of a value whose type holds itself.
+  if (std::holds_alternative<std::int64_t>(node->value)) {
+    const auto number = std::get<std::int64_t>(node->value);
+    bits.low = bits.high = static_cast<unsigned>(number);
+    good = number >= 0;
+  } else if (std::holds_alternative<std::string>(node->value)) {
+    good = parse_range(std::get<std::string>(node->value), bits);
   }
   const bool whole = field.kind == FieldKind::unsigned_number || field.kind == FieldKind::boolean;
   if (!whole) {

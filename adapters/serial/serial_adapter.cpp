@@ -119,32 +119,47 @@ class SerialAdapter : public Adapter, public Adviser {
 
   Result<void> listen(Round& round) {
     const std::size_t device = round.device_index();
-    Listener& listener = listeners_[device];
     for (;;) {
       if (auto got = receive(std::nullopt); !got) return got.error();
       const Steady now = steady_now();
-      if (auto said = listener.take(now)) {
+      if (auto said = listeners_[device].take(now)) {
         hand_on(round, std::move(*said));
         return {};
       }
-      const Duration silence = config_.devices[device].silence;
-      if (silence > Duration::zero() && now - listener.heard_at() >= silence) {
-        const std::string complaint = listener.complaint();
-        round.report_silence(Error{Fault::timeout, "nothing heard for " + duration_text(silence) +
-                                                       (complaint.empty() ? "" : "; " + complaint)});
-        listener.heard(now);
+      if (too_quiet(device, now)) {
+        report_quiet(round, now);
         return {};
       }
       if (now >= round.deadline() || round.stop() || another_is_due(device, now)) return {};
-      Steady until = round.deadline();
-      if (silence > Duration::zero()) until = std::min(until, listener.heard_at() + silence);
-      for (std::size_t i = 0; i < listeners_.size(); ++i) {
-        if (const auto due = listeners_[i].due_at(); due && talks(i)) until = std::min(until, *due);
-      }
-      const auto waited = port_->wait_readable(until, round.wake_fd());
-      if (!waited && waited.error().kind == Fault::closed) return {};  // a write waits, or the end
-      if (!waited && waited.error().kind != Fault::timeout) return waited.error();
+      const auto waited = port_->wait_readable(std::min(round.deadline(), next_event(device)), round.wake_fd());
+      if (waited || waited.error().kind == Fault::timeout) continue;
+      if (waited.error().kind == Fault::closed) return {};  // a write waits, or the end
+      return waited.error();
     }
+  }
+
+  [[nodiscard]] bool too_quiet(std::size_t device, Steady now) const {
+    const Duration silence = config_.devices[device].silence;
+    return silence > Duration::zero() && now - listeners_[device].heard_at() >= silence;
+  }
+
+  void report_quiet(Round& round, Steady now) {
+    Listener& listener = listeners_[round.device_index()];
+    const std::string complaint = listener.complaint();
+    round.report_silence(Error{Fault::timeout, "nothing heard for " +
+                                                   duration_text(config_.devices[round.device_index()].silence) +
+                                                   (complaint.empty() ? "" : "; " + complaint)});
+    listener.heard(now);
+  }
+
+  /// When something is to be done though nothing is received.
+  [[nodiscard]] Steady next_event(std::size_t device) const {
+    const Duration silence = config_.devices[device].silence;
+    Steady next = silence > Duration::zero() ? listeners_[device].heard_at() + silence : Steady::max();
+    for (std::size_t i = 0; i < listeners_.size(); ++i) {
+      if (const auto due = listeners_[i].due_at(); due && talks(i)) next = std::min(next, *due);
+    }
+    return next;
   }
 
   [[nodiscard]] bool another_is_due(std::size_t device, Steady now) const {
@@ -181,7 +196,7 @@ class SerialAdapter : public Adapter, public Adviser {
       const Steady until = std::max(line_used_at_ + config_.pause, mine ? Steady{} : late_until_);
       if (until <= now) return Waited::deadline;
       if (now >= round.deadline()) return Waited::stopped;
-      const auto waited = wait(round, std::min(until, round.deadline()), wake_fd);
+      auto waited = wait(round, std::min(until, round.deadline()), wake_fd);
       if (!waited || *waited == Waited::stopped) return waited;
     }
   }

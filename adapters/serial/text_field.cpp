@@ -39,37 +39,42 @@ struct NumberText {
   bool whole = true;
 };
 
+/// "e+3" at the beginning of the text: its length; 0: there is none.
+std::size_t exponent_length(std::string_view text) {
+  if (text.empty() || (text[0] != 'e' && text[0] != 'E')) return 0;
+  std::size_t end = text.size() > 1 && (text[1] == '+' || text[1] == '-') ? 2 : 1;
+  const std::size_t first = end;
+  while (end < text.size() && is_digit(text[end])) ++end;
+  return end > first ? end : 0;
+}
+
+/// A sign; scales set it apart from the digits: "-    12.73 g".
+void take_sign(std::string_view& text, NumberText& number) {
+  if (text.empty() || (text[0] != '+' && text[0] != '-')) return;
+  if (text[0] == '-') number.digits = "-";
+  text.remove_prefix(1);
+  while (!text.empty() && text[0] == ' ') text.remove_prefix(1);
+}
+
 std::optional<NumberText> split_number(std::string_view text, char decimal) {
   NumberText number;
-  std::size_t i = 0;
-  if (i < text.size() && (text[i] == '+' || text[i] == '-')) {
-    if (text[i] == '-') number.digits = "-";
-    ++i;
-    while (i < text.size() && text[i] == ' ') ++i;  // scales: "-    12.73 g"
+  take_sign(text, number);
+  bool any_digit = false;
+  for (; !text.empty(); text.remove_prefix(1)) {
+    const bool is_point = text[0] == decimal && number.whole;
+    if (!is_digit(text[0]) && !is_point) break;
+    any_digit = any_digit || !is_point;
+    number.whole = number.whole && !is_point;
+    number.digits += is_point ? '.' : text[0];
   }
-  std::size_t digits = 0;
-  for (bool point = false; i < text.size() && (is_digit(text[i]) || (text[i] == decimal && !point)); ++i) {
-    if (is_digit(text[i])) ++digits;
-    if (text[i] == decimal) {
-      point = true;
-      number.whole = false;
-    }
-    number.digits += is_digit(text[i]) ? text[i] : '.';
+  if (!any_digit) return std::nullopt;
+  if (const std::size_t exponent = exponent_length(text); exponent > 0) {
+    number.digits += 'e';
+    number.digits += text.substr(text[1] == '+' ? 2 : 1, exponent - (text[1] == '+' ? 2 : 1));
+    number.whole = false;
+    text.remove_prefix(exponent);
   }
-  if (digits == 0) return std::nullopt;
-  if (i < text.size() && (text[i] == 'e' || text[i] == 'E')) {
-    std::size_t end = i + 1;
-    if (end < text.size() && (text[end] == '+' || text[end] == '-')) ++end;
-    const std::size_t first = end;
-    while (end < text.size() && is_digit(text[end])) ++end;
-    if (end > first) {
-      number.digits += 'e';
-      number.digits += text.substr(text[i + 1] == '+' ? i + 2 : i + 1, end - (text[i + 1] == '+' ? i + 2 : i + 1));
-      number.whole = false;
-      i = end;
-    }
-  }
-  number.rest = trimmed(text.substr(i));
+  number.rest = trimmed(text);
   return number;
 }
 

@@ -292,7 +292,7 @@ TEST_CASE("devices that talk on one line each get their own lines, whoever is li
   REQUIRE(pty.send("$SDDPT,5.5,*79\r\n$IIMWV,271.0,R,000.2,N,A*3B\r\n"));
   Readings readings;
   for (int turn = 0; turn < 10 && readings.size() < 2; ++turn) {
-    const std::size_t device = turn % 2;
+    const auto device = static_cast<std::size_t>(turn % 2);
     Round round(device == 0 ? wind.plan() : depth.plan(), device, {}, {in(10s), {}, -1});
     REQUIRE(adapter->poll(round));
     for (Reading& reading : round.take_readings()) readings.push_back(std::move(reading));
