@@ -56,6 +56,8 @@ Result<std::unique_ptr<Spool>> Spool::open(const SpoolOptions& options) {
   auto database = Database::open(options.path, Database::Mode::change, options.vfs);
   if (!database) return with_kind(database.error());
   spool->database_ = std::move(*database);
+  // Before anything is set: a newer version's file is left as it is.
+  if (auto version = check_version(spool->database_, schema_steps()); !version) return with_kind(version.error());
   if (auto done = spool->configure(options); !done) return with_kind(done.error());
   if (auto done = bring_up_to_date(spool->database_, schema_steps()); !done) return with_kind(done.error());
   auto state = read_state(spool->database_);

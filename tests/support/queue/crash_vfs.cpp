@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -41,7 +42,20 @@ void put(std::string& content, std::uint64_t offset, std::string_view bytes) {
   content.replace(offset, bytes.size(), bytes);
 }
 
+std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr || *text == '\0' ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
 }  // namespace
+
+std::uint64_t seeds_first() {
+  constexpr std::uint64_t kFirst = 20261124;
+  return from_environment("BAUDBRIDGE_SEED", kFirst);
+}
+std::uint64_t seed_count(std::uint64_t otherwise) {
+  return from_environment("BAUDBRIDGE_SEEDS", otherwise);
+}
 
 struct CrashDisk::Registration {
   sqlite3_vfs vfs{};

@@ -28,6 +28,11 @@ class Dice {
   std::uint64_t state_;
 };
 
+/// BAUDBRIDGE_SEED: the first seed (otherwise a fixed one, so that a test run says the same twice); BAUDBRIDGE_SEEDS:
+/// how many.
+[[nodiscard]] std::uint64_t seeds_first();
+[[nodiscard]] std::uint64_t seed_count(std::uint64_t otherwise);
+
 /// A disk under SQLite's default file system. What is written can be read at once, as from a page cache, but is kept
 /// apart until the file is synced. When the power goes, every sector written since the last sync is applied, skipped or
 /// torn, by the seed; a file that was made and never synced is gone or empty, one that was deleted may be back. After a

@@ -6,19 +6,9 @@
 namespace baudbridge::testing {
 namespace {
 
-constexpr std::uint64_t kFirstSeed = 20261124;
 constexpr Seq kClockNumbers = 1'000'000'000'000;
 
-std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr || *text == '\0' ? otherwise : std::strtoull(text, nullptr, 10);
-}
-
 }  // namespace
-
-Seeds seeds(std::uint64_t otherwise_count) {
-  return {from_environment("BAUDBRIDGE_SEED", kFirstSeed), from_environment("BAUDBRIDGE_SEEDS", otherwise_count)};
-}
 
 Scenario::Scenario(std::uint64_t seed, ScenarioPlan plan) : dice_(seed), plan_(plan), disk_(seed ^ 0x5bd1e995) {
   QueueConfig config;

@@ -65,8 +65,8 @@ class Scenario {
 
   Dice dice_;
   ScenarioPlan plan_;
-  TempDir state_{"/dev/shm"};
-  TempDir runtime_{"/dev/shm"};
+  TempDir state_{fast_folder()};
+  TempDir runtime_{fast_folder()};
   CrashDisk disk_;
   OutboxOptions options_;
   std::unique_ptr<Outbox> outbox_;
@@ -80,13 +80,5 @@ class Scenario {
   std::set<Seq> retried_;  ///< to come before anything newer
   std::optional<std::string> broken_;
 };
-
-/// BAUDBRIDGE_SEED: the first seed (otherwise a fixed one, so that a test run says the same twice); BAUDBRIDGE_SEEDS:
-/// how many.
-struct Seeds {
-  std::uint64_t first = 0;
-  std::uint64_t count = 0;
-};
-[[nodiscard]] Seeds seeds(std::uint64_t otherwise_count);
 
 }  // namespace baudbridge::testing
