@@ -29,13 +29,18 @@ void ControlRequests::answer(const std::string& request, const ControlReply& rep
   reply(refusal_json("there is no request \"" + what + "\""));
 }
 
-void ControlRequests::status(const ControlReply& reply) {
-  std::string head;
+/// What an answer about the whole gateway begins with; the status follows.
+std::string ControlRequests::answer_head() const {
+  std::string head = R"({"ok":true,"gateway":)";
   append_json_string(head, gateway_.config().gateway.id);
-  head = R"({"ok":true,"gateway":)" + head + R"(,"config":)";
+  head += R"(,"config":)";
   append_json_string(head, gateway_.config().file);
   head += ",\"pid\":" + std::to_string(::getpid()) + ",\"status\":";
-  gateway_.ask([head = std::move(head), reply](Uplink& uplink, const Now& now) {
+  return head;
+}
+
+void ControlRequests::status(const ControlReply& reply) {
+  gateway_.ask([head = answer_head(), reply](Uplink& uplink, const Now& now) {
     reply(head + status_json(uplink.status(now)) + "}");
   });
 }
@@ -48,8 +53,8 @@ void ControlRequests::values(const ControlReply& reply, Steady now) {
       uplink.set_tap([values](const Sample& sample) { values->take(sample); });
     });
   }
-  gateway_.ask([values = values_, reply](Uplink& uplink, const Now& at) {
-    reply(R"({"ok":true,"values":)" + values->json() + R"(,"status":)" + status_json(uplink.status(at)) + "}");
+  gateway_.ask([head = answer_head(), values = values_, reply](Uplink& uplink, const Now& at) {
+    reply(head + status_json(uplink.status(at)) + R"(,"values":)" + values->json() + "}");
   });
 }
 

@@ -27,6 +27,7 @@ class ControlRequests {
   static constexpr Duration kWatchedFor = std::chrono::seconds(10);  ///< after the last question
 
  private:
+  [[nodiscard]] std::string answer_head() const;
   void status(const ControlReply& reply);
   void values(const ControlReply& reply, Steady now);
   // In control_queue.cpp. False: there is no such request.

@@ -1,5 +1,7 @@
 #include "src/gateway.h"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -183,9 +185,13 @@ TEST_CASE("control requests that make no sense are refused, and the others answe
     CHECK(refused["ok"] == false);
     CHECK_FALSE(refused["error"].get<std::string>().empty());
   }
-  CHECK(answer(R"({"do":"status"})")["gateway"] == "plant");
   CHECK(eventually([&] { return answer(R"({"do":"values"})")["values"].contains("sound-device"); }));
   CHECK(answer(R"({"do":"values"})")["values"]["sound-device"]["answer"]["value"] == 42);
+  for (const char* request : {R"({"do":"values"})", R"({"do":"status"})"}) {
+    CHECK(answer(request)["gateway"] == "plant");
+    CHECK(answer(request)["pid"] == ::getpid());
+    CHECK(answer(request)["status"].contains("books"));
+  }
   CHECK(answer(R"({"do":"queue_stat"})")["queue"]["books"]["balance"] == true);
   CHECK(answer(R"({"do":"queue_purge","queued":true,"set_aside":true})")["ok"] == true);
   CHECK((*gateway)->stop());
