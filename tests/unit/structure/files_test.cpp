@@ -82,6 +82,7 @@ TEST_CASE("the documentation names every configuration key that the parsers know
   }
   std::size_t known = 0;
   for (const SourceFile& file : files_of({"bridge", "adapters", "offline_queue", "src"}, {".cpp"})) {
+    if (!names_word(file.text, "Settings")) continue;
     for (const std::string& key : keys_in(file.text)) {
       ++known;
       INFO(file.path << " asks for " << key);

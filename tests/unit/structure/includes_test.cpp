@@ -33,8 +33,9 @@ const std::map<std::string, std::set<std::string>> kLibraries{
     {"libserialport.h", {"adapters/serial/libserialport.h"}},
     {"pcre2.h", {"adapters/serial/pattern.cpp"}},
     {"boost/", {"src/options.cpp"}},
-    // A language that three folders speak; each at one place.
-    {"nlohmann/", {"bridge/commands.cpp", "adapters/serial/decoders/json.cpp", "src/json.h"}},
+    // A language that four folders speak; each at one place.
+    {"nlohmann/",
+     {"offline_queue/queue_json.cpp", "bridge/commands.cpp", "adapters/serial/decoders/json.cpp", "src/json.h"}},
 };
 
 /// Headers of the C library and the kernel that have no folder of their own.
