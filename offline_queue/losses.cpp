@@ -77,6 +77,23 @@ void Losses::decode(std::string_view bytes) {
   }
 }
 
+std::optional<Loss> loss_of(const Record& event) {
+  if (event.device != kBridgeDevice) return std::nullopt;
+  Loss loss;
+  for (const auto& reading : event.readings) {
+    if (!reading.value) return std::nullopt;
+    const auto* text = std::get_if<std::string>(&*reading.value);
+    const auto* number = std::get_if<std::uint64_t>(&*reading.value);
+    if (text != nullptr && reading.point == "event") loss.word = *text;
+    if (text != nullptr && reading.point == "why") loss.why = *text;
+    if (number != nullptr && reading.point == "count") loss.count = *number;
+    if (number != nullptr && reading.point == "first_seq") loss.first = *number;
+    if (number != nullptr && reading.point == "last_seq") loss.last = *number;
+  }
+  if (loss.word != "dropped" && loss.word != "damaged" && loss.word != "skipped") return std::nullopt;
+  return loss;
+}
+
 Record loss_event(const Loss& loss, const Taken& taken) {
   std::vector<Reading> details;
   details.push_back({"count", Value{loss.count}});

@@ -1,6 +1,7 @@
 #pragma once
 // What was lost and has not been told yet.
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,6 +51,8 @@ class Losses {
   std::vector<Told> told_;
 };
 
+/// What an event that loss_event() made tells; nothing when it is another event.
+[[nodiscard]] std::optional<Loss> loss_of(const Record& event);
 /// The event's record, without a number.
 [[nodiscard]] Record loss_event(const Loss& loss, const Taken& taken);
 

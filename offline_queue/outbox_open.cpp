@@ -271,6 +271,7 @@ void DurableOutbox::meet_without_store(const Now& now) {
   if (tail_loaded_.trusted) {
     next_seq_ = std::max(next_seq_, head.last_seq + 1);
     state_ = head.store;
+    clock_numbered_ = head.last_seq > state_.reserved_through;
     losses_.decode(tail_.untold());
   } else {
     next_seq_ = std::max({next_seq_, head.last_seq + 1, clock_number(now)});

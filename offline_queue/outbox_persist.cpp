@@ -17,6 +17,14 @@ constexpr std::size_t kReadBytes = 256 << 10;
 constexpr std::uint64_t kLeastBlockBytes = 16 << 10;
 constexpr std::uint64_t kSparePages = 8;  ///< of the state, the free list and the tables' own inner pages
 
+/// An event that goes itself has not told its loss: it is to be told anew.
+void keep_telling(Losses& losses, Seq seq, std::string_view body) {
+  if (!is_event(body)) return;
+  const auto event = decode_record(seq, body);
+  const auto loss = event ? loss_of(*event) : std::nullopt;
+  if (loss) losses.add(*loss);
+}
+
 Loss dropped(std::string why, Seq seq) {
   return {"dropped", std::move(why), 1, seq, seq};
 }
@@ -243,6 +251,7 @@ Result<void> DurableOutbox::move(Work& work, const Now& now, Seq through) {
       ++work.from_tail;
       ++work.next.accepted;
       ++work.next.dropped;
+      if (entry.event) keep_telling(work.losses, entry.seq, tail_.body(entry).value_or(""));
       work.losses.add(dropped(options_.config.when_full == WhenFull::drop_newest
                                   ? "max_size is reached: the newest are refused (when_full = \"drop-newest\")"
                                   : "max_size is reached, and nothing older is left to go",
@@ -311,6 +320,7 @@ Result<std::uint64_t> DurableOutbox::drop_oldest(Work& work, std::uint64_t bytes
       if (gone_bytes >= bytes) break;
       gone_bytes += row.body.size();
       block.insert(row.seq);
+      keep_telling(work.losses, row.seq, row.body);
     }
     for (const auto& [first, last] : block) {
       const auto erased = spool_->erase(first, last);
@@ -341,7 +351,9 @@ Result<void> DurableOutbox::expire(Work& work, const Now& now) {
   }
   SeqRanges block;
   for (const auto& row : *rows) {
-    if (row.seq <= through && !outstanding_.contains(row.seq)) block.insert(row.seq);
+    if (row.seq > through || outstanding_.contains(row.seq)) continue;
+    block.insert(row.seq);
+    keep_telling(work.losses, row.seq, row.body);
   }
   for (const auto& [first, last] : block) {
     const auto erased = spool_->erase(first, last);
@@ -365,6 +377,7 @@ void DurableOutbox::expire_tail(const Now& now) {
     const auto record = body ? decode_record(entry->seq, *body) : std::nullopt;
     const auto age = record ? ages_.age(record->taken, now) : std::nullopt;
     if (!age || *age <= max_age) return;
+    keep_telling(losses_, after, *body);
     tail_.drop(*entry);
     note(dropped("max_age is reached", after));
   }
@@ -506,6 +519,7 @@ void DurableOutbox::relieve_tail(const Now& now) {
     if (entry == nullptr) return;
     after = entry->seq;
     if (outstanding_.contains(after)) continue;
+    if (entry->event) keep_telling(losses_, after, tail_.body(*entry).value_or(""));
     tail_.drop(*entry);
     losses_.add(dropped("the disk refuses and the memory is full: the oldest went", after));
   }

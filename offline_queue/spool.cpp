@@ -115,8 +115,7 @@ Result<void> Spool::configure(const SpoolOptions& options) {
       "PRAGMA page_size=4096;PRAGMA auto_vacuum=INCREMENTAL;PRAGMA secure_delete=OFF;PRAGMA mmap_size=0;"
       "PRAGMA temp_store=MEMORY;PRAGMA cache_size=-1024;PRAGMA cell_size_check=ON;PRAGMA journal_mode=WAL;PRAGMA "
       "synchronous=" +
-      std::string(options.full_sync ? "FULL" : "NORMAL") +
-      ";PRAGMA wal_autocheckpoint=0;PRAGMA journal_size_limit=" + std::to_string(wal_bytes) +
+      std::string(options.full_sync ? "FULL" : "NORMAL") + ";PRAGMA journal_size_limit=" + std::to_string(wal_bytes) +
       ";PRAGMA max_page_count=" + std::to_string(max_pages_);
   return database_.execute(settings.c_str());
 }

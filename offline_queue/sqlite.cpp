@@ -162,6 +162,7 @@ Result<Database> Database::open(const std::string& path, Mode mode, const std::s
   const int code = sqlite3_open_v2(name.c_str(), &handle, flags, vfs_name);
   database.handle_.reset(handle);
   if (code != SQLITE_OK) return database.error(code);
+  // In the place of the library's own hook, which would checkpoint by itself and say nothing when that fails.
   sqlite3_wal_hook(handle, note_frames, database.wal_frames_.get());
   if (auto done = database.execute("PRAGMA locking_mode=EXCLUSIVE"); !done) return done.error();
   return database;

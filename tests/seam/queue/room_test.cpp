@@ -1,0 +1,334 @@
+// Room and age: what goes when the queue is full, when records are too old, and when the disk takes nothing.
+
+#include <fstream>
+
+#include "support/queue/crash_vfs.h"
+#include "support/queue/queue_kit.h"
+
+using namespace baudbridge;
+using namespace baudbridge::testing;
+namespace fs = std::filesystem;
+
+namespace {
+
+std::uint64_t bytes_on_disk(const QueuePlace& place) {
+  std::uint64_t bytes = 0;
+  for (const auto& entry : fs::directory_iterator(place.state.path())) bytes += entry.file_size();
+  return bytes;
+}
+
+/// Accepts records, a persist after every tenth, until `n`; the most that the files came to.
+std::uint64_t fill_up(QueuePlace& place, Outbox& outbox, std::uint64_t first, std::uint64_t last, Duration& clock) {
+  std::uint64_t most = 0;
+  for (auto n = first; n <= last; ++n) {
+    outbox.accept(a_record(n, at(clock), 100), at(clock));
+    if (n % 10 != 0) continue;
+    clock += 1s;
+    outbox.flush(at(clock));
+    REQUIRE(outbox.persist(at(clock), false));
+    REQUIRE(outbox.books().balance());
+    most = std::max(most, bytes_on_disk(place));
+  }
+  return most;
+}
+
+}  // namespace
+
+TEST_CASE("at max_size whole blocks of the oldest go, counted and told, and the files never exceed it") {
+  QueuePlace place;
+  const std::uint64_t cap = GENERATE(256U << 10, 1U << 20, 4U << 20);
+  place.options.config.max_size_bytes = cap;
+  Duration clock{};
+  auto outbox = place.open(at(clock));
+  const std::uint64_t last = cap / 100;
+  const std::uint64_t most = fill_up(place, *outbox, 1, last, clock);
+  CHECK(most <= cap);
+  CHECK(most > cap / 3);
+  outbox->rewind();
+  const auto records = all_of(*outbox, at(clock));
+  const auto numbers = numbers_of(records);
+  REQUIRE(!numbers.empty());
+  CHECK(numbers.back() == last);
+  CHECK(numbers.size() == numbers.back() - numbers.front() + 1);
+  const Books books = outbox->books();
+  CHECK(books.dropped > 0);
+  CHECK(books.balance());
+  REQUIRE(outbox->persist(at(clock + 61s), true));
+  outbox->rewind();
+  const auto told = events_of(all_of(*outbox, at(clock)), "dropped");
+  REQUIRE(!told.empty());
+  CHECK_THAT(detail(told.back(), "why"), ContainsSubstring("max_size"));
+  CHECK(std::stoull(detail(told.back(), "last_seq")) >= std::stoull(detail(told.back(), "first_seq")));
+  outbox.reset();
+  CHECK(place.open(at(clock))->books().dropped == books.dropped);
+}
+
+TEST_CASE("with drop-newest the oldest stay, and the events that tell of it find room") {
+  QueuePlace place;
+  place.options.config.max_size_bytes = 1 << 20;
+  place.options.config.when_full = WhenFull::drop_newest;
+  Duration clock{};
+  auto outbox = place.open(at(clock));
+  const std::uint64_t most = fill_up(place, *outbox, 1, 8000, clock);
+  CHECK(most <= (1U << 20));
+  outbox->rewind();
+  const auto records = all_of(*outbox, at(clock));
+  const auto numbers = numbers_of(records);
+  CHECK(numbers.front() == 1);
+  CHECK(numbers.back() < 8000);
+  CHECK(!events_of(records, "dropped").empty());
+  CHECK(outbox->books().balance());
+  // Room again: new ones are taken again.
+  for (const auto& record : records) outbox->settle(record.seq, Outcome::acknowledged);
+  REQUIRE(outbox->persist(at(clock + 5s), false));
+  const Seq seq = outbox->accept(a_record(9000, at(clock), 100), at(clock));
+  REQUIRE(outbox->persist(at(clock + 6s), true));
+  outbox->rewind();
+  bool found = false;
+  for (const auto& record : all_of(*outbox, at(clock))) found = found || record.seq == seq;
+  CHECK(found);
+}
+
+TEST_CASE("what is under way to the broker is not dropped under it") {
+  QueuePlace place;
+  place.options.config.max_size_bytes = 256 << 10;
+  Duration clock{};
+  auto outbox = place.open(at(clock));
+  fill_up(place, *outbox, 1, 100, clock);
+  outbox->rewind();
+  std::vector<Seq> out;
+  for (int i = 0; i < 20; ++i) out.push_back(outbox->next(Lane::fifo, at(clock))->seq);
+  fill_up(place, *outbox, 101, 3000, clock);
+  const auto before = outbox->books();
+  for (const Seq seq : out) outbox->settle(seq, Outcome::acknowledged);
+  CHECK(outbox->books().acknowledged == before.acknowledged + 20);
+  CHECK(outbox->books().balance());
+}
+
+TEST_CASE("records larger than the queue are counted as dropped, and hold up nothing") {
+  QueuePlace place;
+  place.options.config.max_size_bytes = 256 << 10;
+  auto outbox = place.open(at(0s));
+  outbox->accept(a_record(1, at(0s), 400 << 10), at(0s));
+  outbox->accept(a_record(2, at(0s)), at(0s));
+  REQUIRE(outbox->persist(at(1s), false));
+  CHECK(outbox->books().dropped == 1);
+  CHECK(numbers_of(all_of(*outbox, at(1s))) == std::vector<std::uint64_t>{2});
+}
+
+TEST_CASE("what is set aside is bounded too, and leaves room for the others") {
+  QueuePlace place;
+  place.options.config.max_size_bytes = 256 << 10;
+  auto outbox = place.open(at(0s));
+  for (std::uint64_t n = 1; n <= 2000; ++n) {
+    const Seq seq = outbox->accept(a_record(n, at(0s), 200), at(0s));
+    while (const Record* record = outbox->next(Lane::fifo, at(0s))) {
+      outbox->settle(record->seq, record->seq == seq ? Outcome::set_aside : Outcome::acknowledged, "0x99");
+    }
+    if (n % 20 == 0) REQUIRE(outbox->persist(at(std::chrono::seconds(n)), false));
+    REQUIRE(outbox->books().balance());
+  }
+  CHECK(outbox->books().set_aside > 100);
+  CHECK(outbox->books().set_aside < 400);
+  CHECK(outbox->books().dropped > 1000);
+  CHECK(outbox->set_aside(10000).back().record.seq >= 2000);
+}
+
+TEST_CASE("past max_age records go, by the time the machine was on, and no step of the clock makes them go") {
+  QueuePlace place;
+  place.options.config.max_age = std::chrono::hours(1);
+  {
+    auto outbox = place.open(at(0s));
+    for (std::uint64_t n = 1; n <= 600; ++n) outbox->accept(a_record(n, at(n * 1s)), at(n * 1s));
+    REQUIRE(outbox->persist(at(601s), false));
+    // Ten years on, ten years back: the system clock steps, the others do not.
+    for (const auto step : {24h * 3650, -24h * 3650}) {
+      Now now = at(700s);
+      now.utc += std::chrono::duration_cast<Milliseconds>(step);
+      REQUIRE(outbox->persist(now, false));
+      CHECK(outbox->books().dropped == 0);
+    }
+    CHECK(outbox->persist_due() > at(3600s).steady);
+    CHECK(outbox->persist_due() < at(3603s).steady);
+    const Now later = at(3600s + 300s);
+    for (int i = 0; i < 10 && outbox->persist_due() <= later.steady; ++i) REQUIRE(outbox->persist(later, false));
+    CHECK(outbox->books().dropped >= 299);
+    CHECK(outbox->books().dropped <= 300);
+    CHECK(outbox->books().balance());
+    const auto records = all_of(*outbox, later);
+    CHECK(numbers_of(records).front() >= 300);
+    REQUIRE(events_of(records, "dropped").size() == 1);
+    CHECK(detail(events_of(records, "dropped")[0], "why") == "max_age is reached");
+  }
+  // The machine starts again with a clock of 1970, then of 2036: the age goes on where it was.
+  const auto start = [&](const BootId& boot, Milliseconds utc) {
+    Now now;
+    now.steady = Steady(1h);
+    now.boot = Milliseconds(10'000);
+    now.utc = utc;
+    now.utc_synced = utc.count() > 1'000'000'000'000;
+    auto outbox = place.open(now, boot);
+    REQUIRE(outbox->persist(now, true));
+    CHECK(outbox->books().dropped <= 320);
+    CHECK(outbox->books().balance());
+  };
+  start(BootId{2}, Milliseconds(20'000));
+  start(BootId{3}, Milliseconds(2'082'758'400'000));
+}
+
+TEST_CASE(
+    "a full disk is a state: the tail goes on, live publishing goes on, and the disk is taken again when it works") {
+  QueuePlace place;
+  CrashDisk disk(1);
+  place.options.vfs = disk.vfs();
+  place.options.config.tail_max_bytes = 64 << 10;
+  place.options.config.durability = GENERATE(Durability::bounded, Durability::strict);
+  auto outbox = place.open(at(0s));
+  outbox->accept(a_record(1, at(0s)), at(0s));
+  REQUIRE(outbox->persist(at(0s), true));
+  disk.fail_at(1, GENERATE(CrashDisk::Fault::full, CrashDisk::Fault::io_error, CrashDisk::Fault::short_write), true);
+  Duration clock = 1s;
+  std::uint64_t n = 1;
+  for (; n < 50; clock += 100ms) {
+    outbox->accept(a_record(++n, at(clock), 100), at(clock));
+    outbox->flush(at(clock));
+    if (outbox->persist_due() <= at(clock).steady) static_cast<void>(outbox->persist(at(clock), false));
+  }
+  CHECK_FALSE(outbox->report().durable);
+  CHECK_THAT(outbox->report().trouble, ContainsSubstring("queue.db: "));
+  CHECK(numbers_of(all_of(*outbox, at(clock))).back() == 50);  // what is taken is handed out all the same
+  for (; n < 2000; clock += 100ms) {
+    outbox->accept(a_record(++n, at(clock), 100), at(clock));
+    outbox->flush(at(clock));
+    if (outbox->persist_due() <= at(clock).steady) static_cast<void>(outbox->persist(at(clock), false));
+    REQUIRE(outbox->report().tail_bytes <= (64U << 10) + 400);
+    REQUIRE(outbox->books().balance());
+  }
+  CHECK(outbox->books().dropped > 0);
+  disk.heal();
+  const Duration healed = clock;
+  while (!outbox->report().durable && clock < healed + 10s) {
+    clock += 100ms;
+    if (outbox->persist_due() <= at(clock).steady) static_cast<void>(outbox->persist(at(clock), false));
+  }
+  CHECK(clock <= healed + 2s);
+  REQUIRE(outbox->persist(at(clock), true));
+  CHECK(outbox->report().in_tail == 0);
+  outbox->rewind();
+  const auto records = all_of(*outbox, at(clock));
+  const auto told = events_of(records, "dropped");
+  REQUIRE(!told.empty());
+  CHECK_THAT(detail(told[0], "why"), ContainsSubstring("the memory is full"));
+  CHECK(numbers_of(records).back() == 2000);
+  std::uint64_t lost = 0;
+  for (const auto& event : told) lost += std::stoull(detail(event, "count"));
+  CHECK(lost == outbox->books().dropped);
+}
+
+TEST_CASE("a failed sync is not tried again: what it should have written is written anew") {
+  // The disk drops what a failed sync was to write, as Linux does, and loses power after the next success.
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    QueuePlace place;
+    CrashDisk disk(seed);
+    place.options.vfs = disk.vfs();
+    auto outbox = place.open(at(0s));
+    for (std::uint64_t n = 1; n <= 20; ++n) outbox->accept(a_record(n, at(0s)), at(0s));
+    disk.fail_at(seed, CrashDisk::Fault::io_error, false);
+    static_cast<void>(outbox->persist(at(1s), false));
+    for (std::uint64_t n = 21; n <= 30; ++n) outbox->accept(a_record(n, at(2s)), at(2s));
+    if (!outbox->persist(at(4s), true)) REQUIRE(outbox->persist(at(6s), true));
+    disk.lose_power();
+    outbox.reset();
+    fs::remove(place.tail());
+    disk.restart();
+    INFO("seed " << seed);
+    CHECK(numbers_of(all_of(*place.open(at(5s)), at(5s))).size() == 30);
+  }
+}
+
+TEST_CASE("a folder that nothing can be written to: the gateway starts, publishes, and takes the disk when it can") {
+  QueuePlace place;
+  place.options.store_path = place.state.file("file") + "/queue.db";
+  { std::ofstream(place.state.file("file")) << "in the way"; }
+  auto outbox = place.open(at(0s));
+  CHECK_FALSE(outbox->report().durable);
+  const Seq seq = outbox->accept(a_record(1, at(0s)), at(0s));
+  outbox->flush(at(0s));
+  CHECK_FALSE(outbox->persist(at(0s), false));
+  CHECK(outbox->next(Lane::fifo, at(0s))->seq == seq);
+  CHECK(outbox->books().balance());
+  outbox.reset();
+  outbox = place.open(at(1s));
+  const Seq next = outbox->accept(a_record(2, at(1s)), at(1s));
+  CHECK(next == seq + 1);
+  fs::remove(place.state.file("file"));
+  REQUIRE(outbox->persist(at(3s), false));
+  CHECK(outbox->report().durable);
+  CHECK(outbox->report().in_store == 2);
+  outbox.reset();
+  fs::remove(place.tail());
+  outbox = place.open(at(4s));
+  CHECK(seqs_of(all_of(*outbox, at(4s))) == std::vector<Seq>{seq, next});
+  CHECK(outbox->accept(a_record(3, at(4s)), at(4s)) > next);
+}
+
+TEST_CASE("a RAM file system that is full or gone is a state too") {
+  QueuePlace place;
+  place.options.tail_path = "/proc/no-such-folder/tail.db";
+  auto outbox = place.open(at(0s));
+  outbox->accept(a_record(1, at(0s)), at(0s));
+  outbox->flush(at(0s));
+  CHECK_THAT(outbox->report().trouble, ContainsSubstring("would not survive a crash"));
+  CHECK(outbox->report().durable);
+  CHECK(numbers_of(all_of(*outbox, at(0s))) == std::vector<std::uint64_t>{1});
+  REQUIRE(outbox->persist(at(1s), false));
+  CHECK(outbox->report().in_store == 1);
+}
+
+TEST_CASE("a tail whose file is removed under the running gateway is written anew") {
+  QueuePlace place;
+  {
+    auto outbox = place.open(at(0s));
+    outbox->accept(a_record(1, at(0s)), at(0s));
+    outbox->flush(at(0s));
+    fs::remove_all(place.runtime.path());
+    outbox->accept(a_record(2, at(0s)), at(0s));
+    outbox->flush(at(0s));
+  }
+  CHECK(numbers_of(all_of(*place.open(at(1s)), at(1s))) == std::vector<std::uint64_t>{1, 2});
+}
+
+TEST_CASE("losses before acceptance take numbers, are counted and told") {
+  QueuePlace place;
+  auto outbox = place.open(at(0s));
+  outbox->accept(a_record(1, at(0s)), at(0s));
+  outbox->lost_before_acceptance(5, "readings came faster than the disk took them", at(0s));
+  CHECK(outbox->accept(a_record(2, at(0s)), at(0s)) == 7);
+  CHECK(outbox->books().accepted == 7);
+  CHECK(outbox->books().dropped == 5);
+  CHECK(outbox->books().balance());
+  REQUIRE(outbox->persist(at(1s), false));
+  const auto events = events_of(all_of(*outbox, at(1s)), "dropped");
+  REQUIRE(events.size() == 1);
+  CHECK(detail(events[0], "first_seq") == "2");
+  CHECK(detail(events[0], "last_seq") == "6");
+}
+
+TEST_CASE("an anchor outlives the power cut together with the records that need it") {
+  QueuePlace place;
+  const Now early{Steady(10s), Milliseconds(10'000), Milliseconds(5'000), false};
+  Record record = a_record(1, early);
+  {
+    auto outbox = place.open(early);
+    outbox->accept(record, early);
+    REQUIRE(outbox->persist(early, true));
+    outbox->remember(Anchor{kBoot, Milliseconds(20'000), Milliseconds(1'763'800'000'000)});
+    REQUIRE(outbox->persist_due() <= early.steady);
+    REQUIRE(outbox->persist(early, false));
+  }
+  fs::remove(place.tail());
+  auto outbox = place.open(at(0s), BootId{8});
+  const Stamp stamp = outbox->timeline().resolve(all_of(*outbox, at(0s)).front().taken);
+  CHECK(stamp.clock == ClockWord::corrected);
+  CHECK(stamp.utc == Milliseconds(1'763'800'000'000 - 10'000));
+}
