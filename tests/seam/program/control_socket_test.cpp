@@ -14,9 +14,11 @@
 #include <vector>
 
 #include "support/catch.h"
+#include "support/process.h"
 #include "support/temp_dir.h"
 
 using namespace baudbridge;
+using baudbridge::testing::eventually;
 using baudbridge::testing::TempDir;
 using namespace std::chrono_literals;
 
@@ -247,6 +249,8 @@ TEST_CASE("a client that takes its answer too slowly is hung up on") {
   char one = 0;
   REQUIRE(::recv(deaf->get(), &one, 1, 0) == 1);  // the answer is on its way
   served.move_on(ControlSocket::kReadWithin + 1s);
+  const unsigned before = served.turns();
+  REQUIRE(eventually([&] { return served.turns() >= before + 2; }));  // it has looked at the clock while nobody read
   CHECK(read_to_end(deaf->get()).size() < large.size());
 }
 
