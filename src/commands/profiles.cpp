@@ -17,6 +17,8 @@
 namespace baudbridge {
 namespace {
 
+constexpr std::size_t kNameWidth = 50;  ///< some profiles name a whole family of devices
+
 /// A node as JSON: tables and lists as they are.
 void append_node(std::string& json, const ConfigNode& node) {
   if (const auto* table = std::get_if<ConfigTable>(&node.value)) {
@@ -122,8 +124,8 @@ int list_profiles(ProfileShelf& shelf, bool json) {
   for (const auto& name : shelf.names()) {
     const Profile* profile = shelf.find(name, problems);
     if (profile == nullptr) continue;
-    table.row(
-        {printable(name), printable(profile->name), printable(profile->kind), std::to_string(profile->points.size())});
+    table.row({printable(name), cut_to(printable(profile->name), kNameWidth), printable(profile->kind),
+               std::to_string(profile->points.size())});
     list += (list.empty() ? "" : ",") + profile_json(*profile, false);
   }
   if (json) {
