@@ -5,6 +5,7 @@
 #include <future>
 #include <thread>
 
+#include "seam/adapters/runner_bench.h"
 #include "support/catch.h"
 #include "support/fake_adapter.h"
 #include "support/process.h"
@@ -12,49 +13,6 @@
 using namespace baudbridge;
 using namespace baudbridge::testing;
 using namespace std::chrono_literals;
-
-namespace {
-
-DevicePlan device(const std::string& id, Duration every, std::size_t points = 1) {
-  DevicePlan plan;
-  plan.id = id;
-  plan.every = every;
-  plan.points.resize(points);
-  for (std::size_t i = 0; i < points; ++i) {
-    plan.points[i].id = "p" + std::to_string(i);
-    plan.points[i].writable = i == 0;
-  }
-  return plan;
-}
-
-/// A runner on a fake bus. Made first, so that it outlives the runner: what is delivered, what the bus does.
-struct Bench {
-  explicit Bench(std::vector<DevicePlan> devices) {
-    plan.id = "bench";
-    plan.adapter = "fake";
-    plan.devices = std::move(devices);
-    plan.make = [bus = bus] { return std::make_unique<FakeAdapter>(bus); };
-  }
-  void start() {
-    runner = std::make_unique<Runner>(
-        plan, [sink = collected](Intake intake) { sink->add(std::move(intake)); }, clock);
-    runner->start();
-  }
-
-  Clock clock;
-  std::shared_ptr<Collected> collected = std::make_shared<Collected>();
-  std::shared_ptr<FakeBus> bus = std::make_shared<FakeBus>();
-  BusPlan plan;
-  std::unique_ptr<Runner> runner;
-};
-
-WriteRequest order(const std::string& device, const std::string& point, Value value, std::uint64_t ticket = 1) {
-  return {ticket, device, {{point, std::move(value)}}};
-}
-
-const Error kGone{Fault::unplugged, "port /dev/ttyUSB0 is gone"};
-
-}  // namespace
 
 TEST_CASE("a bus is read at its period; each visit is one sample with the time of its answer") {
   Bench bench({device("meter", 10ms, 3)});
@@ -176,100 +134,6 @@ TEST_CASE("a single bad point is a fault in the record of the others") {
   REQUIRE(sample.readings[0].value);
   REQUIRE(fault_word(sample.readings[1].value.error()) == "exception_2");
   REQUIRE(bench.collected->all<DeviceState>().size() == 1);
-}
-
-TEST_CASE("an order goes ahead of the polls, wakes the bus, and is answered with what was read back") {
-  Bench bench({device("valve", 1h)});
-  bench.start();
-  REQUIRE(bench.collected->wait_for_count<Sample>(1));
-  const Now before = bench.clock.now();
-  REQUIRE(bench.runner->write(order("valve", "p0", Value{21.5}, 77)));
-  REQUIRE(bench.collected->wait_for_count<WriteOutcome>(1));
-  REQUIRE(bench.clock.now().steady - before.steady < 20s);  // not after an hour
-  const auto outcome = bench.collected->all<WriteOutcome>()[0];
-  REQUIRE(outcome.ticket == 77);
-  REQUIRE(outcome.device == "valve");
-  REQUIRE(outcome.values);
-  REQUIRE(*outcome.values == std::vector<Reading>{{"p0", Value{21.5}}});
-  REQUIRE(bench.collected->wait_for_count<Sample>(2));  // and it is a reading, too
-}
-
-TEST_CASE("an order ends a visit that listens") {
-  DevicePlan talker = device("scale", 0s);
-  talker.talks = true;
-  Bench bench({talker});
-  bench.bus->poll = [](Round& round) {
-    wait_as_a_listener(round);
-    return Result<void>{};
-  };
-  bench.start();
-  for (std::uint64_t ticket = 1; ticket <= 20; ++ticket) {
-    REQUIRE(bench.runner->write(order("scale", "p0", Value{true}, ticket)));
-    REQUIRE(bench.collected->wait_for_count<WriteOutcome>(ticket));
-  }
-}
-
-TEST_CASE("an order that cannot be carried out is answered with the reason") {
-  Bench bench({device("valve", 10ms, 2)});
-  bench.bus->write = [](const DevicePlan&, std::span<const std::pair<std::size_t, Value>>) {
-    return Result<std::vector<Reading>>{Error{Fault::exception, "p0: the device refused: illegal data value", 3}};
-  };
-  bench.start();
-  REQUIRE_FALSE(bench.runner->write(order("nobody", "p0", Value{true})));
-  REQUIRE(bench.runner->write(order("valve", "p1", Value{true}, 1)));
-  REQUIRE(bench.runner->write(order("valve", "p9", Value{true}, 2)));
-  REQUIRE(bench.runner->write(order("valve", "p0", Value{true}, 3)));
-  REQUIRE(bench.collected->wait_for_count<WriteOutcome>(3));
-  const auto outcomes = bench.collected->all<WriteOutcome>();
-  REQUIRE(outcomes[0].values.error().what == "p1: is not writable");
-  REQUIRE(outcomes[1].values.error().what == "p9: no such point");
-  REQUIRE(outcomes[2].values.error().what == "p0: the device refused: illegal data value");
-  REQUIRE(bench.collected->wait_for_count<Sample>(5));  // the bus goes on
-}
-
-TEST_CASE("an order for a bus that is not open is refused at once") {
-  Bench bench({device("valve", 10ms)});
-  bench.bus->open = [] { return Result<void>{kGone}; };
-  bench.start();
-  REQUIRE(bench.collected->wait_for_count<DeviceState>(1));
-  REQUIRE(bench.runner->write(order("valve", "p0", Value{true})));
-  REQUIRE(bench.collected->wait_for_count<WriteOutcome>(1));
-  REQUIRE_THAT(bench.collected->all<WriteOutcome>()[0].values.error().what, ContainsSubstring(kGone.what));
-}
-
-TEST_CASE("an adapter that cannot write says so") {
-  struct ReadOnly : Adapter {
-    Result<void> open() override { return {}; }
-    Result<void> poll(Round& round) override {
-      round.report(0, Value{true});
-      return {};
-    }
-    void close() noexcept override {}
-  };
-  Bench bench({device("valve", 10ms)});
-  bench.plan.make = [] { return std::make_unique<ReadOnly>(); };
-  bench.start();
-  REQUIRE(bench.runner->write(order("valve", "p0", Value{true})));
-  REQUIRE(bench.collected->wait_for_count<WriteOutcome>(1));
-  REQUIRE(bench.collected->all<WriteOutcome>()[0].values.error().what == "the adapter 'fake' cannot write to devices");
-}
-
-TEST_CASE("every order has exactly one outcome, also those that come while the bus stops") {
-  Bench bench({device("valve", 1ms)});
-  bench.start();
-  std::atomic<std::size_t> accepted{0};
-  std::atomic<bool> enough{false};
-  std::thread orders([&] {
-    for (std::uint64_t ticket = 0; !enough; ++ticket) {
-      if (bench.runner->write(order("valve", "p0", Value{true}, ticket))) ++accepted;
-    }
-  });
-  REQUIRE(bench.collected->wait_for_count<WriteOutcome>(100));
-  bench.runner->request_stop();
-  enough = true;
-  orders.join();
-  bench.runner->join();
-  REQUIRE(bench.collected->all<WriteOutcome>().size() == accepted);
 }
 
 TEST_CASE("a bus reports about once a second: polls, failures, load, response times") {
@@ -421,36 +285,4 @@ TEST_CASE("a point with a deadband makes no record of its own while it does not 
   REQUIRE(bench.collected->all<Sample>().size() == 1);
   *value = 11;
   REQUIRE(bench.collected->wait_for_count<Sample>(2));
-}
-
-TEST_CASE("reading once gives one sample a device, in order, and faults where there is no answer") {
-  Bench bench({device("a", 1s, 2), device("b", 1s), device("c", 0s, 2)});
-  bench.plan.devices[2].talks = true;
-  int heard = 0;
-  bench.bus->poll = [&](Round& round) {
-    if (round.device().id == "a") {
-      for (const std::size_t point : round.due()) round.report(point, Value{2.5});
-    } else if (round.device().id == "b") {
-      round.report_silence(Error{Fault::timeout, "no answer in 300 ms"});
-    } else {
-      round.report(static_cast<std::size_t>(heard++ % 2), Value{true});  // one point at a time
-    }
-    return Result<void>{};
-  };
-  const auto samples = read_once(bench.plan, bench.clock, 20s);
-  REQUIRE(samples.size() == 3);
-  REQUIRE(samples[0].readings == std::vector<Reading>{{"p0", Value{2.5}}, {"p1", Value{2.5}}});
-  REQUIRE(samples[1].readings[0].value.error().what == "no answer in 300 ms");
-  REQUIRE(samples[2].readings.size() == 2);
-  REQUIRE(bench.bus->opened == 1);
-  REQUIRE(bench.bus->closed == 1);
-}
-
-TEST_CASE("reading once a bus that cannot be opened gives that fault for everything") {
-  Bench bench({device("a", 1s, 2)});
-  bench.bus->open = [] { return Result<void>{kGone}; };
-  const auto samples = read_once(bench.plan, bench.clock, 1s);
-  REQUIRE(samples[0].readings.size() == 2);
-  REQUIRE(samples[0].readings[1].value.error().what == kGone.what);
-  REQUIRE(bench.bus->closed == 1);
 }
