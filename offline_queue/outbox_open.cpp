@@ -212,7 +212,11 @@ Result<void> DurableOutbox::look(const Now& now) {
 
 /// Joins tail and store, at the start and whenever the store was opened again.
 void DurableOutbox::meet(const Now& now) {
-  for (auto& cursor : cursors_) cursor.reader.forget();
+  // What the store holds may have been passed over while it could not be read.
+  for (auto& cursor : cursors_) {
+    cursor.after = 0;
+    cursor.reader.forget();
+  }
   ++queue_version_;
   damaged_.clear();
   if (!spool_) {

@@ -1,0 +1,150 @@
+// A real process on real files, killed with SIGKILL at random moments; what it had reported must hold.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <iostream>
+#include <map>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include "core/unique_fd.h"
+#include "support/queue/crash_vfs.h"
+#include "support/queue/queue_kit.h"
+
+using namespace baudbridge;
+using namespace baudbridge::testing;
+
+namespace {
+
+/// The life of the child: it reports through the pipe what flush() has promised.
+[[noreturn]] void live(const OutboxOptions& options, std::uint64_t seed, std::uint64_t first_content, int report) {
+  Dice dice(seed);
+  Duration clock{};
+  auto opened = open_outbox(options, at(clock), kBoot);
+  if (!opened) ::_exit(3);
+  Outbox& outbox = **opened;
+  std::uint64_t content = first_content;
+  std::vector<Seq> out;
+  for (;;) {
+    clock += std::chrono::milliseconds(dice.below(120));
+    std::string lines;
+    for (auto count = dice.below(6); count > 0; --count) {
+      ++content;
+      const Seq seq = outbox.accept(a_record(content, at(clock), dice.below(300)), at(clock));
+      lines += "A " + std::to_string(seq) + " " + std::to_string(content) + "\n";
+    }
+    outbox.flush(at(clock));
+    if (::write(report, lines.data(), lines.size()) < 0) ::_exit(4);
+    if (outbox.persist_due() <= at(clock).steady && !outbox.persist(at(clock), false)) ::_exit(5);
+    while (const Record* record = outbox.next(Lane::fifo, at(clock))) out.push_back(record->seq);
+    std::string intention;
+    lines.clear();
+    std::vector<Seq> kept;
+    for (const Seq seq : out) {
+      if (dice.one_in(3)) {
+        kept.push_back(seq);
+        continue;
+      }
+      intention += "I " + std::to_string(seq) + "\n";
+      lines += "S " + std::to_string(seq) + "\n";
+    }
+    if (::write(report, intention.data(), intention.size()) < 0) ::_exit(4);
+    for (const Seq seq : out) {
+      if (std::find(kept.begin(), kept.end(), seq) == kept.end()) outbox.settle(seq, Outcome::acknowledged);
+    }
+    out = kept;
+    outbox.flush(at(clock));
+    if (::write(report, lines.data(), lines.size()) < 0) ::_exit(4);
+    if (!outbox.books().balance()) ::_exit(6);
+  }
+}
+
+struct Truth {
+  std::map<Seq, std::uint64_t> accepted;
+  std::set<Seq> settled;
+  std::set<Seq> intended;  ///< about to be settled: may be gone
+
+  /// The last line may be cut by the kill.
+  void read(int pipe) {
+    std::string all;
+    char chunk[4096];
+    for (ssize_t n = 0; (n = ::read(pipe, chunk, sizeof chunk)) > 0;) all.append(chunk, static_cast<std::size_t>(n));
+    all.resize(all.rfind('\n') == std::string::npos ? 0 : all.rfind('\n') + 1);
+    std::istringstream lines(all);
+    for (std::string word; lines >> word;) {
+      Seq seq = 0;
+      lines >> seq;
+      if (word == "S") {
+        settled.insert(seq);
+      } else if (word == "I") {
+        intended.insert(seq);
+      } else {
+        lines >> accepted[seq];
+      }
+    }
+  }
+};
+
+void check(QueuePlace& place, const Truth& truth) {
+  auto outbox = place.open(at(0s));
+  std::map<Seq, std::uint64_t> there;
+  Seq last = 0;
+  const auto page = outbox->list({}, 1'000'000);
+  REQUIRE(page);
+  for (const auto& entry : page->entries) {
+    REQUIRE(is_intact(entry.record));
+    REQUIRE(entry.record.seq > last);
+    last = entry.record.seq;
+    if (const auto n = number_of(entry.record)) there[entry.record.seq] = *n;
+  }
+  for (const auto& [seq, content] : truth.accepted) {
+    const auto found = there.find(seq);
+    if (truth.settled.contains(seq)) {
+      if (found != there.end()) FAIL("record " << seq << " was acknowledged, and is there again");
+    } else if (found != there.end()) {
+      if (found->second != content) FAIL("record " << seq << " is another one");
+    } else if (!truth.intended.contains(seq)) {
+      FAIL("record " << seq << " is lost");
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE(
+    "kill -9 at random moments: what was accepted is there, what was acknowledged is not, in order, no number twice") {
+  const std::uint64_t kills = seed_count(60);
+  QueuePlace place;
+  place.options.number_block = 1000;
+  if (GENERATE(false, true)) place.options.config.durability = Durability::strict;
+  Truth truth;
+  Dice dice(seeds_first());
+  std::uint64_t contents = 0;
+  for (std::uint64_t i = 0; i < kills; ++i) {
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    const UniqueFd read_end(ends[0]);
+    UniqueFd write_end(ends[1]);
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) live(place.options, dice.next(), contents, write_end.get());
+    write_end.reset();
+    std::thread killer([child, wait = std::chrono::microseconds(dice.below(30'000))] {
+      std::this_thread::sleep_for(wait);  // the moment of the kill, not a wait for something
+      ::kill(child, SIGKILL);
+    });
+    truth.read(read_end.get());
+    killer.join();
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    REQUIRE(WIFSIGNALED(status));
+    for (const auto& [seq, content] : truth.accepted) contents = std::max(contents, content);
+    contents += 100;
+    check(place, truth);
+  }
+  std::cout << "kill -9: " << kills << " kills, " << truth.accepted.size() << " records, seed " << seeds_first()
+            << "\n";
+}
