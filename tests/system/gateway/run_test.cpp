@@ -301,6 +301,44 @@ TEST_CASE("status, watch and queue ask the running service; without one they say
   CHECK(gateway.command({"queue", "verify"}).status == 0);
 }
 
+TEST_CASE("watch draws its table in a terminal, survives a restart of the service, and gives the terminal back") {
+  Broker broker;
+  GatewayUnderTest gateway(broker.url());
+  gateway.start();
+  REQUIRE(eventually([&] { return gateway.command({"status"}).status == 0; }));
+  ProcessOptions keyboard;
+  keyboard.input_stays_open = true;
+  Process terminal({"socat", "-",
+                    "EXEC:" + std::string(BAUDBRIDGE_BINARY) + " watch -c " + gateway.config_file() +
+                        ",pty,ctty,setsid,rawer,stderr"},
+                   keyboard);
+  REQUIRE(terminal.wait_for_output("\x1b[?1049h"));
+  REQUIRE(terminal.wait_for_output("submeter"));
+  REQUIRE(terminal.wait_for_output("connected to " + broker.url()));
+  gateway.stop();
+  REQUIRE(terminal.wait_for_output("trying again"));
+  const std::size_t before = terminal.output().size();
+  gateway.start();
+  REQUIRE(eventually([&] { return terminal.output().find("submeter", before) != std::string::npos; }));
+  terminal.write_input("q");
+  CHECK(terminal.wait_for_exit() == 0);
+  CHECK(terminal.output().ends_with("\x1b[?25h\x1b[?1049l"));
+}
+
+TEST_CASE("watch into a pipe prints a line for each new reading") {
+  Broker broker;
+  GatewayUnderTest gateway(broker.url());
+  gateway.start();
+  REQUIRE(eventually([&] { return gateway.command({"status"}).status == 0; }));
+  Process watching({BAUDBRIDGE_BINARY, "watch", "--json", "-c", gateway.config_file()});
+  REQUIRE(eventually([&] { return watching.output_lines().size() >= 10; }));
+  const json line = parsed(watching.output_lines().front());
+  CHECK(line.is_object());
+  CHECK(line.contains("device"));
+  CHECK(line.contains("point"));
+  CHECK(line.contains("ts"));
+}
+
 TEST_CASE("what is queued can be listed, carried away, thrown away and brought back, with the service and without") {
   GatewayUnderTest gateway("mqtt://127.0.0.1:1");
   gateway.start();
