@@ -266,7 +266,8 @@ void Uplink::do_periodic(const Now& now) {
 }
 
 Steady Uplink::next_due(const Now& now) const {
-  Steady due = std::min(keeper_.wake_at(), commands_.wake_at());
+  Steady due = commands_.wake_at();
+  if (stop_ == Stop::no) due = std::min(due, keeper_.wake_at());
   if (!clock_.synced()) due = std::min(due, now.steady + kClockLook);
   for (const auto& [why, gathered] : gathered_) {
     if (gathered.count > 0) due = std::min(due, gathered.next);

@@ -59,6 +59,7 @@ class FakeTransport : public Transport {
 
   void accept(LinkUp up = {}) {
     up_ = true;
+    attempting_ = false;
     up.epoch = epoch_;
     tell(up);
   }
@@ -66,6 +67,7 @@ class FakeTransport : public Transport {
   void drop(std::string why = "gone", std::optional<Reason> reason = std::nullopt) {
     LinkDown down{epoch_, std::move(why), reason, up_, ""};
     up_ = false;
+    attempting_ = false;
     out_.clear();
     tell(std::move(down));
   }
@@ -93,6 +95,8 @@ class FakeTransport : public Transport {
   // What the test asks.
 
   [[nodiscard]] bool is_up() const { return up_; }
+  /// An attempt waits for its outcome.
+  [[nodiscard]] bool attempting() const { return attempting_; }
   [[nodiscard]] Epoch epoch() const { return epoch_; }
   [[nodiscard]] std::size_t out() const { return out_.size(); }
   [[nodiscard]] Token oldest_out() const { return out_.front(); }
@@ -113,6 +117,7 @@ class FakeTransport : public Transport {
   void begin(Epoch epoch) {
     epoch_ = epoch;
     up_ = false;
+    attempting_ = epoch != 0;
     out_.clear();
     events_.clear();  // no event follows
   }
@@ -129,6 +134,7 @@ class FakeTransport : public Transport {
   std::deque<Token> out_;
   Epoch epoch_ = 0;
   bool up_ = false;
+  bool attempting_ = false;
 };
 
 }  // namespace baudbridge::testing

@@ -1,0 +1,91 @@
+// A name server that says nothing (row 54 of the catalogue of faults): in a mount namespace with a resolv.conf of its
+// own, where the machine lets us make one.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "bridge/name_lookup.h"
+#include "connected.h"
+#include "support/temp_dir.h"
+
+using namespace baudbridge;
+using namespace baudbridge::testing;
+
+namespace {
+
+/// Runs one hidden test of this program where names are asked of 127.0.0.1, at which nobody answers.
+Finished in_silence(const std::string& test) {
+  const TempDir dir;
+  // A bound socket that is never read from: questions to it get lost, where a closed port would refuse them.
+  const UniqueFd mute(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(53);
+  address.sin_addr.s_addr = ::inet_addr("127.0.0.53");
+  if (::bind(mute.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return {-2, "", ""};
+  std::ofstream(dir.file("resolv.conf")) << "nameserver 127.0.0.53\n";
+  std::ofstream(dir.file("nsswitch.conf")) << "hosts: files dns\n";
+  const std::string mount = "mount --bind " + dir.file("resolv.conf") + " /etc/resolv.conf && mount --bind " +
+                            dir.file("nsswitch.conf") + " /etc/nsswitch.conf";
+  if (run_program({"unshare", "-rm", "sh", "-c", mount}).status != 0) return {-2, "", ""};
+  return run_program({"unshare", "-rm", "sh", "-c", mount + " && exec \"$0\" \"$1\"",
+                      std::filesystem::read_symlink("/proc/self/exe").string(), test});
+}
+
+void check(const Finished& finished) {
+  if (finished.status == -2) {
+    WARN("skipped: this needs port 53 and a mount namespace, which need root");
+    return;
+  }
+  INFO(finished.output << finished.error_output);
+  CHECK(finished.status == 0);
+}
+
+}  // namespace
+
+TEST_CASE("a silent name server is told within the deadline, and holds up nobody (54)") {
+  check(in_silence("silent lookup"));
+}
+TEST_CASE("a transport whose name server is silent can be asked, stopped and destroyed (54)") {
+  check(in_silence("silent transport"));
+}
+
+TEST_CASE("silent lookup", "[.in-silence]") {
+  NameLookup lookup;
+  const auto begun = std::chrono::steady_clock::now();
+  const auto answer = lookup.find("broker.example.com", std::chrono::milliseconds(300));
+  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(4));
+  REQUIRE_FALSE(answer);
+  CHECK(answer.error().kind == Fault::timeout);
+  CHECK_THAT(answer.error().what, ContainsSubstring("name server"));
+  CHECK(lookup.find("127.0.0.1", std::chrono::milliseconds(300)));
+}
+
+TEST_CASE("silent transport", "[.in-silence]") {
+  BrokerConfig config = broker_config({"mqtts://broker.example.com", "mqtt://127.0.0.1:9"});
+  config.connect_timeout = std::chrono::seconds(1);
+  Connected connected(config);
+  const LinkDown down = connected.down(1);
+  CHECK_THAT(down.why, ContainsSubstring("name server"));
+  // Another server is not held up by the question that is still open.
+  CHECK_THAT(connected.down(2, 1).why, ContainsSubstring("refused"));
+  const auto begun = std::chrono::steady_clock::now();
+  connected.transport().connect(3, 0);
+  connected.transport().disconnect(false);
+  connected.destroy();
+  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(5));
+}
+
+TEST_CASE("names are looked up anew each time (55)") {
+  NameLookup lookup;
+  const auto first = lookup.find("localhost", std::chrono::seconds(10));
+  REQUIRE(first);
+  CHECK(first->front() == "127.0.0.1");
+  CHECK(lookup.find("localhost", std::chrono::seconds(10)));
+  const auto none = lookup.find("no-such-name.invalid", std::chrono::seconds(30));
+  REQUIRE_FALSE(none);
+  CHECK_THAT(none.error().what, ContainsSubstring("no-such-name.invalid"));
+}

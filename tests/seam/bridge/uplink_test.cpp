@@ -1,0 +1,624 @@
+// The uplink over a real outbox: what is sent, when, and what an answer means (contract section 6).
+#include <set>
+
+#include "bridge/reasons.h"
+#include "support/bridge/uplink_rig.h"
+
+using namespace baudbridge;
+using namespace baudbridge::testing;
+
+namespace {
+
+using Seqs = std::vector<Seq>;
+
+/// So that only records are out: the announcements of the new link are acknowledged.
+void settle_announcements(UplinkRig& rig) {
+  rig.transport.acknowledge_all();
+  rig.turn();
+}
+
+LinkUp with_receive_maximum(std::uint16_t maximum) {
+  LinkUp up;
+  up.receive_maximum = maximum;
+  return up;
+}
+
+}  // namespace
+
+TEST_CASE("records leave in order, and leave the queue when the broker has acknowledged them") {
+  UplinkRig rig;
+  rig.start_connected();
+  settle_announcements(rig);
+  rig.samples(3);
+  const Seqs seqs = rig.sent_seqs();
+  REQUIRE(seqs.size() == 3);
+  CHECK(seqs[1] == seqs[0] + 1);
+  CHECK(seqs[2] == seqs[0] + 2);
+  CHECK(rig.books().queued == 3);
+  CHECK(rig.books().acknowledged == 0);
+  rig.transport.acknowledge(2);
+  rig.turn();
+  CHECK(rig.books().queued == 1);
+  CHECK(rig.books().acknowledged == 2);
+}
+
+TEST_CASE("what was in flight when the link fell is sent again, in order, and before what is newer") {
+  UplinkRig rig;
+  rig.start_connected();
+  settle_announcements(rig);
+  rig.samples(4);
+  rig.transport.acknowledge(1);
+  rig.turn();
+  const Seqs first = rig.sent_seqs();
+  const auto before = rig.sent();
+  rig.transport.drop();
+  rig.turn();
+  rig.samples(2);
+  rig.transport.sent.clear();
+  rig.reconnect();
+  const auto again = rig.sent();
+  CHECK(rig.sent_seqs() == Seqs{first[1], first[2], first[3], first[3] + 1, first[3] + 2});
+  CHECK(again[0].message.payload == before[1].message.payload);
+}
+
+TEST_CASE("an acknowledgement of a connection that has ended acknowledges nothing") {
+  UplinkRig rig;
+  rig.start_connected();
+  settle_announcements(rig);
+  rig.samples(1);
+  const auto old = rig.transport.sent.back();
+  rig.transport.drop();
+  rig.turn();
+  rig.uplink().handle(Delivered{old.epoch, old.token}, rig.moment());
+  rig.turn();
+  CHECK(rig.books().queued == 1);
+  CHECK(rig.books().acknowledged == 0);
+}
+
+TEST_CASE("never more is out than the configuration and the broker's Receive Maximum allow") {
+  UplinkRig rig;
+  rig.options.broker.max_in_flight = 15;
+  rig.start_connected();
+  rig.samples(100);
+  CHECK(rig.transport.most_out == 15);
+  SECTION("limits that shrink at a reconnect are kept (62)") {
+    rig.transport.drop();
+    rig.turn();
+    rig.transport.most_out = 0;
+    rig.reconnect(with_receive_maximum(5));
+    CHECK(rig.transport.most_out == 4);
+    rig.transport.drop();
+    rig.turn();
+    rig.transport.most_out = 0;
+    rig.reconnect(with_receive_maximum(1));
+    CHECK(rig.transport.most_out == 1);
+    rig.transport.acknowledges = true;
+    rig.transport.acknowledge_all();
+    rig.turn();
+    CHECK(rig.books().queued == 0);
+  }
+}
+
+TEST_CASE("a broker that acknowledges nothing is left after ack_timeout, and everything is sent again (56)") {
+  UplinkRig rig;
+  rig.start_connected();
+  settle_announcements(rig);
+  rig.samples(3);
+  const auto first = rig.sent();
+  rig.pass(9900ms);
+  CHECK(rig.transport.cuts == 1);  // that of the rig's own start
+  rig.pass(200ms);
+  CHECK(rig.transport.cuts == 2);
+  CHECK_THAT(rig.log(), ContainsSubstring("no acknowledgement for 10 s"));
+  rig.transport.sent.clear();
+  rig.transport.acknowledges = true;
+  rig.reconnect();
+  const auto again = rig.sent();
+  REQUIRE(again.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) CHECK(again[i].message.payload == first[i].message.payload);
+  CHECK(rig.books().acknowledged == 3);
+}
+
+TEST_CASE("one acknowledgement that is lost costs one reconnection and duplicates with the same content (57)") {
+  UplinkRig rig;
+  rig.start_connected();
+  settle_announcements(rig);
+  rig.samples(1);
+  const Token forgotten = rig.transport.sent.back().token;
+  rig.transport.forget(forgotten);
+  rig.transport.acknowledges = true;
+  for (int second = 0; second < 12; ++second) {
+    rig.samples(1);
+    rig.pass(1s);
+  }
+  CHECK(rig.transport.cuts == 2);
+  rig.reconnect();
+  CHECK(rig.books().queued == 0);
+  std::map<Seq, std::set<std::string>> contents;
+  for (const auto& one : rig.sent()) {
+    contents[nlohmann::json::parse(one.message.payload)["seq"].get<Seq>()].insert(one.message.payload);
+  }
+  for (const auto& [seq, payloads] : contents) CHECK(payloads.size() == 1);
+}
+
+TEST_CASE("a record refused for good is set aside and told, and the others flow (59)") {
+  const Reason reason = GENERATE(Reason{0x90}, Reason{0x99}, Reason{0x95}, Reason{0x83});
+  UplinkRig rig;
+  rig.start_connected();
+  settle_announcements(rig);
+  rig.samples(3);
+  const Seqs seqs = rig.sent_seqs();
+  rig.transport.acknowledge(1);
+  rig.transport.refuse(reason);
+  rig.transport.acknowledges = true;
+  rig.transport.acknowledge_all();
+  rig.turn();
+  CHECK(rig.books().set_aside == 1);
+  CHECK(rig.books().queued == 0);
+  const auto aside = rig.outbox().set_aside(10);
+  REQUIRE(aside.size() == 1);
+  CHECK(aside[0].record.seq == seqs[1]);
+  CHECK_THAT(aside[0].why, ContainsSubstring(reason_text(reason)));
+  CHECK_FALSE(aside[0].retry);
+  const auto events = rig.sent("plant/bridge/event");
+  REQUIRE(events.size() == 1);
+  const auto event = nlohmann::json::parse(events[0].message.payload);
+  CHECK(event["event"] == "refused");
+  CHECK(event["refused_seq"] == seqs[1]);
+  CHECK(rig.sent_seqs().size() == 3);  // it was not tried again
+  rig.pass(30min);
+  CHECK(rig.sent_seqs().size() == 3);
+}
+
+TEST_CASE("a broker that refuses everything for good is told about in few events") {
+  UplinkRig rig;
+  rig.start_connected();
+  settle_announcements(rig);
+  rig.transport.refuses = 0x99;
+  for (int second = 0; second < 60; ++second) {
+    rig.samples(10);
+    rig.pass(1s);
+  }
+  CHECK(rig.books().set_aside >= 600);
+  CHECK(rig.sent("plant/bridge/event").size() < 12);
+  CHECK(rig.books().queued == 0);
+}
+
+TEST_CASE("refused for load: slower, in order, nothing set aside, nothing lost (58)") {
+  const Reason reason = GENERATE(Reason{0x80}, Reason{0x93}, Reason{0x96}, Reason{0x97});
+  UplinkRig rig;
+  rig.start_connected();
+  settle_announcements(rig);
+  rig.samples(50);
+  const Seqs first = rig.sent_seqs();
+  for (int i = 0; i < 10; ++i) rig.transport.refuse(reason);
+  const auto sent_before = rig.transport.sent.size();
+  rig.turn();
+  CHECK(rig.transport.sent.size() == sent_before);  // a pause
+  rig.transport.acknowledges = true;
+  rig.transport.acknowledge_all();
+  rig.turn();
+  rig.transport.sent.clear();
+  rig.pass(60s);
+  CHECK(rig.books().set_aside == 0);
+  CHECK(rig.books().queued == 0);
+  const Seqs again = rig.sent_seqs();
+  REQUIRE(again.size() >= 10);
+  CHECK(Seqs(again.begin(), again.begin() + 10) == Seqs(first.begin(), first.begin() + 10));
+  CHECK(std::is_sorted(again.begin(), again.end()));
+  CHECK_THAT(rig.log(), ContainsSubstring("sending slower"));
+}
+
+TEST_CASE("a broker busy for minutes gets a trickle, and full speed when it recovers (58)") {
+  UplinkRig rig;
+  rig.start_connected();
+  settle_announcements(rig);
+  rig.transport.refuses = 0x97;
+  rig.samples(100);
+  rig.pass(5min);
+  CHECK(rig.transport.sent.size() < 200);
+  CHECK(rig.books().queued >= 100);
+  CHECK(rig.transport.is_up());
+  rig.transport.refuses.reset();
+  rig.transport.acknowledges = true;
+  rig.pass(30s);
+  CHECK(rig.books().queued == 0);
+}
+
+TEST_CASE("not authorised: set aside, told, and tried again every 15 minutes (60)") {
+  UplinkRig rig;
+  rig.start_connected();
+  settle_announcements(rig);
+  rig.samples(1);
+  const Seq seq = rig.sent_seqs()[0];
+  rig.transport.refuse(0x87);
+  rig.transport.acknowledges = true;
+  rig.turn();
+  CHECK(rig.books().set_aside == 1);
+  CHECK(rig.outbox().set_aside(1).at(0).retry);
+  rig.transport.sent.clear();
+  SECTION("the same run") {
+    rig.pass(16min);
+  }
+  SECTION("also when the process was started anew meanwhile") {
+    rig.pass(1min);
+    rig.start_connected();
+    rig.pass(16min);
+  }
+  CHECK(rig.sent_seqs() == Seqs{seq});
+  CHECK(rig.books().set_aside == 0);
+  CHECK(rig.books().queued == 0);
+}
+
+TEST_CASE("a record larger than the broker's maximum is set aside without being sent (61)") {
+  UplinkRig rig;
+  LinkUp limits;
+  limits.maximum_packet_size = 400;
+  rig.start_connected(limits);
+  rig.transport.acknowledges = true;
+  settle_announcements(rig);
+  rig.uplink().accept(Sample{"boiler", taken_at(rig.moment(), kBoot), {{"text", Value{std::string(500, 'x')}}}},
+                      rig.moment());
+  rig.samples(2);
+  CHECK(rig.sent_seqs().size() == 2);
+  CHECK(rig.books().set_aside == 1);
+  CHECK_THAT(rig.outbox().set_aside(1).at(0).why, ContainsSubstring("400 bytes"));
+  CHECK(rig.transport.is_up());
+}
+
+TEST_CASE("a record exactly as large as the broker's maximum is sent (61)") {
+  UplinkRig rig;
+  rig.options.broker.mqtt5 = true;
+  rig.start_connected();
+  settle_announcements(rig);
+  rig.samples(1);
+  const auto size = static_cast<std::uint32_t>(packet_size(rig.sent().back().message));
+  rig.transport.drop();
+  rig.turn();
+  rig.transport.sent.clear();
+  LinkUp limits;
+  limits.maximum_packet_size = GENERATE(0, 1) == 0 ? size : size - 1;
+  rig.reconnect(limits);
+  CHECK(rig.sent().size() == (limits.maximum_packet_size == size ? 1U : 0U));
+}
+
+TEST_CASE("under 3.1.1 the record that makes the broker hang up is found and set aside within three reconnects (61)") {
+  UplinkRig rig;
+  rig.options.broker.mqtt5 = false;
+  LinkUp limits;
+  limits.mqtt5 = false;
+  rig.start_connected(limits);
+  settle_announcements(rig);
+  rig.sample(1.0);
+  rig.sample(66666.0);  // the poison
+  rig.sample(2.0);
+  // The broker acknowledges what it takes, and hangs up on the poison without a word.
+  int reconnects = 0;
+  const auto serve = [&] {
+    for (int i = 0; i < 1000; ++i) {
+      rig.turn();
+      if (!rig.transport.is_up()) return;
+      const auto& sent = rig.transport.sent;
+      if (rig.transport.out() == 0) return;
+      const auto& next = sent[sent.size() - rig.transport.out()];
+      if (next.message.payload.find("66666") != std::string::npos) {
+        rig.transport.drop("the connection was lost");
+      } else {
+        rig.transport.acknowledge(1);
+      }
+    }
+  };
+  serve();
+  while (rig.books().set_aside == 0 && reconnects < 10) {
+    ++reconnects;
+    rig.reconnect(limits);
+    serve();
+  }
+  rig.reconnect(limits);
+  serve();
+  CHECK(reconnects <= 3);
+  CHECK(rig.books().set_aside == 1);
+  CHECK(rig.books().queued == 0);
+  CHECK_THAT(rig.outbox().set_aside(1).at(0).why, ContainsSubstring("hung up"));
+}
+
+TEST_CASE("a link that falls again and again sets nothing aside while other records lead") {
+  UplinkRig rig;
+  rig.start_connected();
+  for (int i = 0; i < 50; ++i) {
+    rig.samples(3);
+    rig.transport.acknowledge_all();
+    rig.turn();
+    rig.samples(1);
+    rig.transport.drop("the connection was lost");
+    rig.turn();
+    rig.reconnect();
+    rig.transport.acknowledge_all();
+    rig.turn();
+  }
+  CHECK(rig.books().set_aside == 0);
+}
+
+TEST_CASE("an attempt that has no outcome is given up, and the next server is tried (50, 54)") {
+  UplinkRig rig;
+  rig.options.broker.servers.push_back(*parse_server_url("mqtt://second.example"));
+  rig.start();
+  REQUIRE(rig.transport.attempts.size() == 1);
+  rig.pass(12s);
+  REQUIRE(rig.transport.attempts.size() == 2);
+  CHECK(rig.transport.attempts[1].server == 1);
+  CHECK_THAT(rig.log(), ContainsSubstring("no connection within 10 s"));
+}
+
+TEST_CASE("a stop sends what there is, says farewell and ends in order (27)") {
+  UplinkRig rig;
+  rig.start_connected();
+  settle_announcements(rig);
+  rig.uplink().accept(DeviceState{"boiler", true, ""}, rig.moment());
+  rig.samples(200);
+  rig.transport.acknowledges = true;
+  rig.uplink().begin_stop(rig.moment());
+  rig.transport.acknowledge_all();
+  rig.turn();
+  rig.pass(10ms);
+  CHECK(rig.uplink().stopped(rig.moment()));
+  CHECK(rig.books().queued == 0);
+  rig.uplink().disconnect();
+  CHECK(rig.transport.orderly_disconnects == 1);
+  const auto& last = rig.transport.sent.back().message;
+  CHECK(last.topic == "plant/bridge/state");
+  CHECK(last.payload == kOfflineState);
+  CHECK(last.retain);
+  CHECK(rig.sent("plant/boiler/availability").back().message.payload == R"({"state":"offline"})");
+  CHECK(rig.sent("plant/bridge/health").size() == 1);
+}
+
+TEST_CASE("a stop does not wait for a broker that is silent: three seconds, and the will speaks") {
+  UplinkRig rig;
+  rig.start_connected();
+  settle_announcements(rig);
+  rig.samples(200);
+  rig.uplink().begin_stop(rig.moment());
+  rig.turn();
+  rig.pass(2900ms);
+  CHECK_FALSE(rig.uplink().stopped(rig.moment()));
+  rig.pass(200ms);
+  CHECK(rig.uplink().stopped(rig.moment()));
+  CHECK(rig.books().queued == 200);
+  const int cuts = rig.transport.cuts;
+  rig.uplink().disconnect();
+  CHECK(rig.transport.orderly_disconnects == 0);
+  CHECK(rig.transport.cuts == cuts + 1);
+}
+
+TEST_CASE("a stop without a link is over at once, and starts no attempt") {
+  UplinkRig rig;
+  rig.start();
+  rig.transport.drop("refused");
+  rig.samples(3);
+  const auto attempts = rig.transport.attempts.size();
+  rig.uplink().begin_stop(rig.moment());
+  rig.turn();
+  CHECK(rig.uplink().stopped(rig.moment()));
+  rig.pass(5min);
+  CHECK(rig.transport.attempts.size() == attempts);
+  CHECK(rig.wake() > rig.moment().steady);
+}
+
+TEST_CASE("after a restart what was not acknowledged is sent again, with the same number and content (24)") {
+  UplinkRig rig;
+  rig.start_connected();
+  settle_announcements(rig);
+  rig.samples(5);
+  rig.transport.acknowledge(2);
+  rig.turn();
+  const auto first = rig.sent();
+  rig.start_connected();
+  const auto again = rig.sent();
+  REQUIRE(again.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) CHECK(again[i].message.payload == first[i + 2].message.payload);
+  rig.samples(1);
+  CHECK(rig.sent_seqs().back() > nlohmann::json::parse(first.back().message.payload)["seq"].get<Seq>());
+}
+
+TEST_CASE("drain live-first: new records do not wait behind the backlog, each lane is in order") {
+  UplinkRig rig;
+  rig.queue.drain = Drain::live_first;
+  rig.options.drain = Drain::live_first;
+  rig.options.drain_rate = 10;
+  rig.start();
+  rig.transport.drop("refused");
+  rig.samples(100);
+  rig.transport.acknowledges = true;
+  const Seq backlog_end = rig.outbox().report().last_seq;
+  rig.reconnect();
+  Seqs live;
+  for (int second = 0; second < 5; ++second) {
+    rig.samples(1);
+    live.push_back(rig.outbox().report().last_seq);
+    CHECK(rig.sent_seqs().back() == live.back());  // at once
+    rig.pass(1s);
+  }
+  Seqs backlog;
+  for (const Seq seq : rig.sent_seqs()) {
+    if (seq <= backlog_end) backlog.push_back(seq);
+  }
+  CHECK(std::is_sorted(backlog.begin(), backlog.end()));
+  CHECK(backlog.size() >= 45);
+  CHECK(backlog.size() <= 60);
+  rig.pass(20s);
+  CHECK(rig.books().queued == 0);
+}
+
+TEST_CASE("drain_rate paces the backlog, and not what comes after it") {
+  UplinkRig rig;
+  rig.options.drain_rate = 20;
+  rig.start();
+  rig.transport.drop("refused");
+  rig.samples(100);
+  rig.transport.acknowledges = true;
+  rig.reconnect();
+  rig.pass(2s);
+  CHECK(rig.sent().size() >= 38);
+  CHECK(rig.sent().size() <= 46);
+  rig.pass(4s);
+  CHECK(rig.books().queued == 0);
+  const auto before = rig.sent().size();
+  rig.samples(500);
+  CHECK(rig.sent().size() == before + 500);
+}
+
+TEST_CASE("a quality of service or retention that the broker does not offer is done without, and told once") {
+  UplinkRig rig;
+  rig.options.broker.qos = 2;
+  LinkUp limits;
+  limits.maximum_qos = 1;
+  limits.retain_available = false;
+  rig.start_connected(limits);
+  rig.samples(1);
+  for (const auto& one : rig.transport.sent) {
+    CHECK(one.message.qos <= 1);
+    CHECK_FALSE(one.message.retain);
+  }
+  const std::string log = rig.log();
+  CHECK_THAT(log, ContainsSubstring("QoS 1 at most"));
+  CHECK_THAT(log, ContainsSubstring("retained"));
+  rig.transport.drop();
+  rig.turn();
+  rig.reconnect(limits);
+  CHECK(rig.log().find("at most") == rig.log().rfind("at most"));
+}
+
+TEST_CASE("the gateway's state is said again when the broker refused it for load") {
+  UplinkRig rig;
+  rig.start_connected();
+  REQUIRE(rig.sent("plant/bridge/state").size() == 1);
+  rig.transport.refuse(0x97);
+  rig.transport.acknowledges = true;
+  rig.turn();
+  CHECK(rig.sent("plant/bridge/state").size() == 1);
+  rig.pass(1s);
+  CHECK(rig.sent("plant/bridge/state").size() == 2);
+}
+
+TEST_CASE("health is published every minute while the link is up") {
+  UplinkRig rig;
+  rig.transport.acknowledges = true;
+  rig.start_connected();
+  rig.pass(10min + 1s);
+  CHECK(rig.sent("plant/bridge/health").size() == 10);
+  const auto health = nlohmann::json::parse(rig.sent("plant/bridge/health").back().message.payload);
+  CHECK(health["books"]["queued"] == 0);
+  CHECK(health["link"]["connected"] == true);
+}
+
+TEST_CASE("records taken before the clock was set leave with the corrected time (39, 42)") {
+  UplinkRig rig;
+  rig.synced = false;
+  rig.start();
+  rig.transport.drop("refused");
+  rig.samples(1);
+  rig.pass(30s);
+  rig.synced = true;
+  rig.transport.acknowledges = true;
+  rig.reconnect();
+  const auto record = nlohmann::json::parse(rig.sent().at(0).message.payload);
+  CHECK(record["clock"] == "corrected");
+  CHECK(record["ts"] == at(0s).utc.count());
+}
+
+TEST_CASE("records sent before the clock was set say so") {
+  UplinkRig rig;
+  rig.synced = false;
+  rig.start_connected();
+  rig.samples(1);
+  CHECK(nlohmann::json::parse(rig.sent().at(0).message.payload)["clock"] == "unsynced");
+}
+
+TEST_CASE("a command goes through to the bus, and its answer to the broker, also over a lost link") {
+  UplinkRig rig;
+  Point setpoint;
+  setpoint.id = "setpoint";
+  setpoint.writable = true;
+  rig.targets = {{"boiler", {setpoint}}};
+  rig.start_connected();
+  settle_announcements(rig);
+  Incoming command;
+  command.topic = "plant/boiler/set";
+  command.payload = R"({"id":"1","setpoint":20})";
+  rig.transport.deliver(command);
+  rig.turn();
+  REQUIRE(rig.orders.size() == 1);
+  rig.uplink().accept(WriteOutcome{rig.orders[0].ticket, "boiler", std::vector<Reading>{{"setpoint", Value{20.0}}}},
+                      rig.moment());
+  rig.turn();
+  CHECK(rig.sent("plant/boiler/result").size() == 1);
+  rig.transport.drop();
+  rig.turn();
+  rig.reconnect();
+  REQUIRE(rig.sent("plant/boiler/result").size() == 2);
+  CHECK(rig.sent("plant/boiler/result").back().message.payload == R"({"id":"1","ok":true,"values":{"setpoint":20}})");
+}
+
+TEST_CASE("a refused subscription is logged once, not at each connection") {
+  UplinkRig rig;
+  rig.start_connected();
+  for (int i = 0; i < 5; ++i) {
+    rig.uplink().handle(SubscriptionRefused{rig.transport.epoch(), 0x87}, rig.moment());
+    rig.transport.drop();
+    rig.turn();
+    rig.reconnect();
+  }
+  const std::string log = rig.log();
+  CHECK(log.find("subscribe") != std::string::npos);
+  CHECK(log.find("subscribe") == log.rfind("subscribe"));
+}
+
+TEST_CASE("format value: a record is acknowledged when all of its messages are") {
+  UplinkRig rig;
+  rig.options.publish.format = PayloadFormat::value;
+  rig.start_connected();
+  settle_announcements(rig);
+  rig.uplink().accept(Sample{"boiler", taken_at(rig.moment(), kBoot), {{"a", Value{1.0}}, {"b", Value{2.0}}}},
+                      rig.moment());
+  rig.turn();
+  CHECK(rig.transport.out() == 2);
+  rig.transport.acknowledge(1);
+  rig.turn();
+  CHECK(rig.books().acknowledged == 0);
+  rig.transport.acknowledge(1);
+  rig.turn();
+  CHECK(rig.books().acknowledged == 1);
+}
+
+TEST_CASE("a message that the library can never send is set aside, the others flow") {
+  UplinkRig rig;
+  rig.start_connected();
+  rig.transport.acknowledges = true;
+  settle_announcements(rig);
+  rig.transport.impossible_topic = "plant/boiler";
+  rig.sample(1.0, "boiler");
+  rig.sample(1.0, "pump");
+  rig.turn();
+  CHECK(rig.books().set_aside == 1);
+  CHECK(rig.sent("plant/pump").size() == 1);
+}
+
+TEST_CASE("the uplink never asks to be called in the past, and not in a circle") {
+  UplinkRig rig;
+  rig.start_connected();
+  rig.transport.acknowledges = true;
+  settle_announcements(rig);
+  rig.samples(3);
+  rig.pass(5s);
+  int turns = 0;
+  const Duration end = rig.now + 1h;
+  while (rig.now < end) {
+    const Steady due = rig.wake();
+    REQUIRE(due > at(rig.now).steady);
+    rig.now = std::min<Duration>(end, due - at(0s).steady);
+    rig.turn();
+    ++turns;
+  }
+  CHECK(turns < 80);  // health, once a minute
+}
