@@ -28,6 +28,12 @@ struct DevicePlan {
   Duration visit_limit{};     ///< no visit takes longer than this; zero: kVisitLimit
 };
 
+/// What an adapter learned about its devices and would like to know again after a restart, as text of its own.
+struct Learned {
+  std::string before;                             ///< what it kept last time
+  std::function<void(const std::string&)> keep;   ///< called on the bus's thread, must not block; empty: nobody keeps it
+};
+
 /// One bus with its devices. Plain data but for `make`.
 struct BusPlan {
   std::string id;
@@ -35,6 +41,8 @@ struct BusPlan {
   std::vector<DevicePlan> devices;
   /// Makes the bus's adapter; called once, before its thread starts. Captures the adapter's own configuration.
   std::function<std::unique_ptr<Adapter>()> make;
+  /// Shared with the adapter, to be filled in before its thread starts; null: it learns nothing.
+  std::shared_ptr<Learned> learned;
   Duration reopen_max = kReopenAfter;  ///< a bus that cannot be opened is tried again at least this often
   /// Time on the wire of reading everything once in its period, as a share of the time there is (1.0 = full);
   /// negative: not known for this protocol.

@@ -1,13 +1,15 @@
 // How near the Modbus engine comes to what the wire allows: the runner, the schedule and the adapter as the gateway
 // runs them, on a simulated line that takes the real time of 19200 baud. Prints each figure with its goal.
 //
-//   modbus_bench [--seconds N] [w1|w2|w2five|w3|w6late|w6damage]...
+//   modbus_bench [--seconds N] [w1|w2|w2five|w3|w4|w5|w6late|w6damage]...
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "adapters/runner.h"
@@ -21,7 +23,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr Duration kWarmUp = 2s;  ///< learning and the first round are not measured
+/// Learning and the first round are not measured, nor how long it takes to find that a unit is silent.
+constexpr Duration kWarmUp = 2s;
+constexpr Duration kToFindSilent = 1200ms;
 
 double in_ms(Duration duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
@@ -53,23 +57,31 @@ struct Seen {
   std::uint64_t wrong = 0;
   std::uint64_t faults = 0;
   std::uint64_t late = 0;
-  Duration measured{};
+  Steady first{};  ///< record that is counted
+  Steady last{};
+  /// Between records, on average.
+  [[nodiscard]] double interval_ms() const {
+    return records < 2 ? 0.0 : in_ms(last - first) / static_cast<double>(records - 1);
+  }
 };
 
 /// Runs a bus for so long and looks at every value.
-Seen run_bus(const std::string& toml, Duration how_long) {
+Seen run_bus(const std::string& toml, Duration warm_up, Duration how_long) {
   testing::ModbusSetup setup(toml);
   for (const std::string& text : setup.texts()) std::fprintf(stderr, "%s\n", text.c_str());
   (void)setup.make_adapter();
   Seen seen;
   const Clock clock;
-  const Steady begin = clock.now().steady + kWarmUp;
+  const Steady begin = clock.now().steady + warm_up;
   const Steady end = begin + how_long;
   const auto look = [&](const Sample& sample) {
     const unsigned unit = static_cast<unsigned>(std::strtoul(sample.device.c_str() + 1, nullptr, 10));
     const Steady now = clock.now().steady;
     const bool counts = now >= begin && now < end;
-    if (counts) ++seen.records;
+    if (counts && !sample.readings.empty() && sample.readings.front().value) {
+      if (seen.records++ == 0) seen.first = now;
+      seen.last = now;
+    }
     for (const Reading& reading : sample.readings) {
       if (!reading.value) {
         if (counts) ++seen.faults;
@@ -94,14 +106,9 @@ Seen run_bus(const std::string& toml, Duration how_long) {
       },
       clock);
   runner.start();
-  for (Steady now = clock.now().steady; now < end; now = clock.now().steady) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - now) + 1ms;
-    const timespec wait{static_cast<time_t>(left / 1s), static_cast<long>(Duration(left % 1s).count())};
-    ::nanosleep(&wait, nullptr);
-  }
+  std::this_thread::sleep_until(std::chrono::time_point_cast<std::chrono::steady_clock::duration>(end));
   runner.request_stop();
   runner.join();
-  seen.measured = how_long;
   return seen;
 }
 
@@ -115,10 +122,10 @@ void cycle_case(const char* name, const LineModel& model, unsigned units, const 
   SimulatedLine line(model);
   std::string toml = bus_text(line);
   for (unsigned unit = 1; unit <= units; ++unit) toml += device_text(unit, registers, halves);
-  const Seen seen = run_bus(toml, how_long);
+  const Seen seen = run_bus(toml, kWarmUp + kToFindSilent * static_cast<int>(model.silent.size()), how_long);
   const auto alive = static_cast<unsigned>(units - model.silent.size());
   const double least = in_ms(model.least(2 * reply_registers)) * alive;
-  const double cycle = in_ms(seen.measured) * alive / static_cast<double>(std::max<std::uint64_t>(seen.records, 1));
+  const double cycle = seen.interval_ms() * alive;
   const auto counts = line.counts();
   std::printf("%-8s cycle %7.1f ms, computed minimum %7.1f ms, ratio %.4f (goal %.2f)%s\n", name, cycle, least,
               cycle / least, goal, cycle / least <= goal ? "" : "   MISSED");
@@ -139,11 +146,96 @@ void wrong_case(const char* name, const SimulatedLine::Misfortune& misfortune, D
     for (const unsigned address : even_registers(1000, 10)) registers.push_back(address);
     toml += device_text(unit, registers);
   }
-  const Seen seen = run_bus(toml, how_long);
+  const Seen seen = run_bus(toml, kWarmUp, how_long);
   std::printf("%-8s %llu values, %llu wrong (goal 0)%s, %llu faults, %llu late replies seen\n", name,
               static_cast<unsigned long long>(seen.values), static_cast<unsigned long long>(seen.wrong),
               seen.wrong == 0 ? "" : "   MISSED", static_cast<unsigned long long>(seen.faults),
               static_cast<unsigned long long>(seen.late));
+}
+
+/// The processor time that this thread has used.
+Duration thread_time() {
+  timespec used{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+}
+
+/// How far records of one device are behind their period, counted from the most punctual one.
+class Lateness {
+ public:
+  explicit Lateness(Duration period) : period_(period) {}
+  void add(const std::string& device, Steady now) { arrivals_[device].push_back(now); }
+  /// The 99th percentile over all devices.
+  [[nodiscard]] Duration percentile_99() const {
+    std::vector<Duration> late;
+    for (const auto& [device, times] : arrivals_) {
+      Duration earliest = Duration::max();
+      for (std::size_t i = 0; i < times.size(); ++i) {
+        earliest = std::min(earliest, times[i].time_since_epoch() - period_ * static_cast<int>(i));
+      }
+      for (std::size_t i = 0; i < times.size(); ++i) {
+        late.push_back(times[i].time_since_epoch() - period_ * static_cast<int>(i) - earliest);
+      }
+    }
+    if (late.empty()) return {};
+    const auto place = late.begin() + static_cast<std::ptrdiff_t>(late.size() * 99 / 100);
+    std::nth_element(late.begin(), place, late.end());
+    return *place;
+  }
+
+ private:
+  Duration period_;
+  std::map<std::string, std::vector<Steady>> arrivals_;
+};
+
+/// 50 units of 100 registers behind one TCP connection; the figures are the bus's thread alone.
+void tcp_case(const char* name, Duration period, Duration how_long) {
+  testing::ScriptedModbusServer server(testing::ModbusFraming::tcp, [](const testing::ModbusAsked& asked) {
+    return std::vector<testing::ModbusStep>{
+        {Duration{}, testing::tcp_bytes(asked.transaction, asked.unit, testing::telling_pdu(asked)), false}};
+  });
+  constexpr unsigned kUnits = 50;
+  constexpr unsigned kRegisters = 100;
+  std::string toml = "bus = { host = \"127.0.0.1\", tcp_port = " + std::to_string(server.port()) + " }\n";
+  const std::string every = "every = \"" + std::to_string(period / 1ms) + "ms\"";
+  for (unsigned unit = 1; unit <= kUnits; ++unit) {
+    toml +=
+        "[[device]]\nid = \"u" + std::to_string(unit) + "\"\n" + every + "\naddress = " + std::to_string(unit) + "\n";
+    for (unsigned i = 0; i < kRegisters; ++i) {
+      toml += "[[device.point]]\nid = \"r" + std::to_string(i) +
+              "\"\ntable = \"holding\"\nregister = " + std::to_string(i) + "\n";
+    }
+  }
+  testing::ModbusSetup setup(toml, ModbusTransport::tcp);
+  (void)setup.make_adapter();
+  const Clock clock;
+  const Steady begin = clock.now().steady + kWarmUp;
+  const Steady end = begin + how_long;
+  Lateness lateness(period);
+  std::uint64_t values = 0;
+  Duration used_before{};
+  Duration used{};
+  Runner runner(
+      setup.plan,
+      [&](Intake intake) {
+        const auto* sample = std::get_if<Sample>(&intake);
+        const Steady now = clock.now().steady;
+        if (sample == nullptr || now < begin || now >= end) return;
+        if (values == 0) used_before = thread_time();
+        used = thread_time();
+        values += sample->readings.size();
+        lateness.add(sample->device, now);
+      },
+      clock);
+  runner.start();
+  std::this_thread::sleep_until(std::chrono::time_point_cast<std::chrono::steady_clock::duration>(end));
+  runner.request_stop();
+  runner.join();
+  const double seconds = std::chrono::duration<double>(how_long).count();
+  std::printf("%-8s %.0f values/s of %.0f, late by %.2f ms at the 99th percentile (goal 10), %.1f %% of a core\n", name,
+              static_cast<double>(values) / seconds,
+              kUnits * kRegisters / std::chrono::duration<double>(period).count(), in_ms(lateness.percentile_99()),
+              100.0 * std::chrono::duration<double>(used - used_before).count() / seconds);
 }
 
 std::uint32_t dice(std::uint64_t seed, std::uint32_t below) {
@@ -193,6 +285,8 @@ std::map<std::string, Case> all_cases() {
       {"w2", [=](Duration time) { cycle_case("W2", one_silent, 10, twenty, {}, 20, 1.03, time); }},
       {"w2five", [=](Duration time) { cycle_case("W2 five", five_silent, 10, twenty, {}, 20, 1.05, time); }},
       {"w3", [=](Duration time) { cycle_case("W3", LineModel{}, 5, groups, halves, 61, 1.01, time); }},
+      {"w4", [](Duration time) { tcp_case("W4", 100ms, time); }},
+      {"w5", [](Duration time) { tcp_case("W5", 10ms, time); }},
       {"w6late", [](Duration time) { wrong_case("W6 late", late_mishap, time); }},
       {"w6damage", [](Duration time) { wrong_case("W6 damage", damage_mishap, time); }},
   };
@@ -210,11 +304,11 @@ int main(int count, char** words) {
     } else if (cases.contains(words[i])) {
       names.emplace_back(words[i]);
     } else {
-      std::fprintf(stderr, "modbus_bench [--seconds N] [w1|w2|w2five|w3|w6late|w6damage]...\n");
+      std::fprintf(stderr, "modbus_bench [--seconds N] [w1|w2|w2five|w3|w4|w5|w6late|w6damage]...\n");
       return 2;
     }
   }
-  if (names.empty()) names = {"w1", "w2", "w2five", "w3", "w6late", "w6damage"};
+  if (names.empty()) names = {"w1", "w2", "w2five", "w3", "w4", "w5", "w6late", "w6damage"};
   for (const std::string& name : names) cases.at(name)(time);
   return 0;
 }

@@ -69,7 +69,8 @@ Gateway::Gateway(Config config, const Clock& clock, std::unique_ptr<Outbox> outb
       transport_(paho_transport(config_.broker, config_.publish,
                                 [this](LinkEvent event) { mailbox_.signal(std::move(event)); })),
       uplink_(uplink_options(config_, clock_), make_commands(config_.buses), *outbox_, *transport_, clock_.now()),
-      uplink_thread_(mailbox_, uplink_, clock_) {
+      uplink_thread_(mailbox_, uplink_, clock_),
+      notebook_(std::make_shared<Notebook>(config_.gateway.state_dir + "/learned")) {
   make_runners(std::exchange(config_.buses, {}));
 }
 
@@ -89,6 +90,11 @@ void Gateway::make_runners(std::vector<BusPlan> buses) {
   for (auto& bus : buses) {
     std::vector<std::string> devices;
     for (const auto& device : bus.devices) devices.push_back(device.id);
+    if (bus.learned) {
+      bus.learned->before = notebook_->read(bus.id);
+      // A bus's thread that hangs may outlive the gateway, and then still holds the notebook.
+      bus.learned->keep = [notebook = notebook_, id = bus.id](const std::string& text) { notebook->write(id, text); };
+    }
     runners_.push_back(std::make_unique<Runner>(
         std::move(bus),
         [this](Intake intake) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "adapters/notebook.h"
 #include "adapters/runner.h"
 #include "bridge/transport.h"
 #include "bridge/uplink.h"
@@ -68,6 +69,7 @@ class Gateway {
   std::unique_ptr<Transport> transport_;
   Uplink uplink_;
   UplinkThread uplink_thread_;
+  std::shared_ptr<Notebook> notebook_;
   std::vector<std::unique_ptr<Runner>> runners_;
   std::map<std::string, Runner*> runner_of_;  ///< by device; not changed after construction
   bool started_ = false;

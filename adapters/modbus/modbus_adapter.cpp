@@ -7,6 +7,7 @@
 #include "adapters/modbus/bus_load.h"
 #include "adapters/modbus/modbus_client.h"
 #include "adapters/modbus/modbus_config.h"
+#include "adapters/modbus/remembered.h"
 #include "adapters/modbus/unit_reader.h"
 #include "adapters/modbus/unit_writer.h"
 
@@ -29,9 +30,11 @@ std::unique_ptr<ModbusClient> make_client(const ModbusConfig& config) {
 /// Threads: the bus's.
 class ModbusAdapter : public Adapter, public Writer, public Adviser {
  public:
-  explicit ModbusAdapter(ModbusConfig config) : config_(std::move(config)), client_(make_client(config_)) {
+  ModbusAdapter(ModbusConfig config, std::shared_ptr<Learned> learned)
+      : config_(std::move(config)), client_(make_client(config_)), learned_(std::move(learned)) {
     units_.reserve(config_.units.size());
     for (const UnitConfig& unit : config_.units) units_.emplace_back(config_, unit);
+    recall(learned_->before, units_, steady_now());
   }
 
   Result<void> open() override { return client_->open(); }
@@ -42,8 +45,10 @@ class ModbusAdapter : public Adapter, public Writer, public Adviser {
 
   Result<void> poll(Round& round) override {
     UnitReader& unit = units_[round.device_index()];
+    const std::uint64_t known = unit.knowledge().version();
     auto visited = unit.visit(*client_, round);
     take_late_replies();
+    if (unit.knowledge().version() != known && learned_->keep) learned_->keep(remembered(units_));
     for (const Duration response : unit.link().take_responses()) round.responded_in(response);
     for (unsigned late = unit.link().take_late(); late > 0; --late) round.count_late_reply();
     return visited;
@@ -69,6 +74,7 @@ class ModbusAdapter : public Adapter, public Writer, public Adviser {
 
   const ModbusConfig config_;  ///< the units refer to it
   std::unique_ptr<ModbusClient> client_;
+  std::shared_ptr<Learned> learned_;
   std::vector<UnitReader> units_;
 };
 
@@ -80,7 +86,9 @@ void parse(ModbusTransport transport, Settings& bus, std::span<DeviceSettings> d
   for (std::size_t i = 0; i < devices.size(); ++i) {
     devices[i].plan->visit_limit = longest_visit(config, config.units[i], *devices[i].plan);
   }
-  bus_plan.make = [config = std::move(config)] { return std::make_unique<ModbusAdapter>(config); };
+  auto learned = std::make_shared<Learned>();
+  bus_plan.learned = learned;
+  bus_plan.make = [config = std::move(config), learned] { return std::make_unique<ModbusAdapter>(config, learned); };
 }
 
 }  // namespace

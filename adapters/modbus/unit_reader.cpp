@@ -82,8 +82,9 @@ class UnitReader::Visit {
     const Steady now = steady_now();
     Steady until = unit_.pause > Duration::zero() ? reader_.link_.last_answer() + unit_.pause : now;
     for (const ReadBlock& block : blocks) {
-      if (split_block(unit_, block).second.count != 0) continue;  // see without_confusion()
-      until = std::max(until, client_.clear_at(unit_.unit, read_request(block.table, block.address, block.count)));
+      const Steady clear = client_.clear_at(unit_.unit, read_request(block.table, block.address, block.count));
+      // What can be made in two parts need not wait: see read_unconfused().
+      if (clear > until && split_block(unit_, block).second.count == 0) until = clear;
     }
     if (until > now) round_.rest_until(until);
   }

@@ -1,5 +1,7 @@
 #pragma once
 // Many polls of a misbehaving device, with an eye on every value.
+#include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <string>
 
@@ -8,10 +10,19 @@
 
 namespace baudbridge::testing {
 
-/// Polls in a test run; $BAUDBRIDGE_MODBUS_POLLS for longer ones (scripts/torture).
-inline std::size_t polls_of(std::size_t otherwise) {
-  const char* const text = std::getenv("BAUDBRIDGE_MODBUS_POLLS");
+inline std::size_t number_of(const char* variable, std::size_t otherwise) {
+  const char* const text = std::getenv(variable);
   return text == nullptr ? otherwise : static_cast<std::size_t>(std::strtoul(text, nullptr, 10));
+}
+/// Polls in a test run; $BAUDBRIDGE_MODBUS_POLLS for longer ones (scripts/torture), shared by the four tests that take
+/// long.
+inline std::size_t polls_of(std::size_t otherwise) {
+  constexpr std::size_t kTests = 4;
+  return std::max(otherwise, number_of("BAUDBRIDGE_MODBUS_POLLS", 0) / kTests);
+}
+/// $BAUDBRIDGE_SEED, or the usual one.
+inline std::uint32_t seed_of(std::uint32_t otherwise) {
+  return static_cast<std::uint32_t>(number_of("BAUDBRIDGE_SEED", otherwise));
 }
 
 /// Two units with two blocks each, all of the same size, so that every answer could be taken for another's.

@@ -1,7 +1,7 @@
 #include "adapters/modbus/modbus_config.h"
 
-#include "support/modbus_setup.h"
 #include "support/catch.h"
+#include "support/modbus_setup.h"
 
 using namespace baudbridge;
 using baudbridge::testing::ModbusSetup;

@@ -4,8 +4,8 @@
 
 #include "adapters/modbus/bus_load.h"
 #include "adapters/modbus/turnaround_times.h"
-#include "support/modbus_setup.h"
 #include "support/catch.h"
+#include "support/modbus_setup.h"
 #include "support/moments.h"
 
 using namespace baudbridge;

@@ -3,8 +3,8 @@
 #include <numeric>
 
 #include "fake_device.h"
-#include "support/modbus_setup.h"
 #include "support/catch.h"
+#include "support/modbus_setup.h"
 
 using namespace baudbridge;
 using baudbridge::testing::FakeDevice;

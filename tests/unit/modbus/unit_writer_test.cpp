@@ -1,8 +1,8 @@
 #include "adapters/modbus/unit_writer.h"
 
 #include "fake_device.h"
-#include "support/modbus_setup.h"
 #include "support/catch.h"
+#include "support/modbus_setup.h"
 
 using namespace baudbridge;
 using baudbridge::testing::FakeDevice;
