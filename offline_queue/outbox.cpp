@@ -304,6 +304,10 @@ void DurableOutbox::remember(const Anchor& anchor) {
 
 Steady DurableOutbox::persist_due() const {
   if (!trouble_.empty() || !spool_) return retry_at_;
+  return std::min(work_due(), shrink_due_);
+}
+
+Steady DurableOutbox::work_due() const {
   const Seq used = next_seq_ - 1;
   const bool at_once = !tail_.store_asides().empty() || !tail_.asides().empty() || !damaged_.empty() || salvage_ ||
                        sync_owed_ || used + options_.number_block / 2 > state_.reserved_through ||
@@ -311,7 +315,10 @@ Steady DurableOutbox::persist_due() const {
                        tail_.store_settled().size() >= kNotesTogether || (boots_dirty_ && state_.queued > 0);
   if (at_once) return Steady::min();
   Steady due = std::min(expiry_due_, losses_.due());
-  if (!tail_.store_settled().empty()) due = std::min(due, notes_since_ + kNotesEvery);
+  if (!tail_.store_settled().empty()) {
+    if (notes_since_ == Steady::max()) return Steady::min();  // they have waited since before a restart
+    due = std::min(due, notes_since_ + kNotesEvery);
+  }
   for (const auto& entry : tail_.entries()) {
     if (entry.gone || entry.aside) continue;
     const bool now = options_.config.durability == Durability::strict || entry.accepted == Steady::min();
