@@ -38,10 +38,11 @@ const std::map<std::string, std::set<std::string>> kLibraries{
      {"offline_queue/queue_json.cpp", "bridge/commands.cpp", "adapters/serial/decoders/json.cpp", "src/json.h"}},
 };
 
-/// Headers of the C library and the kernel that have no folder of their own.
-const std::set<std::string> kSystemHeaders{"dirent.h", "dlfcn.h", "fcntl.h",  "glob.h",    "grp.h",  "ifaddrs.h",
-                                           "malloc.h", "netdb.h", "poll.h",   "pthread.h", "pwd.h",  "sched.h",
-                                           "signal.h", "spawn.h", "syslog.h", "termios.h", "time.h", "unistd.h"};
+/// Headers of the C library, the kernel and the compiler that have no folder of their own.
+const std::set<std::string> kSystemHeaders{"arm_acle.h", "nmmintrin.h", "dirent.h",  "dlfcn.h",  "fcntl.h",
+                                           "glob.h",     "grp.h",       "ifaddrs.h", "malloc.h", "netdb.h",
+                                           "poll.h",     "pthread.h",   "pwd.h",     "sched.h",  "signal.h",
+                                           "spawn.h",    "syslog.h",    "termios.h", "time.h",   "unistd.h"};
 
 bool is_system(const std::string& name) {
   if (name.find('.') == std::string::npos && name.find('/') == std::string::npos) return true;  // <vector>
