@@ -1,5 +1,6 @@
 #pragma once
 // Numbers as bytes, the same on every machine: little endian, or as many bytes as the number needs.
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <string>
@@ -12,19 +13,15 @@ class ByteWriter {
  public:
   explicit ByteWriter(std::string& out) : out_(out) {}
   void byte(std::uint8_t value) { out_ += static_cast<char>(value); }
-  void fixed32(std::uint32_t value) {
-    for (int shift = 0; shift < 32; shift += 8) byte(static_cast<std::uint8_t>(value >> shift));
-  }
-  void fixed64(std::uint64_t value) {
-    for (int shift = 0; shift < 64; shift += 8) byte(static_cast<std::uint8_t>(value >> shift));
-  }
+  void fixed32(std::uint32_t value) { little_endian(value); }
+  void fixed64(std::uint64_t value) { little_endian(value); }
   /// Seven bits a byte, lowest first; the top bit says that more follow (as protocol buffers' varint).
   void number(std::uint64_t value) {
-    while (value >= 0x80) {
-      byte(static_cast<std::uint8_t>(value | 0x80U));
-      value >>= 7;
-    }
-    byte(static_cast<std::uint8_t>(value));
+    std::array<char, 10> bytes;
+    std::size_t size = 0;
+    for (; value >= 0x80; value >>= 7) bytes[size++] = static_cast<char>(value | 0x80U);
+    bytes[size++] = static_cast<char>(value);
+    out_.append(bytes.data(), size);
   }
   /// Small numbers of either sign are short (zigzag).
   void signed_number(std::int64_t value) {
@@ -38,6 +35,12 @@ class ByteWriter {
   void raw(std::string_view value) { out_ += value; }
 
  private:
+  template <class Number>
+  void little_endian(Number value) {
+    std::array<char, sizeof(Number)> bytes;
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(value >> (8 * i));
+    out_.append(bytes.data(), bytes.size());
+  }
   std::string& out_;
 };
 

@@ -1,7 +1,13 @@
 #include "offline_queue/crc32c.h"
 
+#if defined(__aarch64__) && !defined(__clang__)
+#include <arm_acle.h>
+#include <sys/auxv.h>
+#endif
+
 #include <array>
 #include <cstddef>
+#include <cstring>
 
 namespace baudbridge {
 namespace {
@@ -32,10 +38,7 @@ std::uint32_t byte_at(std::string_view data, std::size_t at) {
   return static_cast<unsigned char>(data[at]);
 }
 
-}  // namespace
-
-std::uint32_t crc32c(std::string_view data, std::uint32_t before) {
-  std::uint32_t crc = ~before;
+std::uint32_t by_tables(std::string_view data, std::uint32_t crc) {
   std::size_t at = 0;
   for (; at + kSlices <= data.size(); at += kSlices) {
     const std::uint32_t low = crc ^ (byte_at(data, at) | byte_at(data, at + 1) << 8 | byte_at(data, at + 2) << 16 |
@@ -45,7 +48,60 @@ std::uint32_t crc32c(std::string_view data, std::uint32_t before) {
           kTables[1][byte_at(data, at + 6)] ^ kTables[0][byte_at(data, at + 7)];
   }
   for (; at < data.size(); ++at) crc = (crc >> 8) ^ kTables[0][(crc ^ byte_at(data, at)) & 0xFFU];
-  return ~crc;
+  return crc;
+}
+
+// The processor's own instruction, where it has one: a tenth of the time.
+#if defined(__x86_64__)
+bool has_instruction() {
+  return __builtin_cpu_supports("sse4.2");
+}
+
+__attribute__((target("sse4.2"))) std::uint32_t by_instruction(std::string_view data, std::uint32_t crc) {
+  std::uint64_t wide = crc;
+  while (data.size() >= 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, data.data(), sizeof word);
+    wide = __builtin_ia32_crc32di(wide, word);
+    data.remove_prefix(8);
+  }
+  crc = static_cast<std::uint32_t>(wide);
+  for (const char byte : data) crc = __builtin_ia32_crc32qi(crc, static_cast<unsigned char>(byte));
+  return crc;
+}
+#elif defined(__aarch64__) && !defined(__clang__)
+bool has_instruction() {
+  return (::getauxval(AT_HWCAP) & HWCAP_CRC32) != 0;
+}
+
+__attribute__((target("+crc"))) std::uint32_t by_instruction(std::string_view data, std::uint32_t crc) {
+  while (data.size() >= 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, data.data(), sizeof word);
+    crc = __crc32cd(crc, word);
+    data.remove_prefix(8);
+  }
+  for (const char byte : data) crc = __crc32cb(crc, static_cast<unsigned char>(byte));
+  return crc;
+}
+#else
+bool has_instruction() {
+  return false;
+}
+std::uint32_t by_instruction(std::string_view data, std::uint32_t crc) {
+  return by_tables(data, crc);
+}
+#endif
+
+}  // namespace
+
+std::uint32_t crc32c_by_tables(std::string_view data, std::uint32_t before) {
+  return ~by_tables(data, ~before);
+}
+
+std::uint32_t crc32c(std::string_view data, std::uint32_t before) {
+  static const bool instruction = has_instruction();
+  return ~(instruction ? by_instruction(data, ~before) : by_tables(data, ~before));
 }
 
 }  // namespace baudbridge

@@ -53,8 +53,9 @@ class DurableOutbox final : public Outbox {
   struct Work {
     SpoolState next;
     Losses losses;
-    std::vector<Seq> asides;      ///< of the tail, moved to the set-aside table
-    std::uint64_t from_tail = 0;  ///< records of the tail that are now counted by the store
+    std::vector<Seq> asides;                  ///< of the tail, moved to the set-aside table
+    std::uint64_t from_tail = 0;              ///< records of the tail that are now counted by the store
+    std::optional<std::uint64_t> free_bytes;  ///< of the store's file, at least; none: not asked yet
     bool changed_queue = false;
     bool close_numbers = false;  ///< no number beyond the last one given stays reserved
   };
@@ -87,13 +88,14 @@ class DurableOutbox final : public Outbox {
   void reserve(Work& work) const;
   Result<void> move(Work& work, const Now& now, Seq through);
   Result<void> move_entry(Work& work, const Tail::Entry& entry);
-  Result<bool> make_room(Work& work, std::uint64_t bytes, bool event);
+  Result<bool> make_room(Work& work, std::uint64_t record_bytes, bool event);
   Result<std::uint64_t> drop_oldest(Work& work, std::uint64_t bytes);
   Result<void> expire(Work& work, const Now& now);
   void expire_tail(const Now& now);
   [[nodiscard]] Seq move_limit(const Now& now, bool everything);
   [[nodiscard]] Seq batch_end(Seq limit);
-  [[nodiscard]] bool has_work(const Now& now) const;
+  /// When a transaction is due; persist_due() also counts what needs none.
+  [[nodiscard]] Steady work_due() const;
   Result<void> store_all(const Now& now, bool everything);
   Result<void> close_numbers(const Now& now);
   Result<void> salvage_step(const Now& now);
@@ -160,6 +162,7 @@ class DurableOutbox final : public Outbox {
   Steady retry_at_ = Steady::max();
   Steady notes_since_ = Steady::max();  ///< when the first note for the store waited
   Steady expiry_due_ = Steady::max();
+  Steady shrink_due_ = Steady::max();
   bool settled_lately_ = false;  ///< the broker has acknowledged something since the last transaction
   bool sync_owed_ = false;       ///< the store may hold what is not synced
   bool persisting_ = false;

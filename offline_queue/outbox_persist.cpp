@@ -12,9 +12,11 @@ namespace {
 
 constexpr Seq kMostSeq = static_cast<Seq>(std::numeric_limits<std::int64_t>::max());
 constexpr Duration kTryDiskAgain = std::chrono::seconds(1);
+constexpr Duration kShrinkEvery = std::chrono::milliseconds(200);
 constexpr std::size_t kRows = 256;
 constexpr std::size_t kReadBytes = 256 << 10;
 constexpr std::uint64_t kLeastBlockBytes = 16 << 10;
+constexpr std::uint64_t kRowBytes = 24;   ///< what SQLite keeps beside a record
 constexpr std::uint64_t kSparePages = 8;  ///< of the state, the free list and the tables' own inner pages
 
 /// An event that goes itself has not told its loss: it is to be told anew.
@@ -283,24 +285,31 @@ Result<void> DurableOutbox::move_entry(Work& work, const Tail::Entry& entry) {
 // Room.
 
 /// False: there is none, and by the configuration or for want of older records none can be made.
-Result<bool> DurableOutbox::make_room(Work& work, std::uint64_t bytes, bool event) {
+Result<bool> DurableOutbox::make_room(Work& work, std::uint64_t record_bytes, bool event) {
   const std::uint64_t most = options_.config.max_size_bytes;
   if (most == 0) return true;
-  // Whole pages, partly filled, and an inner page now and then.
-  std::uint64_t wanted = bytes + bytes / 4 + kSparePages * Spool::kPageBytes;
+  // Pages are partly filled, and now and then an inner page comes with them.
+  const std::uint64_t taken = record_bytes + record_bytes / 4 + kRowBytes;
+  std::uint64_t wanted = taken + kSparePages * Spool::kPageBytes;
   const bool newest_goes = options_.config.when_full == WhenFull::drop_newest;
   if (newest_goes && !event)
     wanted += std::max(kLeastBlockBytes, most / 64);  // kept for events, which tell of the loss
-  auto free = spool_->free_bytes();
-  if (!free) return free.error();
-  while (*free < wanted) {
+  // What is free is asked for once, and again when it seems to run short.
+  for (bool asked = false; !work.free_bytes || *work.free_bytes < wanted;) {
+    if (!asked || !work.free_bytes) {
+      const auto free = spool_->free_bytes();
+      if (!free) return free.error();
+      work.free_bytes = *free;
+      asked = true;
+      continue;
+    }
     if (newest_goes) return false;
-    const auto gone = drop_oldest(work, std::max({kLeastBlockBytes, most / 64, wanted - *free}));
+    const auto gone = drop_oldest(work, std::max({kLeastBlockBytes, most / 64, wanted - *work.free_bytes}));
     if (!gone) return gone.error();
     if (*gone == 0) return false;
-    free = spool_->free_bytes();
-    if (!free) return free.error();
+    asked = false;
   }
+  *work.free_bytes -= taken;
   return true;
 }
 
@@ -401,10 +410,6 @@ void DurableOutbox::plan_expiry(const Now& now) {
 
 // When.
 
-bool DurableOutbox::has_work(const Now& now) const {
-  return persist_due() <= now.steady;
-}
-
 Result<void> DurableOutbox::persist(const Now& now, bool everything) {
   now_ = now;
   if (persisting_) return {};
@@ -431,7 +436,8 @@ Result<void> DurableOutbox::store_all(const Now& now, bool everything) {
   while (again) {
     tell_losses(now, everything);
     const Seq end = batch_end(move_limit(now, everything));
-    const bool due = end != 0 || has_work(now) || !trouble_.empty() || (everything && !tail_.store_settled().empty());
+    const bool due =
+        end != 0 || work_due() <= now.steady || !trouble_.empty() || (everything && !tail_.store_settled().empty());
     if (!due) break;
     const std::uint64_t before = tail_.queued();
     auto done = transact(now, end, [&](Work& work) { return move(work, now, end); });
@@ -445,7 +451,11 @@ Result<void> DurableOutbox::store_all(const Now& now, bool everything) {
   }
   settled_lately_ = false;
   if (everything) return close_numbers(now);
-  return spool_->shrink();
+  if (now.steady < shrink_due_ && shrink_due_ != Steady::max()) return {};
+  const auto more = spool_->shrink();
+  if (!more) return more.error();
+  shrink_due_ = *more ? now.steady + kShrinkEvery : Steady::max();
+  return {};
 }
 
 /// A clean stop: the next start goes on with the next number, also if the tail is gone by then.

@@ -1,6 +1,7 @@
 #include "offline_queue/record_codec.h"
 
 #include <algorithm>
+#include <array>
 
 #include "offline_queue/bytes.h"
 #include "offline_queue/crc32c.h"
@@ -83,12 +84,14 @@ std::optional<Result<Value>> read_value(ByteReader& in) {
 }  // namespace
 
 void encode_record(const Record& record, std::string& out) {
+  constexpr std::size_t kUsualReading = 24;
+  out.reserve(out.size() + 48 + record.device.size() + kUsualReading * record.readings.size());
   ByteWriter writer(out);
   writer.byte(kFormat);
   writer.byte(record.taken.utc_synced ? kSynced : 0);
   writer.signed_number(record.taken.utc.count());
   writer.signed_number(record.taken.boot_clock.count());
-  for (const std::uint8_t byte : record.taken.boot) writer.byte(byte);
+  writer.raw({reinterpret_cast<const char*>(record.taken.boot.data()), record.taken.boot.size()});
   writer.text(record.device);
   writer.number(record.readings.size());
   for (const auto& reading : record.readings) {
@@ -138,9 +141,9 @@ bool is_event(std::string_view body) {
 }
 
 std::uint32_t record_checksum(Seq seq, std::string_view body) {
-  std::string number;
-  ByteWriter(number).fixed64(seq);
-  return crc32c(body, crc32c(number));
+  std::array<char, 8> number;
+  for (std::size_t i = 0; i < number.size(); ++i) number[i] = static_cast<char>(seq >> (8 * i));
+  return crc32c(body, crc32c({number.data(), number.size()}));
 }
 
 }  // namespace baudbridge

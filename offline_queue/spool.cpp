@@ -333,14 +333,16 @@ Result<void> Spool::checkpoint() {
   return database_.checkpoint();
 }
 
-Result<void> Spool::shrink() {
-  constexpr std::uint64_t kWorthIt = 256;  // pages
+Result<bool> Spool::shrink() {
+  constexpr std::int64_t kWorthIt = 256;  // pages
   const auto free = database_.ask_number("PRAGMA freelist_count");
   if (!free) return free.error();
   const auto all = database_.ask_number("PRAGMA page_count");
   if (!all) return all.error();
-  if (static_cast<std::uint64_t>(*free) < kWorthIt || *free * 2 < *all) return {};
-  return database_.execute("PRAGMA incremental_vacuum(256)");
+  if (*free < kWorthIt || *free * 2 < *all) return false;
+  if (auto done = database_.execute("PRAGMA incremental_vacuum(256)"); !done) return done.error();
+  if (auto copied = checkpoint_if_due(); !copied) return copied.error();
+  return true;
 }
 
 std::uint64_t Spool::file_bytes() const {

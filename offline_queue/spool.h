@@ -83,8 +83,8 @@ class Spool {
   Result<void> checkpoint();
   /// The next opening finds the WAL as it is now.
   void keep_wal_on_close() { database_.keep_wal_on_close(); }
-  /// Gives free pages back to the file system when most of the file is free.
-  Result<void> shrink();
+  /// Gives a megabyte of free pages back to the file system when most of the file is free. True: there is more.
+  Result<bool> shrink();
   [[nodiscard]] std::uint64_t file_bytes() const;
 
   /// The most that a database page takes in the WAL.

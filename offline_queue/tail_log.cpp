@@ -181,20 +181,43 @@ bool TailLog::unlinked() const {
   return fd_ && ::fstat(fd_.get(), &status) == 0 && status.st_nlink == 0;
 }
 
-bool TailLog::read(std::uint64_t offset, std::size_t size, std::string& out) const {
-  out.resize(size);
+bool TailLog::read_file(std::uint64_t offset, std::size_t size, char* out) const {
   std::size_t done = 0;
-  while (done < size && offset + done < flushed_) {
-    const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(size - done, flushed_ - offset - done));
-    const ssize_t n = ::pread(fd_.get(), out.data() + done, most, static_cast<off_t>(offset + done));
+  while (done < size) {
+    const ssize_t n = ::pread(fd_.get(), out + done, size - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return false;
     done += static_cast<std::size_t>(n);
   }
-  if (done == size) return true;
-  const std::uint64_t in_buffer = offset + done - flushed_;
-  if (in_buffer + (size - done) > buffer_.size()) return false;
-  std::memcpy(out.data() + done, buffer_.data() + in_buffer, size - done);
+  return true;
+}
+
+bool TailLog::read(std::uint64_t offset, std::size_t size, std::string& out) const {
+  if (offset >= ahead_at_ && offset + size <= ahead_at_ + ahead_.size()) {
+    out.assign(ahead_, static_cast<std::size_t>(offset - ahead_at_), size);
+    read_to_ = offset + size;
+    return true;
+  }
+  const bool goes_on = offset >= read_to_ && offset - read_to_ < kChunk / 16;
+  read_to_ = offset + size;
+  out.resize(size);
+  const auto in_file =
+      offset < flushed_ ? static_cast<std::size_t>(std::min<std::uint64_t>(size, flushed_ - offset)) : 0;
+  if (goes_on && in_file == size && size < kChunk) {
+    ahead_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(kChunk, flushed_ - offset)));
+    ahead_at_ = offset;
+    if (!read_file(offset, ahead_.size(), ahead_.data())) {
+      ahead_.clear();
+      return false;
+    }
+    out.assign(ahead_, 0, size);
+    return true;
+  }
+  if (in_file > 0 && !read_file(offset, in_file, out.data())) return false;
+  if (in_file == size) return true;
+  const std::uint64_t in_buffer = offset + in_file - flushed_;
+  if (in_buffer + (size - in_file) > buffer_.size()) return false;
+  std::memcpy(out.data() + in_file, buffer_.data() + in_buffer, size - in_file);
   return true;
 }
 
@@ -215,6 +238,8 @@ Result<void> TailLog::adopt_new() {
   auto done = new_fd_ ? write_out(new_fd_.get(), new_buffer_, new_flushed_) : Result<void>(Error{Fault::io, trouble_});
   if (done && ::rename((path_ + ".new").c_str(), path_.c_str()) != 0)
     done = system_error("cannot rename " + path_, errno);
+  ahead_.clear();
+  read_to_ = 0;
   if (done) {
     fd_ = std::move(new_fd_);
     flushed_ = new_flushed_;
@@ -263,6 +288,7 @@ void TailLog::end_rewrite() {
     buffer_ = std::move(new_buffer_);
     new_buffer_.clear();
     flushed_ = 0;
+    ahead_.clear();
     return;
   }
   if (auto done = adopt_new()) {

@@ -67,6 +67,7 @@ class TailLog {
   static constexpr std::size_t kMostPayload = std::size_t{1} << 30;
 
  private:
+  [[nodiscard]] bool read_file(std::uint64_t offset, std::size_t size, char* out) const;
   Result<void> write_out(int fd, std::string& buffer, std::uint64_t& at);
   Result<UniqueFd> create();
   Result<void> adopt_new();
@@ -80,6 +81,11 @@ class TailLog {
   std::string new_buffer_;
   std::uint64_t new_flushed_ = 0;
   std::string trouble_;
+
+  // Entries are mostly read one after the other: then many with one call.
+  mutable std::string ahead_;
+  mutable std::uint64_t ahead_at_ = 0;
+  mutable std::uint64_t read_to_ = 0;
 };
 
 }  // namespace baudbridge

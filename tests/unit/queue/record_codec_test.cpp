@@ -113,6 +113,11 @@ TEST_CASE("CRC32C as RFC 3720 gives it") {
   CHECK(crc32c(std::string(32, '\xFF')) == 0x62A8AB43U);
   CHECK(crc32c("") == 0);
   CHECK(crc32c("6789", crc32c("12345")) == crc32c("123456789"));
+  std::string longer;
+  for (int i = 0; i < 100; ++i) {
+    longer += static_cast<char>(i * 37);
+    REQUIRE(crc32c(longer, 5) == crc32c_by_tables(longer, 5));
+  }
 }
 
 TEST_CASE("numbers of any size come back from bytes, and a number that never ends is refused") {
