@@ -40,6 +40,7 @@ class Decoder {
 struct DecodePlan {
   std::function<std::unique_ptr<Framer>()> framer;
   std::function<std::unique_ptr<Decoder>()> decoder;
+  std::size_t frame_bytes = 0;  ///< length of a frame, where all have the same; 0: not known beforehand
 };
 
 /// One wire format, as `kind` of [device.decode] names it.

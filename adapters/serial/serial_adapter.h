@@ -34,7 +34,11 @@ struct SerialConfig {
 /// The keys of a bus with adapter = "serial" and of its devices (docs/serial.md).
 SerialConfig parse_serial_config(Settings& bus, std::span<DeviceSettings> devices);
 
-/// Parses the keys of a bus and of its devices; sets bus_plan.make, and for each device `talks` and `silence`.
+/// Sets the load: time on the wire of all requests and their answers, as a share of the time there is. Known if all
+/// answers' lengths are; what devices say by themselves does not count.
+void set_load(const SerialConfig& config, BusPlan& plan);
+
+/// Parses the keys of a bus and of its devices; sets bus_plan.make and load, and for each device `talks` and `silence`.
 /// Problems go to the Settings; the caller calls their finish().
 void parse_serial(Settings& bus, std::span<DeviceSettings> devices, BusPlan& bus_plan);
 

@@ -104,8 +104,34 @@ SerialConfig parse_serial_config(Settings& bus, std::span<DeviceSettings> device
   return config;
 }
 
+void set_load(const SerialConfig& config, BusPlan& plan) {
+  double share = 0.0;
+  std::size_t asked = 0;
+  for (const SerialDeviceConfig& device : config.devices) {
+    if (device.request.empty()) continue;
+    ++asked;
+    if (device.decode.frame_bytes == 0) {
+      plan.load_detail = "the answers of " + device.id + " have no fixed length";
+      return;
+    }
+    if (device.every == Duration::zero()) continue;  // takes what is left
+    const auto characters = static_cast<long>(device.request.size() + device.decode.frame_bytes);
+    const Duration visit = characters * config.line.character_time() + config.pause;
+    share += static_cast<double>(visit.count()) / static_cast<double>(device.every.count());
+  }
+  if (asked == 0) {
+    plan.load_detail = "talks by itself";
+    return;
+  }
+  plan.load = share;
+  plan.load_detail = std::to_string(asked) + (asked == 1 ? " device" : " devices") + " asked at " +
+                     std::to_string(config.line.baud) + " baud";
+}
+
 void parse_serial(Settings& bus, std::span<DeviceSettings> devices, BusPlan& bus_plan) {
-  bus_plan.make = [config = parse_serial_config(bus, devices)] { return make_serial_adapter(config); };
+  SerialConfig config = parse_serial_config(bus, devices);
+  set_load(config, bus_plan);
+  bus_plan.make = [config = std::move(config)] { return make_serial_adapter(config); };
 }
 
 }  // namespace baudbridge

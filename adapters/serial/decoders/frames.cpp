@@ -132,6 +132,7 @@ DecodePlan parse_frames(Settings& decode, DeviceSettings& device) {
     check_place(point, fields.back(), rules);
   }
   DecodePlan plan;
+  plan.frame_bytes = rules.length;
   plan.framer = [rules] { return std::make_unique<FrameFramer>(rules); };
   plan.decoder = [fields, mark] { return std::make_unique<FieldDecoder>(fields, mark); };
   return plan;

@@ -192,6 +192,19 @@ TEST_CASE("a device that is asked has a request, one that talks has a silence") 
   CHECK(slow.plan().silence == 180s);
 }
 
+TEST_CASE("the load of a line is known where all answers have a fixed length") {
+  const std::string co2 =
+      "[device.decode]\nkind = \"frames\"\nrequest_hex = \"FF 01 86\"\nstart = \"FF\"\nlength = 9\n";
+  const DescribedDevice known(co2, "port = \"/dev/ttyUSB0\"\nbaud = 1200\npause = \"20ms\"\n", 1s);
+  CHECK(known.bus().load == Approx(12 * 10 / 1200.0 + 0.02));
+  CHECK(known.bus().load_detail == "1 device asked at 1200 baud");
+  const DescribedDevice unknown("[device.decode]\nkind = \"columns\"\nrequest = \"a\"\n" + kColumn);
+  CHECK(unknown.bus().load < 0);
+  CHECK_THAT(unknown.bus().load_detail, ContainsSubstring("no fixed length"));
+  const DescribedDevice talks("[device.decode]\nkind = \"columns\"\n" + kColumn);
+  CHECK(talks.bus().load < 0);
+}
+
 TEST_CASE("a mistake in a device's description is told with what would be right") {
   CHECK(refused("[[device.point]]\nid = \"t\"\n", "columns, key-value, json, pattern, frames"));
   CHECK(refused("[device.decode]\nkind = \"colums\"\n", "columns"));

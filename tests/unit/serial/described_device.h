@@ -28,6 +28,7 @@ class DescribedDevice {
     std::vector<DeviceSettings> devices;
     devices.push_back(std::move(settings));
     config_ = parse_serial_config(bus_settings, devices);
+    set_load(config_, bus_plan_);
     bus_settings.finish();
     for (Settings& point : devices[0].points) point.finish();
     devices[0].device.finish();
@@ -41,6 +42,7 @@ class DescribedDevice {
   }
   [[nodiscard]] const DevicePlan& plan() const { return plan_; }
   [[nodiscard]] const SerialConfig& config() const { return config_; }
+  [[nodiscard]] const BusPlan& bus() const { return bus_plan_; }
   [[nodiscard]] const SerialDeviceConfig& device() const { return config_.devices[0]; }
 
   /// What one frame's values are, after scaling.
@@ -71,6 +73,7 @@ class DescribedDevice {
   std::vector<Problem> problems_;
   ConfigNode root_;
   DevicePlan plan_;
+  BusPlan bus_plan_;
   SerialConfig config_;
 };
 
