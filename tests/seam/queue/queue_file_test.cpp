@@ -1,0 +1,330 @@
+// A queue's files from outside: looking, verifying, salvage, export and import, purge.
+#include "offline_queue/queue_file.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <map>
+
+#include "support/queue/queue_kit.h"
+
+using namespace baudbridge;
+using namespace baudbridge::testing;
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+/// Names and contents of everything in a folder.
+std::map<std::string, std::string> snapshot(const std::string& folder) {
+  std::map<std::string, std::string> all;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    all[entry.path().filename().string()] = read_file(entry.path().string());
+  }
+  return all;
+}
+
+QueuePlaces places_of(const QueuePlace& place) {
+  return {place.store(), place.tail()};
+}
+
+/// As a killed gateway leaves it: 1 to 20 in the store, 21 to 25 in the tail, 3 and 22 set aside, 1, 2 and 21
+/// acknowledged. Made by a child that dies, so that a WAL file is left behind.
+void make_killed(const QueuePlace& place) {
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    auto opened = open_outbox(place.options, at(0s), kBoot);
+    if (!opened) ::_exit(3);
+    Outbox& outbox = **opened;
+    for (std::uint64_t n = 1; n <= 20; ++n) outbox.accept(a_record(n, at(0s)), at(0s));
+    if (!outbox.persist(at(1s), false)) ::_exit(4);
+    all_of(outbox, at(1s));
+    outbox.settle(3, Outcome::set_aside, "0x99 payload format invalid");
+    if (!outbox.persist(at(1s), false)) ::_exit(4);
+    for (std::uint64_t n = 21; n <= 25; ++n) outbox.accept(a_record(n, at(2s)), at(2s));
+    all_of(outbox, at(2s));
+    outbox.settle(22, Outcome::set_aside, "0x87 not authorised", true);
+    for (const Seq seq : {1, 2, 21}) outbox.settle(seq, Outcome::acknowledged);
+    outbox.flush(at(2s));
+    ::kill(::getpid(), SIGKILL);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  REQUIRE(WIFSIGNALED(status));
+}
+
+std::vector<QueueEntry> list_all(QueueView& view, std::size_t page_size) {
+  std::vector<QueueEntry> all;
+  std::optional<PageMark> from = PageMark{};
+  while (from) {
+    auto page = view.list(*from, page_size);
+    REQUIRE(page);
+    REQUIRE(page->entries.size() <= page_size);
+    for (auto& entry : page->entries) all.push_back(std::move(entry));
+    from = page->next;
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("looking into a queue shows everything and changes nothing, and makes no file beside it") {
+  QueuePlace place;
+  make_killed(place);
+  REQUIRE(fs::file_size(place.store() + "-wal") > 0);
+  const auto state = snapshot(place.state.path());
+  const auto runtime = snapshot(place.runtime.path());
+  {
+    auto view = QueueView::open(places_of(place));
+    REQUIRE(view);
+    const QueueReport report = (*view)->report();
+    CHECK(report.books.accepted == 25);
+    CHECK(report.books.acknowledged == 3);
+    CHECK(report.books.set_aside == 2);
+    CHECK(report.books.queued == 20);
+    CHECK(report.books.balance());
+    CHECK(report.last_seq == 25);
+    CHECK(report.queue_id.size() == 32);
+    const auto all = list_all(**view, GENERATE(1, 7, 100));
+    REQUIRE(all.size() == 22);
+    CHECK(all.front().record.seq == 4);
+    CHECK(all.front().where == Where::store);
+    CHECK(all[19].record.seq == 25);
+    CHECK(all[19].where == Where::tail);
+    CHECK(all[20].record.seq == 3);
+    CHECK(all[20].where == Where::set_aside);
+    CHECK(all[20].why == "0x99 payload format invalid");
+    CHECK(all[21].record.seq == 22);
+    CHECK(all[21].retry);
+    for (const auto& entry : all) {
+      CHECK(is_intact(entry.record));
+      CHECK(entry.size_bytes > 50);
+    }
+    const auto verified = verify_queue(places_of(place));
+    REQUIRE(verified);
+    CHECK(verified->whole());
+    CHECK(verified->records == 24);  // also those that are only noted as acknowledged
+  }
+  CHECK(snapshot(place.state.path()) == state);
+  CHECK(snapshot(place.runtime.path()) == runtime);
+  // And the gateway goes on as if nobody had looked.
+  auto outbox = place.open(at(3s));
+  CHECK(outbox->books().queued == 20);
+  CHECK(outbox->accept(a_record(26, at(3s)), at(3s)) == 26);
+}
+
+TEST_CASE("a card from another machine, read-only: only the store's file") {
+  QueuePlace place;
+  make_killed(place);
+  TempDir card;
+  fs::copy_file(place.store(), card.file("queue.db"));
+  const bool with_wal = GENERATE(true, false);
+  if (with_wal) {
+    fs::copy_file(place.store() + "-wal", card.file("queue.db-wal"));
+  } else {
+    QueuePlace clean;
+    auto outbox = clean.open(at(0s));
+    for (std::uint64_t n = 1; n <= 20; ++n) outbox->accept(a_record(n, at(0s)), at(0s));
+    REQUIRE(outbox->persist(at(0s), true));
+    outbox.reset();
+    fs::copy_file(clean.store(), card.file("queue.db"), fs::copy_options::overwrite_existing);
+  }
+  for (const auto& entry : fs::directory_iterator(card.path())) fs::permissions(entry.path(), fs::perms::owner_read);
+  fs::permissions(card.path(), fs::perms::owner_read | fs::perms::owner_exec);
+  const auto before = snapshot(card.path());
+  {
+    auto view = QueueView::open({card.file("queue.db"), ""});
+    REQUIRE(view);
+    CHECK(list_all(**view, 100).size() == 20);
+    CHECK(verify_queue({card.file("queue.db"), ""})->whole());
+  }
+  CHECK(snapshot(card.path()) == before);
+  fs::permissions(card.path(), fs::perms::owner_all);
+}
+
+TEST_CASE("while a service holds the queue its files are not touched, and the message says what to do") {
+  QueuePlace place;
+  int ready[2];
+  REQUIRE(::pipe(ready) == 0);
+  const pid_t service = ::fork();
+  REQUIRE(service >= 0);
+  if (service == 0) {
+    auto opened = open_outbox(place.options, at(0s), kBoot);
+    if (opened) static_cast<void>(!::write(ready[1], "x", 1));
+    ::pause();
+    ::_exit(0);
+  }
+  char byte = 0;
+  REQUIRE(::read(ready[0], &byte, 1) == 1);
+  const auto view = QueueView::open(places_of(place));
+  const auto verified = verify_queue(places_of(place));
+  const auto opened = open_queue_file(places_of(place), at(0s), kBoot);
+  ::kill(service, SIGKILL);
+  ::waitpid(service, nullptr, 0);
+  for (const int end : ready) ::close(end);
+  REQUIRE_FALSE(view);
+  CHECK(view.error().kind == Fault::closed);
+  CHECK_THAT(view.error().what, ContainsSubstring("process " + std::to_string(service)) && ContainsSubstring("socket"));
+  REQUIRE_FALSE(verified);
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().kind == Fault::closed);
+}
+
+TEST_CASE("files that are no queue are refused in words") {
+  TempDir folder;
+  CHECK_THAT(QueueView::open({folder.file("queue.db"), ""}).error().what, ContainsSubstring("no such file"));
+  std::ofstream(folder.file("text")) << std::string(10000, 'x');
+  CHECK(QueueView::open({folder.file("text"), ""}).error().kind == Fault::protocol);
+  std::ofstream(folder.file("empty")) << "";
+  CHECK(QueueView::open({folder.file("empty"), ""}).error().kind == Fault::protocol);
+  CHECK(fs::file_size(folder.file("empty")) == 0);
+  const auto verified = verify_queue({folder.file("text"), ""});
+  REQUIRE(verified);
+  CHECK_FALSE(verified->whole());
+}
+
+TEST_CASE("verify finds a record that was changed, and leaves it") {
+  QueuePlace place;
+  {
+    auto outbox = place.open(at(0s));
+    for (std::uint64_t n = 1; n <= 50; ++n) outbox->accept(a_record(n, at(0s), 100), at(0s));
+    REQUIRE(outbox->persist(at(0s), true));
+  }
+  std::string content = read_file(place.store());
+  const auto text = content.find(std::string(50, 'd'));
+  REQUIRE(text != std::string::npos);
+  content[text + 5] = 'X';
+  std::ofstream(place.store(), std::ios::binary | std::ios::trunc) << content;
+  const auto report = verify_queue(places_of(place));
+  REQUIRE(report);
+  CHECK(report->damaged == 1);
+  CHECK(report->records == 49);
+  CHECK_THAT(report->problems.front(), ContainsSubstring("its checksum does not fit"));
+  CHECK(read_file(place.store()) == content);
+  // The gateway never sends it: it is dropped, counted and told.
+  auto outbox = place.open(at(1s));
+  CHECK(numbers_of(all_of(*outbox, at(1s))).size() == 49);
+  REQUIRE(outbox->persist(at(1s), false));
+  CHECK(outbox->books().dropped == 1);
+  CHECK(outbox->books().balance());
+  CHECK(events_of(all_of(*outbox, at(1s)), "damaged").size() == 1);
+}
+
+TEST_CASE("salvage writes what is readable in a damaged file to a new one, and does not touch the damaged one") {
+  QueuePlace place;
+  make_killed(place);
+  TempDir folder;
+  std::string content = read_file(place.store());
+  const bool headless = GENERATE(false, true);
+  if (headless) content.replace(0, 4096, 4096, 'x');
+  std::ofstream(folder.file("damaged.db"), std::ios::binary) << content;
+  fs::copy_file(place.store() + "-wal", folder.file("damaged.db-wal"));
+  const auto before = snapshot(folder.path());
+  const auto report = salvage_queue(folder.file("damaged.db"), folder.file("fresh.db"));
+  REQUIRE(report);
+  CHECK(report->records + report->set_aside >= 20);
+  CHECK(report->structure_lost == headless);
+  auto after = snapshot(folder.path());
+  after.erase("fresh.db");
+  after.erase("fresh.db-wal");
+  CHECK(after == before);
+  auto view = QueueView::open({folder.file("fresh.db"), ""});
+  REQUIRE(view);
+  for (const auto& entry : list_all(**view, 100)) CHECK(is_intact(entry.record));
+  CHECK((*view)->report().books.balance());
+  view = Error{Fault::io, ""};
+  CHECK_FALSE(salvage_queue(folder.file("damaged.db"), folder.file("fresh.db")));
+  CHECK_FALSE(salvage_queue(folder.file("nothing.db"), folder.file("other.db")));
+}
+
+TEST_CASE("what is exported and purged comes back by import with its own numbers; elsewhere it gets new ones") {
+  QueuePlace place;
+  make_killed(place);
+  std::vector<std::string> lines;
+  {
+    auto view = QueueView::open(places_of(place));
+    REQUIRE(view);
+    for (const auto& entry : list_all(**view, 100)) lines.push_back(export_line(entry, (*view)->report().queue_id));
+  }
+  const auto parsed = [&] {
+    std::vector<ImportRecord> records;
+    for (const auto& line : lines) {
+      auto record = parse_export_line(line);
+      REQUIRE(record);
+      records.push_back(std::move(*record));
+    }
+    return records;
+  };
+  auto opened = open_queue_file(places_of(place), at(10s), kBoot);
+  REQUIRE(opened);
+  Outbox& outbox = **opened;
+  auto imported = outbox.import(parsed(), at(10s));
+  REQUIRE(imported);
+  CHECK(imported->present == 22);
+  std::uint64_t purged = 0;
+  for (bool more = true; more;) {
+    const auto report = outbox.purge({}, 5, at(10s));
+    REQUIRE(report);
+    purged += report->records;
+    more = !report->finished;
+    REQUIRE(outbox.books().balance());
+  }
+  CHECK(purged == 22);
+  CHECK(outbox.books().queued + outbox.books().set_aside == 0);
+  CHECK(outbox.next(Lane::fifo, at(10s)) == nullptr);
+  imported = outbox.import(parsed(), at(11s));
+  REQUIRE(imported);
+  CHECK(imported->imported == 22);
+  CHECK(outbox.books().set_aside == 2);
+  CHECK(outbox.books().balance());
+  const auto back = all_of(outbox, at(11s));
+  REQUIRE(back.size() == 20);
+  CHECK(back.front().seq == 4);
+  CHECK(back.back().seq == 25);
+  CHECK(outbox.accept(a_record(100, at(11s)), at(11s)) > 25);
+  REQUIRE(outbox.persist(at(12s), true));
+
+  QueuePlace other;
+  auto elsewhere = other.open(at(0s));
+  elsewhere->accept(a_record(1000, at(0s)), at(0s));
+  imported = elsewhere->import(parsed(), at(1s));
+  REQUIRE(imported);
+  CHECK(imported->renumbered == 22);
+  CHECK(elsewhere->books().set_aside == 2);
+  const auto theirs = all_of(*elsewhere, at(1s));
+  REQUIRE(theirs.size() == 21);
+  CHECK(theirs[1].seq == 2);
+  CHECK(number_of(theirs[1]) == std::optional<std::uint64_t>(4));
+  for (const auto& record : theirs) CHECK(is_intact(record));
+}
+
+TEST_CASE("purge of what is old, of what is set aside only, and a purge of records that are under way") {
+  QueuePlace place;
+  auto outbox = place.open(at(0s));
+  for (std::uint64_t n = 1; n <= 100; ++n) outbox->accept(a_record(n, at(n * 1s)), at(n * 1s));
+  REQUIRE(outbox->persist(at(100s), true));
+  const auto out = all_of(*outbox, at(100s));
+  outbox->settle(5, Outcome::set_aside, "x");
+  outbox->settle(99, Outcome::set_aside, "x");
+  PurgeOrder order;
+  order.queued = false;
+  order.older_than = 50s;
+  CHECK(outbox->purge(order, 1000, at(101s))->records == 1);
+  order.queued = true;
+  CHECK(outbox->purge(order, 1000, at(101s))->records == 49);
+  CHECK(outbox->books().queued == 49);
+  CHECK(outbox->books().set_aside == 1);
+  for (const auto& record : out)
+    outbox->settle(record.seq, Outcome::acknowledged);  // late acknowledgements of purged ones
+  CHECK(outbox->books().queued == 0);
+  CHECK(outbox->books().balance());
+  REQUIRE(outbox->persist(at(105s), true));
+  CHECK(outbox->books().acknowledged == 99);
+}
