@@ -8,7 +8,11 @@ namespace baudbridge {
 
 std::size_t Uplink::window() const {
   if (head_.suspicious()) return 1;
-  const std::size_t receive_maximum = link_.receive_maximum;
+  // Under MQTT 3.1.1 a broker cannot tell how many QoS 2 messages it holds half-finished, nor refuse one more:
+  // Mosquitto drops the 21st and completes its handshake all the same.
+  constexpr std::uint16_t kUntold = 11;
+  const bool untold = !link_.mqtt5 && options_.broker.qos == 2;
+  const std::size_t receive_maximum = untold ? std::min(link_.receive_maximum, kUntold) : link_.receive_maximum;
   const std::size_t broker_takes = receive_maximum > 1 ? receive_maximum - 1 : 1;
   return acks_.window(pace_.window(std::min<std::size_t>(options_.broker.max_in_flight, broker_takes)));
 }

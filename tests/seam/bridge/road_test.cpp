@@ -119,6 +119,12 @@ void check_complete(Subscriber& subscriber, std::int64_t count) {
   };
   const bool complete = subscriber.wait_for(
       [&](const std::vector<Received>& all) { return numbers(all).size() == static_cast<std::size_t>(count); });
+  std::string missing;
+  const auto seen = numbers(subscriber.messages());
+  for (std::int64_t n = 0; n < count; ++n) {
+    if (!seen.contains(n)) missing += std::to_string(n) + " ";
+  }
+  INFO("missing: " << missing);
   CHECK(complete);
   std::map<std::uint64_t, std::string> content;
   std::uint64_t highest = 0;
@@ -202,8 +208,6 @@ TEST_CASE("a restart in the middle of an outage loses nothing and renumbers noth
   });
   road.samples(20);
   REQUIRE(road.all_acknowledged());
-  // Mosquitto 2.0.11 forgets QoS 2 exchanges with a subscriber that it is stopped in the middle of.
-  REQUIRE(subscriber.wait_for([](const auto& all) { return all.size() == 20; }));
   broker.stop();
   road.samples(20);
   road.end();
@@ -254,7 +258,7 @@ TEST_CASE("what is too large for the broker holds up nothing (61)") {
   });
   road.samples(3);
   REQUIRE(eventually([&] { return road.books().set_aside == 1 && road.books().queued == 0; }, 2 * kPatience));
-  CHECK(road.link().failures <= 3);
+  CHECK(road.link().failures <= 4);  // three hang-ups; an attempt may meet the broker busy with the last one
 }
 
 TEST_CASE("a broker that never acknowledges gets everything once it does (56)") {

@@ -99,6 +99,17 @@ TEST_CASE("never more is out than the configuration and the broker's Receive Max
   }
 }
 
+TEST_CASE("under 3.1.1 few QoS 2 messages are out: the broker could drop one more without telling") {
+  UplinkRig rig;
+  rig.options.broker.qos = 2;
+  rig.options.broker.mqtt5 = false;
+  LinkUp up;
+  up.mqtt5 = false;
+  rig.start_connected(up);
+  rig.samples(100);
+  CHECK(rig.transport.most_out == 10);
+}
+
 TEST_CASE("a broker that acknowledges nothing is left after ack_timeout, and everything is sent again (56)") {
   UplinkRig rig;
   rig.start_connected();
