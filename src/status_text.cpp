@@ -130,7 +130,8 @@ std::vector<std::string> value_lines(const Json& answer, const Units& units) {
   // Every point that is configured or has been told about, by device.
   std::map<std::string, std::map<std::string, const Json*>> points;
   for (const auto& [device, named] : units) {
-    for (const auto& [point, unit] : named) points[device][point] = nullptr;
+    auto& its = points[device];
+    for (const auto& [point, unit] : named) its[point] = nullptr;
   }
   if (values.is_object()) {
     for (const auto& [device, told] : values.items()) {
@@ -142,6 +143,7 @@ std::vector<std::string> value_lines(const Json& answer, const Units& units) {
   table.row({"device", "point", "value", "age"});
   for (const auto& [device, named] : points) {
     std::string first = printable(device);
+    if (named.empty()) table.row({first, "-", "-"});
     for (const auto& [point, reading] : named) {
       std::string unit;
       if (const auto known = units.find(device); known != units.end()) {

@@ -30,7 +30,8 @@ Units units_of(const Config& config) {
   Units units;
   for (const auto& bus : config.buses) {
     for (const auto& device : bus.devices) {
-      for (const auto& point : device.points) units[device.id][point.id] = point.unit;
+      auto& its = units[device.id];  // also of a device that names its points itself
+      for (const auto& point : device.points) its[point.id] = point.unit;
     }
   }
   return units;
@@ -91,7 +92,8 @@ int show_screen(Watched& watched, const Units& units) {
   }
 }
 
-/// Whole answers, printed once: when every configured point has been told about, or after the patience.
+/// The whole table, printed once: when every device and point of the configuration has been told about, or after the
+/// patience.
 int print_once(Watched& watched, const Units& units, Duration patience, bool json) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
   for (;;) {
@@ -100,8 +102,9 @@ int print_once(Watched& watched, const Units& units, Duration patience, bool jso
     const Json& values = member(*answer, "values");
     const bool all = std::all_of(units.begin(), units.end(), [&](const auto& device) {
       const Json& told = member(values, device.first.c_str());
-      return std::all_of(device.second.begin(), device.second.end(),
-                         [&](const auto& point) { return !member(told, point.first.c_str()).is_null(); });
+      return !told.empty() && std::all_of(device.second.begin(), device.second.end(), [&](const auto& point) {
+        return !member(told, point.first.c_str()).is_null();
+      });
     });
     if (all || std::chrono::steady_clock::now() >= deadline) {
       if (json) {

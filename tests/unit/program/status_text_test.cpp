@@ -74,6 +74,12 @@ TEST_CASE("values have their unit and age, faults their reason, and points witho
   CHECK_THAT(lines[3], ContainsSubstring("return_temp") && ContainsSubstring("-"));
 }
 
+TEST_CASE("a device that has told nothing yet is in the table all the same") {
+  const auto lines = value_lines(answer(), {{"counter", {}}});
+  REQUIRE(lines.size() == 4);
+  CHECK_THAT(lines[3], ContainsSubstring("counter"));
+}
+
 TEST_CASE("no answer, however strange, makes the screen fail, and it always fits the terminal") {
   for (const char* strange : {"null", "[]", "{}", R"({"status":[]})", R"({"values":{"a":1,"b":[2],"c":{"d":null}}})",
                               R"({"status":{"buses":{"x":1},"link":null,"ts":"now"}})"}) {
