@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "offline_queue/bytes.h"
+#include "offline_queue/record_codec.h"
 
 namespace baudbridge {
 namespace {
@@ -101,6 +102,13 @@ Record loss_event(const Loss& loss, const Taken& taken) {
   if (loss.last != 0) details.push_back({"last_seq", Value{loss.last}});
   details.push_back({"why", Value{loss.why}});
   return make_event(loss.word, std::move(details), taken);
+}
+
+void keep_telling(Losses& losses, Seq seq, std::string_view body) {
+  if (!is_event(body)) return;
+  const auto event = decode_record(seq, body);
+  const auto loss = event ? loss_of(*event) : std::nullopt;
+  if (loss) losses.add(*loss);
 }
 
 }  // namespace baudbridge

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/record.h"
@@ -51,9 +52,16 @@ class Losses {
   std::vector<Told> told_;
 };
 
+/// One record of the queue is dropped.
+[[nodiscard]] inline Loss dropped(std::string why, Seq seq) {
+  return {"dropped", std::move(why), 1, seq, seq};
+}
+
 /// What an event that loss_event() made tells; nothing when it is another event.
 [[nodiscard]] std::optional<Loss> loss_of(const Record& event);
 /// The event's record, without a number.
 [[nodiscard]] Record loss_event(const Loss& loss, const Taken& taken);
+/// An event that goes itself has not told its loss: it is to be told anew.
+void keep_telling(Losses& losses, Seq seq, std::string_view body);
 
 }  // namespace baudbridge

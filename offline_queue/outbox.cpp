@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <limits>
 #include <utility>
 
 #include "offline_queue/outbox_durable.h"
@@ -12,8 +11,6 @@
 namespace baudbridge {
 namespace {
 
-/// SQLite's integers are signed.
-constexpr Seq kMostSeq = static_cast<Seq>(std::numeric_limits<std::int64_t>::max());
 /// The broker's acknowledgements reach the store's file in groups: so many together, or so often.
 constexpr std::uint64_t kNotesTogether = 8192;
 constexpr Duration kNotesEvery = std::chrono::seconds(2);

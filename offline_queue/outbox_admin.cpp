@@ -1,6 +1,5 @@
 // What the control socket and the command line do with a queue: look, bring back, acknowledge by hand.
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "offline_queue/outbox_durable.h"
@@ -9,7 +8,6 @@
 namespace baudbridge {
 namespace {
 
-constexpr Seq kMostSeq = static_cast<Seq>(std::numeric_limits<std::int64_t>::max());
 constexpr std::size_t kRows = 256;
 constexpr std::size_t kReadBytes = 256 << 10;
 

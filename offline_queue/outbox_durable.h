@@ -80,14 +80,18 @@ class DurableOutbox final : public Outbox {
   Result<void> transact(const Now& now, Seq through, const Step& step);
   Result<void> do_work(const Now& now, Work& work, const Step& step);
   Result<void> apply_notes(Work& work);
-  Result<void> move_asides(Work& work);
-  Result<void> move_aside_row(Work& work, Seq seq, const AsideNote& note);
-  Result<void> bound_asides(Work& work);
   void fold_tail(Work& work) const;
   Result<void> save_boot(Work& work, const Now& now);
   void reserve(Work& work) const;
   Result<void> move(Work& work, const Now& now, Seq through);
   Result<void> move_entry(Work& work, const Tail::Entry& entry);
+
+  // outbox_aside.cpp: what the broker has refused.
+  Result<void> move_asides(Work& work);
+  Result<void> move_aside_row(Work& work, Seq seq, const AsideNote& note);
+  Result<void> bound_asides(Work& work);
+
+  // outbox_room.cpp: what goes.
   Result<bool> make_room(Work& work, std::uint64_t record_bytes, bool event);
   Result<std::uint64_t> drop_oldest(Work& work, std::uint64_t bytes);
   Result<void> expire(Work& work, const Now& now);

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 
-#include <limits>
 #include <random>
 #include <utility>
 
@@ -15,7 +14,6 @@
 namespace baudbridge {
 namespace {
 
-constexpr Seq kMostSeq = static_cast<Seq>(std::numeric_limits<std::int64_t>::max());
 constexpr std::size_t kRows = 1000;
 constexpr std::size_t kReadBytes = 1 << 20;
 constexpr std::size_t kMostProblems = 100;

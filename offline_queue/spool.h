@@ -1,6 +1,7 @@
 #pragma once
 // The store: one SQLite file of records, with the books that belong to them. Private to this folder.
 #include <cstdint>
+#include <limits>
 #include <functional>
 #include <memory>
 #include <string>
@@ -12,6 +13,9 @@
 #include "offline_queue/sqlite.h"
 
 namespace baudbridge {
+
+/// SQLite's integers are signed.
+inline constexpr Seq kMostSeq = static_cast<Seq>(std::numeric_limits<std::int64_t>::max());
 
 struct SpoolOptions {
   std::string path;
