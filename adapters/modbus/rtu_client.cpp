@@ -142,6 +142,7 @@ class RtuClient : public ModbusClient {
           return Answer{std::move(*pdu), last_byte - sent_end_, last_byte};
         }
       }
+      stream_->acknowledge();
       // Another frame took time on the wire that our answer did not have.
       if (stray_bytes_ == 0) continue;
       first_by += stream_->character_time() * static_cast<long>(stray_bytes_) + 2 * stream_->frame_silence();

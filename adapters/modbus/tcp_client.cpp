@@ -125,6 +125,7 @@ class TcpClient : public ModbusClient {
         stream_->close();
         return taken.error();
       }
+      if (!frame) stream_->acknowledge();
     }
     if (frame->unit != request.unit) {
       return Error{Fault::malformed,

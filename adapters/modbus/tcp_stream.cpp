@@ -126,6 +126,7 @@ class TcpStream : public Stream {
     return {};
   }
 
+  void acknowledge() noexcept override { set_option(fd_.get(), IPPROTO_TCP, TCP_QUICKACK, 1); }
   [[nodiscard]] Duration character_time() const override { return Duration{0}; }
   [[nodiscard]] Duration frame_silence() const override { return Duration{0}; }
   [[nodiscard]] std::string name() const override { return endpoint_.host + ":" + std::to_string(endpoint_.tcp_port); }

@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <deque>
 #include <list>
 #include <map>
 #include <optional>
@@ -113,8 +114,17 @@ struct ScriptedModbusServer::Stream {
   int fd = -1;
   UniqueFd owned;
   ModbusBytes received;
-  std::multimap<Steady, ModbusStep> due;
+  /// What is still to be sent of one answer, and when.
+  using Answer = std::deque<std::pair<Steady, ModbusStep>>;
+  std::multimap<Steady, Answer> due;  ///< by when it begins
+  std::optional<Answer> begun;
+  Steady last{};  ///< when all of it will have been sent
   bool over = false;
+
+  [[nodiscard]] std::optional<Steady> next() const {
+    if (begun) return begun->front().first;
+    return due.empty() ? std::nullopt : std::optional(due.begin()->first);
+  }
 };
 
 ScriptedModbusServer::ScriptedModbusServer(int line_fd, ModbusScript script, bool in_order)
@@ -152,7 +162,7 @@ void ScriptedModbusServer::run() {
     Steady next = steady_now() + 10s;
     for (const Stream& stream : streams) {
       fds.push_back({stream.fd, POLLIN, 0});
-      if (!stream.due.empty()) next = std::min(next, stream.due.begin()->first);
+      next = std::min(next, stream.next().value_or(next));
     }
     const Duration left = std::max<Duration>(next - steady_now(), 0ns);
     const timespec wait{static_cast<time_t>(left / 1s), static_cast<long>((left % 1s).count())};
@@ -220,17 +230,27 @@ void ScriptedModbusServer::answer(Stream& stream, ModbusAsked asked) {
   asked.number = asked_++;
   Steady when = steady_now();
   // A device that does one thing after the other begins with this when it is done with that.
-  if (in_order_ && !stream.due.empty()) when = std::max(when, stream.due.rbegin()->first);
+  if (in_order_) when = std::max(when, stream.last);
+  Stream::Answer answer;
   for (ModbusStep& step : script_(asked)) {
     when += step.pause;
-    stream.due.emplace(when, std::move(step));
+    answer.emplace_back(when, std::move(step));
   }
+  if (answer.empty()) return;
+  stream.last = when;
+  const Steady begin = answer.front().first;
+  stream.due.emplace(begin, std::move(answer));
 }
 
 void ScriptedModbusServer::send_due(Stream& stream) {
-  while (!stream.due.empty() && stream.due.begin()->first <= steady_now()) {
-    const ModbusStep step = std::move(stream.due.begin()->second);
-    stream.due.erase(stream.due.begin());
+  for (auto next = stream.next(); next && *next <= steady_now(); next = stream.next()) {
+    if (!stream.begun) {
+      stream.begun = std::move(stream.due.begin()->second);
+      stream.due.erase(stream.due.begin());
+    }
+    const ModbusStep step = std::move(stream.begun->front().second);
+    stream.begun->pop_front();
+    if (stream.begun->empty()) stream.begun.reset();
     std::span<const std::uint8_t> bytes(step.bytes);
     while (!bytes.empty()) {
       const ssize_t sent = ::write(stream.fd, bytes.data(), bytes.size());

@@ -47,7 +47,8 @@ std::uint32_t telling_value(std::uint8_t unit, std::uint16_t address, std::size_
 /// The good answer to a read of registers that hold telling values (32 bits each, from even addresses on).
 ModbusBytes telling_pdu(const ModbusAsked& asked);
 
-/// A server that does what its script says. Answers may overtake each other where `in_order` is false.
+/// A server that does what its script says. Answers may overtake each other where `in_order` is false, but one that has
+/// begun is sent to its end: on a TCP connection nothing would tell its bytes from another's.
 /// Threads: one of its own, ended by the destructor; the script runs on it.
 class ScriptedModbusServer {
  public:
