@@ -1,5 +1,6 @@
 // How near the Modbus engine comes to what the wire allows: the runner, the schedule and the adapter as the gateway
-// runs them, on a simulated line that takes the real time of 19200 baud. Prints each figure with its goal.
+// runs them, on a simulated line that takes the real time of 19200 baud. Prints each figure with its goal. On a machine
+// that is busy with other things: chrt -f 10 modbus_bench, or threads are woken too late for the wire.
 //
 //   modbus_bench [--seconds N] [w1|w2|w2five|w3|w4|w5|w6late|w6damage]...
 #include <algorithm>
