@@ -1,0 +1,290 @@
+// The uplink over a real outbox: stop and restart, the lanes of a drain, limits, the clock, commands, health.
+#include "support/bridge/uplink_rig.h"
+
+using namespace baudbridge;
+using namespace baudbridge::testing;
+
+namespace {
+
+using Seqs = std::vector<Seq>;
+
+/// So that only records are out: the announcements of the new link are acknowledged.
+void settle_announcements(UplinkRig& rig) {
+  rig.transport.acknowledge_all();
+  rig.turn();
+}
+
+}  // namespace
+
+TEST_CASE("a stop sends what there is, says farewell and ends in order (27)") {
+  UplinkRig rig;
+  rig.start_connected();
+  settle_announcements(rig);
+  rig.uplink().accept(DeviceState{"boiler", true, ""}, rig.moment());
+  rig.samples(200);
+  rig.transport.acknowledges = true;
+  rig.uplink().begin_stop(rig.moment());
+  rig.transport.acknowledge_all();
+  rig.turn();
+  rig.pass(10ms);
+  CHECK(rig.uplink().stopped(rig.moment()));
+  CHECK(rig.books().queued == 0);
+  rig.uplink().disconnect();
+  CHECK(rig.transport.orderly_disconnects == 1);
+  const auto& last = rig.transport.sent.back().message;
+  CHECK(last.topic == "plant/bridge/state");
+  CHECK(last.payload == kOfflineState);
+  CHECK(last.retain);
+  CHECK(rig.sent("plant/boiler/availability").back().message.payload == R"({"state":"offline"})");
+  CHECK(rig.sent("plant/bridge/health").size() == 1);
+}
+
+TEST_CASE("a stop does not wait for a broker that is silent: three seconds, and the will speaks") {
+  UplinkRig rig;
+  rig.start_connected();
+  settle_announcements(rig);
+  rig.samples(200);
+  rig.uplink().begin_stop(rig.moment());
+  rig.turn();
+  rig.pass(2900ms);
+  CHECK_FALSE(rig.uplink().stopped(rig.moment()));
+  rig.pass(200ms);
+  CHECK(rig.uplink().stopped(rig.moment()));
+  CHECK(rig.books().queued == 200);
+  const int cuts = rig.transport.cuts;
+  rig.uplink().disconnect();
+  CHECK(rig.transport.orderly_disconnects == 0);
+  CHECK(rig.transport.cuts == cuts + 1);
+}
+
+TEST_CASE("a stop without a link is over at once, and starts no attempt") {
+  UplinkRig rig;
+  rig.start();
+  rig.transport.drop("refused");
+  rig.samples(3);
+  const auto attempts = rig.transport.attempts.size();
+  rig.uplink().begin_stop(rig.moment());
+  rig.turn();
+  CHECK(rig.uplink().stopped(rig.moment()));
+  rig.pass(5min);
+  CHECK(rig.transport.attempts.size() == attempts);
+  CHECK(rig.wake() > rig.moment().steady);
+}
+
+TEST_CASE("after a restart what was not acknowledged is sent again, with the same number and content (24)") {
+  UplinkRig rig;
+  rig.start_connected();
+  settle_announcements(rig);
+  rig.samples(5);
+  rig.transport.acknowledge(2);
+  rig.turn();
+  const auto first = rig.sent();
+  rig.start_connected();
+  const auto again = rig.sent();
+  REQUIRE(again.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) CHECK(again[i].message.payload == first[i + 2].message.payload);
+  rig.samples(1);
+  CHECK(rig.sent_seqs().back() > nlohmann::json::parse(first.back().message.payload)["seq"].get<Seq>());
+}
+
+TEST_CASE("drain live-first: new records do not wait behind the backlog, each lane is in order") {
+  UplinkRig rig;
+  rig.queue.drain = Drain::live_first;
+  rig.options.drain = Drain::live_first;
+  rig.options.drain_rate = 10;
+  rig.start();
+  rig.transport.drop("refused");
+  rig.samples(100);
+  rig.transport.acknowledges = true;
+  const Seq backlog_end = rig.outbox().report().last_seq;
+  rig.reconnect();
+  Seqs live;
+  for (int second = 0; second < 5; ++second) {
+    rig.samples(1);
+    live.push_back(rig.outbox().report().last_seq);
+    CHECK(rig.sent_seqs().back() == live.back());  // at once
+    rig.pass(1s);
+  }
+  Seqs backlog;
+  for (const Seq seq : rig.sent_seqs()) {
+    if (seq <= backlog_end) backlog.push_back(seq);
+  }
+  CHECK(std::is_sorted(backlog.begin(), backlog.end()));
+  CHECK(backlog.size() >= 45);
+  CHECK(backlog.size() <= 60);
+  rig.pass(20s);
+  CHECK(rig.books().queued == 0);
+}
+
+TEST_CASE("drain_rate paces the backlog, and not what comes after it") {
+  UplinkRig rig;
+  rig.options.drain_rate = 20;
+  rig.start();
+  rig.transport.drop("refused");
+  rig.samples(100);
+  rig.transport.acknowledges = true;
+  rig.reconnect();
+  rig.pass(2s);
+  CHECK(rig.sent().size() >= 38);
+  CHECK(rig.sent().size() <= 46);
+  rig.pass(4s);
+  CHECK(rig.books().queued == 0);
+  const auto before = rig.sent().size();
+  rig.samples(500);
+  CHECK(rig.sent().size() == before + 500);
+}
+
+TEST_CASE("a quality of service or retention that the broker does not offer is done without, and told once") {
+  UplinkRig rig;
+  rig.options.broker.qos = 2;
+  LinkUp limits;
+  limits.maximum_qos = 1;
+  limits.retain_available = false;
+  rig.start_connected(limits);
+  rig.samples(1);
+  for (const auto& one : rig.transport.sent) {
+    CHECK(one.message.qos <= 1);
+    CHECK_FALSE(one.message.retain);
+  }
+  const std::string log = rig.log();
+  CHECK_THAT(log, ContainsSubstring("QoS 1 at most"));
+  CHECK_THAT(log, ContainsSubstring("retained"));
+  rig.transport.drop();
+  rig.turn();
+  rig.reconnect(limits);
+  CHECK(rig.log().find("at most") == rig.log().rfind("at most"));
+}
+
+TEST_CASE("the gateway's state is said again when the broker refused it for load") {
+  UplinkRig rig;
+  rig.start_connected();
+  REQUIRE(rig.sent("plant/bridge/state").size() == 1);
+  rig.transport.refuse(0x97);
+  rig.transport.acknowledges = true;
+  rig.turn();
+  CHECK(rig.sent("plant/bridge/state").size() == 1);
+  rig.pass(1s);
+  CHECK(rig.sent("plant/bridge/state").size() == 2);
+}
+
+TEST_CASE("health is published every minute while the link is up") {
+  UplinkRig rig;
+  rig.transport.acknowledges = true;
+  rig.start_connected();
+  rig.pass(10min + 1s);
+  CHECK(rig.sent("plant/bridge/health").size() == 10);
+  const auto health = nlohmann::json::parse(rig.sent("plant/bridge/health").back().message.payload);
+  CHECK(health["books"]["queued"] == 0);
+  CHECK(health["link"]["connected"] == true);
+}
+
+TEST_CASE("records taken before the clock was set leave with the corrected time (39, 42)") {
+  UplinkRig rig;
+  rig.synced = false;
+  rig.start();
+  rig.transport.drop("refused");
+  rig.samples(1);
+  rig.pass(30s);
+  rig.synced = true;
+  rig.transport.acknowledges = true;
+  rig.reconnect();
+  const auto record = nlohmann::json::parse(rig.sent().at(0).message.payload);
+  CHECK(record["clock"] == "corrected");
+  CHECK(record["ts"] == at(0s).utc.count());
+}
+
+TEST_CASE("records sent before the clock was set say so") {
+  UplinkRig rig;
+  rig.synced = false;
+  rig.start_connected();
+  rig.samples(1);
+  CHECK(nlohmann::json::parse(rig.sent().at(0).message.payload)["clock"] == "unsynced");
+}
+
+TEST_CASE("a command goes through to the bus, and its answer to the broker, also over a lost link") {
+  UplinkRig rig;
+  Point setpoint;
+  setpoint.id = "setpoint";
+  setpoint.writable = true;
+  rig.targets = {{"boiler", {setpoint}}};
+  rig.start_connected();
+  settle_announcements(rig);
+  Incoming command;
+  command.topic = "plant/boiler/set";
+  command.payload = R"({"id":"1","setpoint":20})";
+  rig.transport.deliver(command);
+  rig.turn();
+  REQUIRE(rig.orders.size() == 1);
+  rig.uplink().accept(WriteOutcome{rig.orders[0].ticket, "boiler", std::vector<Reading>{{"setpoint", Value{20.0}}}},
+                      rig.moment());
+  rig.turn();
+  CHECK(rig.sent("plant/boiler/result").size() == 1);
+  rig.transport.drop();
+  rig.turn();
+  rig.reconnect();
+  REQUIRE(rig.sent("plant/boiler/result").size() == 2);
+  CHECK(rig.sent("plant/boiler/result").back().message.payload == R"({"id":"1","ok":true,"values":{"setpoint":20}})");
+}
+
+TEST_CASE("a refused subscription is logged once, not at each connection") {
+  UplinkRig rig;
+  rig.start_connected();
+  for (int i = 0; i < 5; ++i) {
+    rig.uplink().handle(SubscriptionRefused{rig.transport.epoch(), 0x87}, rig.moment());
+    rig.transport.drop();
+    rig.turn();
+    rig.reconnect();
+  }
+  const std::string log = rig.log();
+  CHECK(log.find("subscribe") != std::string::npos);
+  CHECK(log.find("subscribe") == log.rfind("subscribe"));
+}
+
+TEST_CASE("format value: a record is acknowledged when all of its messages are") {
+  UplinkRig rig;
+  rig.options.publish.format = PayloadFormat::value;
+  rig.start_connected();
+  settle_announcements(rig);
+  rig.uplink().accept(Sample{"boiler", taken_at(rig.moment(), kBoot), {{"a", Value{1.0}}, {"b", Value{2.0}}}},
+                      rig.moment());
+  rig.turn();
+  CHECK(rig.transport.out() == 2);
+  rig.transport.acknowledge(1);
+  rig.turn();
+  CHECK(rig.books().acknowledged == 0);
+  rig.transport.acknowledge(1);
+  rig.turn();
+  CHECK(rig.books().acknowledged == 1);
+}
+
+TEST_CASE("a message that the library can never send is set aside, the others flow") {
+  UplinkRig rig;
+  rig.start_connected();
+  rig.transport.acknowledges = true;
+  settle_announcements(rig);
+  rig.transport.impossible_topic = "plant/boiler";
+  rig.sample(1.0, "boiler");
+  rig.sample(1.0, "pump");
+  rig.turn();
+  CHECK(rig.books().set_aside == 1);
+  CHECK(rig.sent("plant/pump").size() == 1);
+}
+
+TEST_CASE("the uplink never asks to be called in the past, and not in a circle") {
+  UplinkRig rig;
+  rig.start_connected();
+  rig.transport.acknowledges = true;
+  settle_announcements(rig);
+  rig.samples(3);
+  rig.pass(5s);
+  int turns = 0;
+  const Duration end = rig.now + 1h;
+  while (rig.now < end) {
+    const Steady due = rig.wake();
+    REQUIRE(due > at(rig.now).steady);
+    rig.now = std::min<Duration>(end, due - at(0s).steady);
+    rig.turn();
+    ++turns;
+  }
+  CHECK(turns < 80);  // health, once a minute
+}
