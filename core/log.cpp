@@ -138,8 +138,9 @@ std::unique_ptr<spdlog::logger> make_logger(Level level) {
 
 /// The process has one standard error, so there is one logger.
 std::unique_ptr<spdlog::logger>& logger() {
-  static std::unique_ptr<spdlog::logger> the_logger = make_logger(Level::info);
-  return the_logger;
+  // Never destroyed: a thread that was left behind in a driver may still log while the process ends.
+  static auto* const the_logger = new std::unique_ptr<spdlog::logger>(make_logger(Level::info));
+  return *the_logger;
 }
 
 /// How many bytes the UTF-8 character at the front has; 0 if it is none (RFC 3629, section 4).
