@@ -176,6 +176,7 @@ SpoolState DurableOutbox::state_after_damage(const Now& now) {
 
 /// Moves what stands in the store's place aside; a new store takes its place, into which it will be read.
 Result<void> DurableOutbox::replace_store(const std::string& why, const Now& now) {
+  if (spool_) spool_->keep_wal_on_close();
   spool_.reset();
   salvage_.reset();
   SpoolState first = state_after_damage(now);

@@ -64,6 +64,7 @@ Result<std::unique_ptr<Spool>> Spool::open(const SpoolOptions& options) {
   if (!state) return with_kind(state.error());
   spool->state_ = std::move(*state);
   if (auto done = spool->prepare_all(); !done) return with_kind(done.error());
+  spool->database_.keep_wal_on_close(false);  // it is ours and whole: a clean stop leaves one file
   return spool;
 }
 
@@ -74,6 +75,7 @@ Result<void> Spool::make(const SpoolOptions& options, const SpoolState& state) {
   auto database = Database::open(options.path, Database::Mode::change, options.vfs);
   if (!database) return with_kind(database.error());
   spool.database_ = std::move(*database);
+  spool.database_.keep_wal_on_close(false);
   if (auto done = spool.configure(options); !done) return done;
   if (auto done = bring_up_to_date(spool.database_, schema_steps()); !done) return done;
   auto statement = spool.database_.prepare(kWriteState);

@@ -1,8 +1,8 @@
 #pragma once
 // The store: one SQLite file of records, with the books that belong to them. Private to this folder.
 #include <cstdint>
-#include <limits>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -86,7 +86,7 @@ class Spool {
   Result<void> checkpoint_if_due();
   Result<void> checkpoint();
   /// The next opening finds the WAL as it is now.
-  void keep_wal_on_close() { database_.keep_wal_on_close(); }
+  void keep_wal_on_close() { database_.keep_wal_on_close(true); }
   /// Gives a megabyte of free pages back to the file system when most of the file is free. True: there is more.
   Result<bool> shrink();
   [[nodiscard]] std::uint64_t file_bytes() const;

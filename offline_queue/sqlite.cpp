@@ -164,6 +164,7 @@ Result<Database> Database::open(const std::string& path, Mode mode, const std::s
   if (code != SQLITE_OK) return database.error(code);
   // In the place of the library's own hook, which would checkpoint by itself and say nothing when that fails.
   sqlite3_wal_hook(handle, note_frames, database.wal_frames_.get());
+  database.keep_wal_on_close(true);
   if (auto done = database.execute("PRAGMA locking_mode=EXCLUSIVE"); !done) return done.error();
   return database;
 }
@@ -212,8 +213,8 @@ int Database::wal_frames() const {
   return *wal_frames_;
 }
 
-void Database::keep_wal_on_close() {
-  sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+void Database::keep_wal_on_close(bool keep) {
+  sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep ? 1 : 0, nullptr);
 }
 
 }  // namespace baudbridge

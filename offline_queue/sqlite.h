@@ -76,8 +76,9 @@ class Database {
   Result<void> checkpoint();
   /// The WAL's committed frames that no checkpoint has copied yet, as told after the last commit.
   [[nodiscard]] int wal_frames() const;
-  /// The WAL file is left as it is when this connection closes: what was damaged stays evidence.
-  void keep_wal_on_close();
+  /// Whether the WAL file is left as it is when this connection closes. True from the start: SQLite would delete one
+  /// that it cannot read.
+  void keep_wal_on_close(bool keep);
 
  private:
   struct Close {
