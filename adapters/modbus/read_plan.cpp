@@ -153,6 +153,24 @@ std::pair<ReadBlock, ReadBlock> split_block(const UnitConfig& unit, const ReadBl
   return {make_block(unit, points.first(cut)), make_block(unit, points.subspan(cut))};
 }
 
+std::vector<ReadBlock> parts_of(const UnitConfig& unit, const ReadBlock& block,
+                                const std::function<bool(const ReadBlock&)>& allowed) {
+  std::vector<ReadBlock> parts;
+  for (std::span<const std::size_t> left(block.points); !left.empty();) {
+    std::size_t taken = left.size();
+    for (; taken > 0; --taken) {
+      ReadBlock part = make_block(unit, left.first(taken));
+      if (taken < left.size() && part.end() > unit.points[left[taken]].address) continue;  // they share registers
+      if (!allowed(part)) continue;
+      parts.push_back(std::move(part));
+      break;
+    }
+    if (taken == 0) return {};
+    left = left.subspan(taken);
+  }
+  return parts;
+}
+
 ReadBlock crossing_of(const UnitConfig& unit, const ReadBlock& first, const ReadBlock& second) {
   std::size_t last = first.points.front();
   for (const std::size_t point : first.points) {

@@ -2,6 +2,7 @@
 // Points -> the reads that bring them in the least time. Pure.
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -44,6 +45,10 @@ struct WireCost {
 /// A refused block in two, at the gap nearest to its middle, else at the boundary of values nearest to it.
 /// The second is empty (count 0) if there is no place to cut: its values share registers.
 [[nodiscard]] std::pair<ReadBlock, ReadBlock> split_block(const UnitConfig& unit, const ReadBlock& block);
+
+/// The block in parts that `allowed` allows, each as long as possible; empty if that cannot be done.
+[[nodiscard]] std::vector<ReadBlock> parts_of(const UnitConfig& unit, const ReadBlock& block,
+                                              const std::function<bool(const ReadBlock&)>& allowed);
 
 /// The least that crosses from one half into the other: the last value of the first, the first of the second.
 [[nodiscard]] ReadBlock crossing_of(const UnitConfig& unit, const ReadBlock& first, const ReadBlock& second);

@@ -72,9 +72,24 @@ class UnitReader::Visit {
   /// An order to write, or to stop: the rest of the visit is made after it.
   [[nodiscard]] bool order_waits() const { return wait_input(-1, steady_now(), round_.wake_fd()) == Waited::woken; }
 
-  /// A late reply to another request could be taken for this block's, for a while.
-  [[nodiscard]] bool confusable(const ReadBlock& block, Steady now) const {
-    return client_.clear_at(unit_.unit, read_request(block.table, block.address, block.count)) > now;
+  /// Until when a late reply to another request could be taken for this block's.
+  [[nodiscard]] Steady clear_at(const ReadBlock& block) const {
+    return client_.clear_at(unit_.unit, read_request(block.table, block.address, block.count));
+  }
+
+  /// While a late reply could be taken for the block's answer: parts of it whose answers have other lengths. Empty if
+  /// there are none, or none are needed.
+  [[nodiscard]] std::vector<ReadBlock> unconfused_parts(const ReadBlock& block, Steady now) const {
+    if (clear_at(block) <= now) return {};
+    return parts_of(unit_, block, [&](const ReadBlock& part) { return clear_at(part) <= now; });
+  }
+
+  void read_unconfused(const ReadBlock& block) {
+    const std::vector<ReadBlock> parts = unconfused_parts(block, steady_now());
+    if (parts.empty()) read(block);  // where it must wait for the late reply, that is done below
+    for (const ReadBlock& part : parts) {
+      if (!over()) read(part);
+    }
   }
 
   /// The device is left alone for its pause, and while something is to be waited for that need not hold up the bus.
@@ -82,25 +97,10 @@ class UnitReader::Visit {
     const Steady now = steady_now();
     Steady until = unit_.pause > Duration::zero() ? reader_.link_.last_answer() + unit_.pause : now;
     for (const ReadBlock& block : blocks) {
-      const Steady clear = client_.clear_at(unit_.unit, read_request(block.table, block.address, block.count));
-      // What can be made in two parts need not wait: see read_unconfused().
-      if (clear > until && split_block(unit_, block).second.count == 0) until = clear;
+      const Steady clear = clear_at(block);
+      if (clear > until && unconfused_parts(block, now).empty()) until = clear;
     }
     if (until > now) round_.rest_until(until);
-  }
-
-  /// The block, or while a late reply could be taken for its answer two parts of it, whose answers have other lengths.
-  void read_unconfused(const ReadBlock& block) {
-    const Steady now = steady_now();
-    if (confusable(block, now)) {
-      const auto [first, second] = split_block(unit_, block);
-      if (second.count != 0 && !confusable(first, now) && !confusable(second, now)) {
-        read(first);
-        if (!over()) read(second);
-        return;
-      }
-    }
-    read(block);
   }
 
   [[nodiscard]] bool reported(const ReadBlock& block) const {

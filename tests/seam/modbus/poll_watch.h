@@ -14,11 +14,9 @@ inline std::size_t number_of(const char* variable, std::size_t otherwise) {
   const char* const text = std::getenv(variable);
   return text == nullptr ? otherwise : static_cast<std::size_t>(std::strtoul(text, nullptr, 10));
 }
-/// Polls in a test run; $BAUDBRIDGE_MODBUS_POLLS for longer ones (scripts/torture), shared by the five runs that take
-/// long.
-inline std::size_t polls_of(std::size_t otherwise) {
-  constexpr std::size_t kRuns = 5;
-  return std::max(otherwise, number_of("BAUDBRIDGE_MODBUS_POLLS", 0) / kRuns);
+/// Polls in a test run; $BAUDBRIDGE_MODBUS_POLLS for longer ones (scripts/torture), of which this test takes a share.
+inline std::size_t polls_of(std::size_t otherwise, std::size_t percent) {
+  return std::max(otherwise, number_of("BAUDBRIDGE_MODBUS_POLLS", 0) * percent / 100);
 }
 /// $BAUDBRIDGE_SEED, or the usual one.
 inline std::uint32_t seed_of(std::uint32_t otherwise) {

@@ -190,7 +190,7 @@ TEST_CASE("a late answer on a line is never another's, and costs at most one pol
         },
         in_order);
     BusBench bench(toml_for(line, "timeout = \"40ms\", retries = 0"));
-    const PollCounts counts = poll_all(bench, polls_of(250));
+    const PollCounts counts = poll_all(bench, polls_of(250, 20));
     std::printf("late answers%s: %zu polls, %zu made late, %zu seen late, %zu polls lost, %zu wrong values\n",
                 in_order ? "" : " that others overtake", counts.polls, made_late.load(), counts.late, counts.lost,
                 counts.wrong);
@@ -227,7 +227,7 @@ TEST_CASE("everything that can go wrong on a line at once makes no wrong value")
       },
       false);
   BusBench bench(toml_for(line, "timeout = \"25ms\", retries = 1"));
-  const PollCounts counts = poll_all(bench, polls_of(250));
+  const PollCounts counts = poll_all(bench, polls_of(250, 10));
   std::printf("a bad line: %zu polls, %zu seen late, %zu polls lost, %zu wrong values\n", counts.polls, counts.late,
               counts.lost, counts.wrong);
   CHECK(counts.wrong == 0);

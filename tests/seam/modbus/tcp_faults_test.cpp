@@ -136,7 +136,7 @@ TEST_CASE("a late answer over TCP is never another's, and costs at most one poll
       },
       false);
   BusBench bench(toml_for(server.port(), "timeout = \"40ms\", retries = 0"), ModbusTransport::tcp);
-  const PollCounts counts = poll_all(bench, polls_of(600));
+  const PollCounts counts = poll_all(bench, polls_of(600, 25));
   std::printf("late answers over TCP: %zu polls, %zu made late, %zu seen late, %zu polls lost, %zu wrong values\n",
               counts.polls, made_late.load(), counts.late, counts.lost, counts.wrong);
   CHECK(counts.wrong == 0);
@@ -157,7 +157,7 @@ TEST_CASE("everything that can go wrong over TCP at once makes no wrong value") 
       },
       false);
   BusBench bench(toml_for(server.port(), "timeout = \"25ms\", retries = 1"), ModbusTransport::tcp);
-  const PollCounts counts = poll_all(bench, polls_of(600));
+  const PollCounts counts = poll_all(bench, polls_of(600, 25));
   std::printf("a bad connection: %zu polls, %zu seen late, %zu polls lost, %zu times made anew, %zu wrong values\n",
               counts.polls, counts.late, counts.lost, counts.reopened, counts.wrong);
   CHECK(counts.wrong == 0);

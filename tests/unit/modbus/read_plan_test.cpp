@@ -1,5 +1,6 @@
 #include "adapters/modbus/read_plan.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "adapters/modbus/bus_load.h"
@@ -152,6 +153,23 @@ TEST_CASE("a refused block is halved at the gap nearest to its middle, then betw
   const auto [low, high] = split_block(row, planned(row).front());
   CHECK(text({low, high}) == "holding 0+4, holding 4+4");
   CHECK(text({crossing_of(row, low, high)}) == "holding 2+4");
+}
+
+TEST_CASE("a block is made in the longest parts that are allowed, and values are not cut") {
+  const auto unit = unit_with({{0, kU32}, {2, kU32}, {4, kU32}});
+  const auto block = planned(unit).front();
+  const auto without = [&](std::vector<std::uint16_t> lengths) {
+    return text(parts_of(unit, block, [&](const ReadBlock& part) {
+      return std::find(lengths.begin(), lengths.end(), part.count) == lengths.end();
+    }));
+  };
+  CHECK(without({}) == "holding 0+6");
+  CHECK(without({6}) == "holding 0+4, holding 4+2");
+  CHECK(without({6, 4}) == "holding 0+2, holding 2+2, holding 4+2");
+  CHECK(without({6, 4, 2}).empty());
+  const auto shared = unit_with({{0, kU32}, {1, kU32}, {3, kU16}});
+  CHECK(text(parts_of(shared, planned(shared).front(), [](const ReadBlock& part) { return part.count < 4; })) ==
+        "holding 0+3, holding 3+1");
 }
 
 TEST_CASE("values that share registers cannot be halved") {
