@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
@@ -143,22 +144,34 @@ std::unique_ptr<spdlog::logger>& logger() {
   return *the_logger;
 }
 
-/// How many bytes the UTF-8 character at the front has; 0 if it is none (RFC 3629, section 4).
+/// The well-formed byte sequences of RFC 3629, section 4: first bytes, the range of the second, and the length.
+struct Utf8Form {
+  unsigned char first_low, first_high, second_low, second_high;
+  std::size_t length;
+};
+constexpr std::array<Utf8Form, 8> kUtf8Forms{{{0xC2, 0xDF, 0x80, 0xBF, 2},
+                                              {0xE0, 0xE0, 0xA0, 0xBF, 3},
+                                              {0xE1, 0xEC, 0x80, 0xBF, 3},
+                                              {0xED, 0xED, 0x80, 0x9F, 3},
+                                              {0xEE, 0xEF, 0x80, 0xBF, 3},
+                                              {0xF0, 0xF0, 0x90, 0xBF, 4},
+                                              {0xF1, 0xF3, 0x80, 0xBF, 4},
+                                              {0xF4, 0xF4, 0x80, 0x8F, 4}}};
+
+bool within(char byte, unsigned char low, unsigned char high) {
+  return static_cast<unsigned char>(byte) >= low && static_cast<unsigned char>(byte) <= high;
+}
+
+/// How many bytes the UTF-8 character at the front has; 0 if it is none. The text is not empty.
 std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-  const auto follows = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xBF) {
-    return byte(i) >= low && byte(i) <= high;
-  };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) return follows(1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    return follows(1, lead == 0xE0 ? 0xA0 : 0x80, lead == 0xED ? 0x9F : 0xBF) && follows(2) ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    return follows(1, lead == 0xF0 ? 0x90 : 0x80, lead == 0xF4 ? 0x8F : 0xBF) && follows(2) && follows(3) ? 4 : 0;
-  }
-  return 0;
+  if (within(text[0], 0x00, 0x7F)) return 1;
+  const auto form = std::find_if(kUtf8Forms.begin(), kUtf8Forms.end(), [&](const Utf8Form& known) {
+    return within(text[0], known.first_low, known.first_high);
+  });
+  if (form == kUtf8Forms.end() || text.size() < form->length) return 0;
+  if (!within(text[1], form->second_low, form->second_high)) return 0;
+  const std::string_view rest = text.substr(2, form->length - 2);
+  return std::all_of(rest.begin(), rest.end(), [](char c) { return within(c, 0x80, 0xBF); }) ? form->length : 0;
 }
 
 void append_hex(std::string& line, unsigned char byte) {

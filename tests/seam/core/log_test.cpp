@@ -130,6 +130,17 @@ TEST_CASE("what a device or broker says cannot forge a line or steer the termina
         "<6>C1 \\xc2\\x9b[2J, not UTF-8 \\xff\\xc3, overlong \\xc0\\xaf, good \xe2\x82\xac \xc3\xa4\n");
 }
 
+TEST_CASE("characters of every length are written as they are, and what only looks like one is not") {
+  const Channel pipe = make_pipe();
+  pretend_journal(pipe.write.get());
+  const StandardError standard_error(pipe.write.get());
+  log::info("\xc3\xa4\xe0\xa4\x85\xe2\x82\xac\xed\x95\x9c\xef\xbf\xbd\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf");
+  log::info("\xed\xa0\x80 \xf4\x90\x80\x80 \xe2\x82");
+  CHECK(read_all(pipe.read.get()) ==
+        "<6>\xc3\xa4\xe0\xa4\x85\xe2\x82\xac\xed\x95\x9c\xef\xbf\xbd\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf\n"
+        "<6>\\xed\\xa0\\x80 \\xf4\\x90\\x80\\x80 \\xe2\\x82\n");
+}
+
 TEST_CASE("a very long line is cut, and says so") {
   const Channel pipe = make_pipe();
   const StandardError standard_error(pipe.write.get());
