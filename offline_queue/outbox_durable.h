@@ -54,6 +54,7 @@ class DurableOutbox final : public Outbox {
     SpoolState next;
     Losses losses;
     std::vector<Seq> asides;                  ///< of the tail, moved to the set-aside table
+    std::uint64_t purged = 0;                 ///< acknowledged by hand
     std::uint64_t from_tail = 0;              ///< records of the tail that are now counted by the store
     std::optional<std::uint64_t> free_bytes;  ///< of the store's file, at least; none: not asked yet
     bool changed_queue = false;
@@ -101,12 +102,12 @@ class DurableOutbox final : public Outbox {
   /// When a transaction is due; persist_due() also counts what needs none.
   [[nodiscard]] Steady work_due() const;
   Result<void> store_all(const Now& now, bool everything);
+  Result<bool> store_batch(const Now& now, bool everything);
   Result<void> close_numbers(const Now& now);
-  Result<void> salvage_step(const Now& now);
   void tell_losses(const Now& now, bool all);
   void relieve_tail(const Now& now);
   void plan_expiry(const Now& now);
-  Result<void> refuse(Error error, const Now& now);
+  Result<void> refuse(const Error& error, const Now& now);
   void works_again();
   void note(const Loss& loss);
 
@@ -114,9 +115,21 @@ class DurableOutbox final : public Outbox {
     StoredRecord row;
     Where where = Where::store;
   };
+  Result<std::optional<StoredRecord>> list_store(bool aside, Seq after);
+  Result<std::optional<StoredRecord>> list_waiting(Seq after);
   Result<std::optional<Listed>> list_next(bool aside, Seq after);
-  void purge_tail(const PurgeOrder& order, std::size_t limit,
-                  const std::function<bool(Seq, const std::string&)>& old_enough, PurgeReport& report);
+  [[nodiscard]] std::optional<bool> is_older(const std::string& body, const std::optional<Duration>& than,
+                                             const Now& now) const;
+  Result<void> purge_table(Work& work, bool aside, const PurgeOrder& order, std::size_t limit, const Now& now);
+  Result<void> purge_row(Work& work, const StoredRecord& row, bool aside);
+  void purge_tail(const PurgeOrder& order, std::size_t limit, PurgeReport& report, const Now& now);
+
+  // outbox_bring_back.cpp: what was set aside, exported, or in a damaged file.
+  Result<void> requeue_rows(Work& work, const std::vector<StoredRecord>& rows);
+  Result<bool> add_to_store(const StoredRecord& row, bool aside);
+  static void count_added(Work& work, const StoredRecord& row, bool aside);
+  Result<void> import_own(Work& work, const std::vector<ImportRecord>& records, ImportReport& report, const Now& now);
+  Result<void> salvage_step(const Now& now);
 
   // outbox.cpp: what is handed out.
   struct Cursor {

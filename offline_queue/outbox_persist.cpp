@@ -223,22 +223,10 @@ Result<void> DurableOutbox::store_all(const Now& now, bool everything) {
     if (auto done = salvage_step(now); !done) return done;
   }
   expire_tail(now);
-  bool again = true;
-  while (again) {
-    tell_losses(now, everything);
-    const Seq end = batch_end(move_limit(now, everything));
-    const bool due =
-        end != 0 || work_due() <= now.steady || !trouble_.empty() || (everything && !tail_.store_settled().empty());
-    if (!due) break;
-    const std::uint64_t before = tail_.queued();
-    auto done = transact(now, end, [&](Work& work) { return move(work, now, end); });
-    if (!done) return done;
-    works_again();
-    if (auto copied = spool_->checkpoint_if_due(); !copied) return copied;
-    plan_expiry(now);
-    // On with the next batch, unless this one could not move anything.
-    again = (tail_.queued() < before && batch_end(move_limit(now, everything)) != 0) || expiry_due_ <= now.steady ||
-            (everything && !losses_.empty());
+  for (bool more = true; more;) {
+    const auto stored = store_batch(now, everything);
+    if (!stored) return stored.error();
+    more = *stored;
   }
   settled_lately_ = false;
   if (everything) return close_numbers(now);
@@ -247,6 +235,22 @@ Result<void> DurableOutbox::store_all(const Now& now, bool everything) {
   if (!more) return more.error();
   shrink_due_ = *more ? now.steady + kShrinkEvery : Steady::max();
   return {};
+}
+
+/// One transaction, if one is due. True: another one is.
+Result<bool> DurableOutbox::store_batch(const Now& now, bool everything) {
+  tell_losses(now, everything);
+  const Seq end = batch_end(move_limit(now, everything));
+  const bool notes = everything && !tail_.store_settled().empty();
+  if (end == 0 && !notes && work_due() > now.steady && trouble_.empty()) return false;
+  const std::uint64_t before = tail_.queued();
+  if (auto done = transact(now, end, [&](Work& work) { return move(work, now, end); }); !done) return done.error();
+  works_again();
+  if (auto copied = spool_->checkpoint_if_due(); !copied) return copied.error();
+  plan_expiry(now);
+  // On with the next batch, unless this one could not move anything.
+  const bool moves_on = tail_.queued() < before && batch_end(move_limit(now, everything)) != 0;
+  return moves_on || expiry_due_ <= now.steady || (everything && !losses_.empty());
 }
 
 /// A clean stop: the next start goes on with the next number, also if the tail is gone by then.
@@ -259,46 +263,6 @@ Result<void> DurableOutbox::close_numbers(const Now& now) {
   });
   if (!done) return done;
   return spool_->checkpoint();
-}
-
-Result<void> DurableOutbox::salvage_step(const Now& now) {
-  SalvageMark mark = state_.salvage;
-  std::vector<Found> found;
-  const bool more = salvage_->step(mark, found);
-  auto done = transact(now, 0, [&](Work& work) -> Result<void> {
-    for (const auto& one : found) {
-      if (tail_.find(one.record.seq) != nullptr) continue;
-      const auto twin = one.aside ? spool_->contains(one.record.seq) : spool_->contains_aside(one.record.seq);
-      if (!twin) return twin.error();
-      if (*twin) continue;
-      const auto inserted = one.aside ? spool_->insert_aside(one.record)
-                                      : spool_->insert(one.record.seq, one.record.body, one.record.crc);
-      if (!inserted) return inserted.error();
-      if (!*inserted) continue;
-      ++mark.records;
-      if (mark.missing > 0) {
-        --mark.missing;
-        --work.next.dropped;
-      } else {
-        ++work.next.accepted;
-      }
-      ++(one.aside ? work.next.set_aside : work.next.queued);
-      if (one.aside) work.next.set_aside_bytes += one.record.body.size();
-      work.changed_queue = true;
-    }
-    work.next.salvage = mark;
-    if (more) return {};
-    work.losses.add({"damaged",
-                     mark.file + " was read: " + std::to_string(mark.records) + " records are queued again, " +
-                         std::to_string(mark.missing) + " are lost",
-                     mark.missing, 0, 0});
-    work.next.salvage = SalvageMark{};
-    return {};
-  });
-  if (!done) return done;
-  if (!more) salvage_.reset();
-  for (const auto& one : found) put_back(one.record.seq);
-  return spool_->checkpoint_if_due();
 }
 
 void DurableOutbox::tell_losses(const Now& now, bool all) {
@@ -330,7 +294,7 @@ void DurableOutbox::relieve_tail(const Now& now) {
 // Trouble.
 
 /// What an error of the store means for what comes next. Answers an error, unless the store was replaced and works.
-Result<void> DurableOutbox::refuse(Error error, const Now& now) {
+Result<void> DurableOutbox::refuse(const Error& error, const Now& now) {
   const std::string what = name_of(options_.store_path) + ": " + error.what;
   if (trouble_.empty()) trouble_ = what;
   retry_at_ = now.steady + kTryDiskAgain;

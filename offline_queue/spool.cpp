@@ -213,13 +213,13 @@ Result<void> Spool::forget_boots(Seq before, const BootId& but_not) {
 }
 
 Result<bool> Spool::contains(Seq seq) {
-  const auto row = contains_.bind(1, seq).step();
+  auto row = contains_.bind(1, seq).step();
   contains_.reset();
   return row;
 }
 
 Result<bool> Spool::contains_aside(Seq seq) {
-  const auto row = contains_aside_.bind(1, seq).step();
+  auto row = contains_aside_.bind(1, seq).step();
   contains_aside_.reset();
   return row;
 }
