@@ -73,6 +73,16 @@ ensure_packages() {
     failed "$log" "the packages could not be installed"
 }
 
+# Names of this machine's own are looked up in /etc/hosts; a bare container may have none.
+ensure_localhost() {
+  getent hosts localhost >/dev/null && return 0
+  local -a as_root=()
+  if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); fi
+  say "this machine does not know the name localhost: adding it to /etc/hosts"
+  # shellcheck disable=SC2016
+  "${as_root[@]}" sh -c 'echo "127.0.0.1 localhost" >>/etc/hosts' || die "as root: echo 127.0.0.1 localhost >>/etc/hosts"
+}
+
 # --- long commands: one line now and then, all of it in a file -----------------------------------------------------
 
 # The file that the output of a step goes to.
@@ -143,6 +153,7 @@ build_jobs() {
 }
 
 # build DIRECTORY TARGET [cmake options...]
+# Line numbers in a backtrace are enough (-g1): whole debugging information is a third of the compiler's work.
 build() {
   local directory=$1 target=$2 log jobs
   shift 2
@@ -152,7 +163,8 @@ build() {
     rm -rf "$directory/CMakeCache.txt" "$directory/CMakeFiles"
   fi
   mkdir -p "${CCACHE_DIR:-$HOME/.cache/ccache}" 2>/dev/null || export CCACHE_DISABLE=1
-  watched "configuring" "$log" true cmake -G Ninja -S "$ROOT" -B "$directory" "$@" ||
+  watched "configuring" "$log" true cmake -G Ninja -S "$ROOT" -B "$directory" \
+    -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O2 -g1" "$@" ||
     failed "$log" "cmake could not configure the build"
   jobs=$(build_jobs)
   say "building in $directory ($jobs at a time; the first time takes some minutes)"
