@@ -104,6 +104,10 @@ Result<void> DurableOutbox::open_store(const Now& now) {
   const Kind kind = kind_of(path);
   if (kind == Kind::something_else) return replace_store("it is not a file", now);
   if (kind == Kind::empty_file) return replace_store("it is empty", now);
+  // SQLite would take the WAL for that of whatever file has this name.
+  if (kind == Kind::nothing && kind_of(path + "-wal") == Kind::file) {
+    return replace_store("it is missing, only its WAL is there", now);
+  }
   if (kind == Kind::nothing) {
     SpoolState first;
     const bool same = tail_loaded_.headed && tail_.head().queue_id != kNoQueue;
@@ -128,7 +132,10 @@ Result<void> DurableOutbox::finish_replacement() {
   auto made = Spool::open(spool_options(fresh));
   if (!made) return {};  // it was not finished: a new one is made
   const std::string damaged = (*made)->state().salvage.file;
+  // One that was not to replace anything holds nothing either, and nobody knows whether all of it was synced.
+  const bool replaces = !damaged.empty() || (*made)->state().change > 0;
   made->reset();
+  if (!replaces) return {};
   const std::string wal = options_.store_path + "-wal";
   if (!damaged.empty() && kind_of(wal) != Kind::nothing) {
     if (auto done = rename_durably(wal, folder_of(options_.store_path) + "/" + damaged + "-wal"); !done) return done;

@@ -154,6 +154,23 @@ TEST_CASE("the store's own pages are searched when its structure is lost, and wh
   CHECK(outbox->books().balance());
 }
 
+TEST_CASE("a WAL whose database is gone is read too, and never taken for that of the new one") {
+  QueuePlace place;
+  QueuePlace killed;
+  {
+    auto outbox = killed.open(at(0s));
+    for (std::uint64_t n = 1; n <= 30; ++n) outbox->accept(a_record(n, at(0s)), at(0s));
+    REQUIRE(outbox->persist(at(1s), false));
+    fs::copy_file(killed.store() + "-wal", place.store() + "-wal");
+  }
+  auto outbox = place.open(at(2s));
+  CHECK(numbers_of(all_of(*outbox, at(2s))) == up_to(1, 30));
+  CHECK(outbox->accept(a_record(31, at(2s)), at(2s)) > 30);
+  REQUIRE(outbox->persist(at(3s), true));
+  CHECK(outbox->books().queued >= 31);
+  CHECK(outbox->books().balance());
+}
+
 TEST_CASE("large records that fill several pages are saved from a lost structure too") {
   QueuePlace place;
   fill(place, 20, 20000);
