@@ -337,11 +337,14 @@ Result<void> Spool::checkpoint() {
 
 Result<bool> Spool::shrink() {
   constexpr std::int64_t kWorthIt = 256;  // pages
+  constexpr std::int64_t kFullestTimes = 16;
   const auto free = database_.ask_number("PRAGMA freelist_count");
   if (!free) return free.error();
   const auto all = database_.ask_number("PRAGMA page_count");
   if (!all) return all.error();
-  if (*free < kWorthIt || *free * 2 < *all) return false;
+  // Not before most of the queue has gone: pages at the end of the file that are still used would be moved, again and
+  // again.
+  if (*free < kWorthIt || (*all - *free) * kFullestTimes > *all) return false;
   if (auto done = database_.execute("PRAGMA incremental_vacuum(256)"); !done) return done.error();
   if (auto copied = checkpoint_if_due(); !copied) return copied.error();
   return true;
