@@ -2,7 +2,6 @@
 
 #include <cassert>
 #include <chrono>
-#include <future>
 #include <utility>
 
 #include "bridge/paho_hurry.h"
@@ -144,20 +143,14 @@ struct PahoConnection::Callbacks {
     return 1;
   }
 
-  struct Ended {
-    std::promise<void> promise;
-    std::atomic<int> holders{2};
-    void release() {
-      if (--holders == 0) delete this;
-    }
-  };
-  static void ended(void* context) {
-    auto* ended = static_cast<Ended*>(context);
-    ended->promise.set_value();
-    ended->release();
+  static void disconnect_ended(void* context) {
+    PahoConnection& self = connection(context);
+    const std::lock_guard lock(self.disconnect_mutex_);
+    self.disconnect_ended_ = true;
+    self.disconnect_told_.notify_all();  // still locked: once close() goes on there may soon be no connection any more
   }
-  static void disconnect_done(void* context, MQTTAsync_successData5*) { ended(context); }
-  static void disconnect_failed(void* context, MQTTAsync_failureData5*) { ended(context); }
+  static void disconnect_done(void* context, MQTTAsync_successData5*) { disconnect_ended(context); }
+  static void disconnect_failed(void* context, MQTTAsync_failureData5*) { disconnect_ended(context); }
 };
 
 PahoConnection::PahoConnection(Options options, std::function<void(LinkEvent)> sink)
@@ -278,20 +271,16 @@ Result<void> PahoConnection::publish(Token token, const Message& message) {
 
 /// DISCONNECT with reason 0x04 (MQTT 5.0 section 3.14.2.1): the broker publishes the will. MQTT 3.1.1 has no such word,
 /// and the library closes no connection without a DISCONNECT.
+/// A connection that ends meanwhile is not always told as a failure of the DISCONNECT: hence the limit to the waiting.
 void PahoConnection::send_disconnect_with_will() {
-  auto* ended = new Callbacks::Ended;
-  auto done = ended->promise.get_future();
   MQTTAsync_disconnectOptions call = MQTTAsync_disconnectOptions_initializer5;
   call.reasonCode = MQTTREASONCODE_DISCONNECT_WITH_WILL_MESSAGE;
-  call.context = ended;
+  call.context = this;
   call.onSuccess5 = Callbacks::disconnect_done;
   call.onFailure5 = Callbacks::disconnect_failed;
-  if (MQTTAsync_disconnect(handle_, &call) == MQTTASYNC_SUCCESS) {
-    done.wait_for(kDisconnectPatience);
-  } else {
-    ended->release();
-  }
-  ended->release();
+  if (MQTTAsync_disconnect(handle_, &call) != MQTTASYNC_SUCCESS) return;
+  std::unique_lock lock(disconnect_mutex_);
+  disconnect_told_.wait_for(lock, kDisconnectPatience, [this] { return disconnect_ended_; });
 }
 
 void PahoConnection::close(bool orderly) {

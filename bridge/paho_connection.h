@@ -1,8 +1,10 @@
 #pragma once
 // One connection over Paho MQTTAsync. Private to this folder; only its .cpp knows the library.
 #include <atomic>
+#include <condition_variable>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -69,6 +71,9 @@ class PahoConnection {
   std::atomic<bool> muted_{false};
   std::vector<Slot> slots_;  ///< one for each message that is out: taken by publish(), freed by the library's threads
   std::size_t next_slot_ = 0;
+  std::mutex disconnect_mutex_;  ///< guards the next two
+  std::condition_variable disconnect_told_;
+  bool disconnect_ended_ = false;
 };
 
 }  // namespace baudbridge
