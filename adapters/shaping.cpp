@@ -176,7 +176,10 @@ Result<Value> unshape(const Point& point, const Value& wanted) {
   if (!std::isfinite(raw) || std::fabs(raw) >= kTwoTo64) return refused(value_text(wanted) + " is too large");
   // 21.5 / 0.1 is 214.99999999999997: what was meant is the number with fewer digits.
   const double nearest = std::round(raw);
-  const double tolerance = 1e-9 * std::max(1.0, std::fabs(raw));
+  constexpr double kOperations = 8.0;  // the rounding errors of these few steps
+  const double drift = std::numeric_limits<double>::epsilon() * kOperations *
+                       (std::fabs(as_double(wanted)) + std::fabs(point.offset)) / std::fabs(point.scale);
+  const double tolerance = std::max(1e-9, drift);
   return Value{std::fabs(raw - nearest) <= tolerance ? nearest : raw};
 }
 

@@ -207,7 +207,7 @@ Result<Whole> as_whole(const Value& value) {
   const auto* number = std::get_if<double>(&value);
   if (number == nullptr) return Error{Fault::refused, "a number is needed, not the text \"" + value_text(value) + "\""};
   const double rounded = std::nearbyint(*number);
-  if (!std::isfinite(*number) || std::fabs(*number - rounded) > 1e-6 * std::max(1.0, std::fabs(*number))) {
+  if (!std::isfinite(*number) || std::fabs(*number - rounded) > std::max(1e-9, 1e-15 * std::fabs(*number))) {
     return Error{Fault::refused, "it would be " + value_text(value) + " in the device, which holds whole numbers only"};
   }
   if (std::fabs(rounded) >= 18446744073709551616.0) return Error{Fault::refused, value_text(value) + " is too large"};

@@ -159,6 +159,7 @@ TEST_CASE("a write undoes scale and offset, without the dust of binary fractions
   REQUIRE(unshaped(scaled(0.1), Value{std::int64_t{21}}) == "210");
   // Not representable: the protocol sees that there is a fraction, and refuses.
   REQUIRE(unshaped(scaled(0.1), Value{21.55}) == "215.5");
+  REQUIRE(unshaped(scaled(0.1), Value{300000000.04}) == "3000000000.4");  // what does not fit is not rounded away
 }
 
 TEST_CASE("what is written and what is read agree for every step of a scale") {

@@ -166,6 +166,11 @@ TEST_CASE("a value that does not fit is refused with the range that would") {
   CHECK_THAT(refusal({RegisterType::int16, RegisterOrder::abcd, {}, 1}, std::int64_t{-32769}),
              ContainsSubstring("-32768 to 32767"));
   CHECK_THAT(refusal({RegisterType::uint16, RegisterOrder::abcd, {}, 1}, 21.5), ContainsSubstring("whole numbers"));
+  // Large numbers are no excuse: it would be rounded in the device.
+  CHECK_THAT(refusal({RegisterType::uint32, RegisterOrder::abcd, {}, 1}, 1000000.5),
+             ContainsSubstring("whole numbers"));
+  CHECK_THAT(refusal({RegisterType::uint32, RegisterOrder::abcd, {}, 1}, 3000000000.4),
+             ContainsSubstring("whole numbers"));
   CHECK_THAT(refusal({RegisterType::bcd16, RegisterOrder::abcd, {}, 1}, std::int64_t{10000}),
              ContainsSubstring("0 to 9999"));
   CHECK_THAT(refusal({RegisterType::float32, RegisterOrder::abcd, {}, 1}, 1e39), ContainsSubstring("float32"));
@@ -182,6 +187,7 @@ TEST_CASE("a value that does not fit is refused with the range that would") {
 
 TEST_CASE("numbers that scaling made slightly crooked are still whole") {
   CHECK(encoded({RegisterType::int16, RegisterOrder::abcd, {}, 1}, 21.5 / 0.1) == Words{215});
+  CHECK(encoded({RegisterType::uint32, RegisterOrder::abcd, {}, 1}, 429496729.1 / 0.1) == Words{0xffff, 0xfffb});
   CHECK(encoded({RegisterType::uint64, RegisterOrder::abcd, {}, 1}, std::numeric_limits<std::uint64_t>::max()) ==
         Words{0xffff, 0xffff, 0xffff, 0xffff});
 }
