@@ -1,5 +1,6 @@
 #pragma once
 // The seam to any device protocol: Adapter (three methods), Writer (writing to devices), Round (one visit to a device).
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -55,7 +56,11 @@ class Round {
   void answered_at(Steady when) { answered_at_ = when; }
   /// How long the device took to answer; feeds the report of response times. May be called several times a visit.
   void responded_in(Duration response) { responses_.push_back(response); }
-  void count_late_reply() { ++late_replies_; }
+  /// An answer that came after its request was given up, so long after that request.
+  void count_late_reply(Duration took) {
+    ++late_replies_;
+    slowest_late_ = std::max(slowest_late_, took);
+  }
   /// The device is not to be visited again before: a late reply may still come, or it needs a pause.
   void rest_until(Steady until) { rest_until_ = until; }
 
@@ -71,6 +76,7 @@ class Round {
   [[nodiscard]] std::optional<Steady> answered_at() const { return answered_at_; }
   [[nodiscard]] std::span<const Duration> responses() const { return responses_; }
   [[nodiscard]] unsigned late_replies() const { return late_replies_; }
+  [[nodiscard]] Duration slowest_late() const { return slowest_late_; }
   [[nodiscard]] std::optional<Steady> rest_until() const { return rest_until_; }
 
  private:
@@ -87,6 +93,7 @@ class Round {
   std::optional<Steady> rest_until_;
   Error silence_;
   unsigned late_replies_ = 0;
+  Duration slowest_late_{};
   bool silent_ = false;
   bool answered_ = false;
 };
@@ -121,6 +128,15 @@ class Adviser {
  public:
   virtual ~Adviser() = default;
   [[nodiscard]] virtual std::string advice() const = 0;  ///< empty: all is well
+};
+
+/// The fourth: an adapter whose open() may take long (a name server, a connection that does not come up), so that it
+/// must be told when to give up. Found by dynamic_cast; called once, before the first open().
+class Interruptible {
+ public:
+  virtual ~Interruptible() = default;
+  /// stop_fd: readable from when the bus is to stop; valid as long as the adapter lives.
+  virtual void end_waits_with(std::stop_token stop, int stop_fd) = 0;
 };
 
 }  // namespace baudbridge

@@ -57,6 +57,7 @@ bool BusThread::write(WriteRequest request) {
 
 void BusThread::request_stop() {
   stop_.request_stop();
+  ::eventfd_write(stop_wake_.get(), 1);
   ::eventfd_write(wake_.get(), 1);
 }
 

@@ -29,15 +29,13 @@ constexpr Duration kListenInTurn = 100ms;
 /// A visit that brings nothing within this time is no visit; many of them in a row are slowed down.
 constexpr Duration kNoVisit = 1ms;
 constexpr Duration kIdlePause = 10ms;
-/// Opening may hang in a name server, a driver, or a connection attempt.
-constexpr Duration kOpenLimit = 20s;
 
 Duration visit_limit(const DevicePlan& device) {
   return device.visit_limit > Duration::zero() ? device.visit_limit : kVisitLimit;
 }
 
 Duration longest_turn(const BusPlan& plan) {
-  Duration longest = kOpenLimit;
+  Duration longest = plan.open_limit > Duration::zero() ? plan.open_limit : kOpenLimit;
   for (const auto& device : plan.devices) longest = std::max(longest, visit_limit(device) + kLongestWait);
   return longest;
 }
@@ -77,7 +75,11 @@ BusThread::BusThread(BusPlan plan, Runner::Sink sink, const Clock& clock)
       schedule_(plan_, clock_.now()),
       meter_(clock_.now()),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      stop_wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       sink_(std::move(sink)) {
+  if (auto* const waits = dynamic_cast<Interruptible*>(adapter_.get())) {
+    waits->end_waits_with(stop_.get_token(), stop_wake_.get());
+  }
   const Now now = clock_.now();
   watches_.reserve(plan_.devices.size());
   for (const auto& device : plan_.devices) watches_.emplace_back(device, now);
@@ -100,7 +102,7 @@ void BusThread::run() {
     }
     open_ = false;
     adapter_->close();
-    if (end) break;  // asked to stop
+    if (end || stopping()) break;
     note_lost(end.error());
     wait_to_reopen();
   }
@@ -262,7 +264,7 @@ BusReport BusThread::make_report(const Now& now) {
   report.why = why_;
   const double share = meter_.busy_share();
   const double stretch = schedule_.stretch();
-  report.load_percent = 100.0 * (overloaded(share, stretch) ? stretch : share);
+  report.load_percent = std::round(1000.0 * (overloaded(share, stretch) ? stretch : share)) / 10.0;
   report.polls = polls_;
   report.failures = poll_failures_;
   report.late_polls = schedule_.late_visits();

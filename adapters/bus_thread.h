@@ -96,7 +96,8 @@ class BusThread {
   std::uint64_t polls_ = 0;
   std::uint64_t poll_failures_ = 0;
 
-  UniqueFd wake_;  ///< eventfd: readable when an order waits, or the thread is to stop
+  UniqueFd wake_;       ///< eventfd: readable when an order waits, or the thread is to stop
+  UniqueFd stop_wake_;  ///< eventfd: readable when the thread is to stop
   std::stop_source stop_;
   std::atomic<Duration::rep> heartbeat_{0};
   mutable std::mutex orders_mutex_;

@@ -35,9 +35,24 @@ Duration ResponseTimes::percentile_95() const {
   return *place;
 }
 
+void ResponseTimes::add_late(Duration response, const Now& now) {
+  add(response);
+  slowest_late_ = std::max(slowest_late_, response);
+  late_at_ = now.steady;
+}
+
+bool ResponseTimes::any_late(const Now& now) const {
+  return slowest_late_ > Duration::zero() && now.steady - late_at_ <= kLateRemembered;
+}
+
+void ResponseTimes::forget_late(const Now& now) {
+  if (!any_late(now)) slowest_late_ = Duration::zero();
+}
+
 Duration ResponseTimes::recommended_timeout() const {
   if (last_.empty()) return Duration::zero();
-  const Duration steps = (2 * percentile_95() + kTimeoutStep - 1ns) / kTimeoutStep * kTimeoutStep;
+  const Duration wanted = std::max(2 * percentile_95(), slowest_late_ * 5 / 4);
+  const Duration steps = (wanted + kTimeoutStep - 1ns) / kTimeoutStep * kTimeoutStep;
   return std::max(steps, kShortestTimeout);
 }
 
@@ -52,9 +67,10 @@ bool DeviceWatch::was_silent(const Round& round) {
 }
 
 DeviceWatch::News DeviceWatch::visited(Round& round, bool listened, const Now& now) {
-  if (round.late_replies() > 0) late_at_ = now.steady;
   late_replies_ += round.late_replies();
   for (const Duration response : round.responses()) responses_.add(response);
+  if (round.late_replies() > 0) responses_.add_late(round.slowest_late(), now);
+  responses_.forget_late(now);
   if (was_silent(round)) {
     ++polls_;
     return failed(round.silent() ? round.silence() : round.readings().front().value.error(), now);
@@ -129,7 +145,7 @@ DeviceReport DeviceWatch::report() const {
 }
 
 std::string DeviceWatch::advice(const Now& now) const {
-  if (late_replies_ == 0 || now.steady - late_at_ > kLateRemembered) return {};
+  if (!responses_.any_late(now)) return {};
   return plan_.id + " answers late (" + std::to_string(late_replies_) + (late_replies_ == 1 ? " reply" : " replies") +
          " came after the timeout): set timeout = \"" + std::to_string(responses_.recommended_timeout() / 1ms) +
          "ms\" or longer";

@@ -12,19 +12,27 @@
 
 namespace baudbridge {
 
-/// Durations of the last answers, for their 95th percentile.
+/// Durations of the last answers, for their 95th percentile, and of the late ones, which are rarer than that.
 /// Threads: one owner.
 class ResponseTimes {
  public:
   void add(Duration response);
+  /// One that came after its request was given up.
+  void add_late(Duration response, const Now& now);
   [[nodiscard]] Duration percentile_95() const;  ///< zero: nothing known
-  /// Twice the 95th percentile, in whole 10 ms, at least 50 ms.
+  /// Twice the 95th percentile, a quarter more than the slowest late one of the last ten minutes, in whole 10 ms, at
+  /// least 50 ms.
   [[nodiscard]] Duration recommended_timeout() const;
+  /// Forgets what is older than ten minutes.
+  void forget_late(const Now& now);
+  [[nodiscard]] bool any_late(const Now& now) const;
 
  private:
   static constexpr std::size_t kKept = 200;
   std::vector<Duration> last_;
   std::size_t next_ = 0;
+  Duration slowest_late_{};
+  Steady late_at_{};  ///< when the last late one came
 };
 
 /// One device over time.
@@ -76,7 +84,6 @@ class DeviceWatch {
   std::uint64_t polls_ = 0;
   std::uint64_t failures_ = 0;
   std::uint64_t late_replies_ = 0;
-  Steady late_at_{};  ///< of the last late reply
   ResponseTimes responses_;
 };
 

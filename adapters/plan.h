@@ -15,6 +15,8 @@ class Adapter;
 /// A visit to a device ends after this long, unless its protocol needs longer (a meter that takes a minute to tell
 /// all).
 inline constexpr Duration kVisitLimit = std::chrono::seconds(10);
+/// Opening a bus may hang in a driver for so long before it counts as stuck, unless its protocol waits longer.
+inline constexpr Duration kOpenLimit = std::chrono::seconds(20);
 /// Longest wait between two attempts to open a bus: a port is back within 3 s of being plugged in again.
 inline constexpr Duration kReopenAfter = std::chrono::seconds(2);
 
@@ -30,8 +32,8 @@ struct DevicePlan {
 
 /// What an adapter learned about its devices and would like to know again after a restart, as text of its own.
 struct Learned {
-  std::string before;                             ///< what it kept last time
-  std::function<void(const std::string&)> keep;   ///< called on the bus's thread, must not block; empty: nobody keeps it
+  std::string before;                            ///< what it kept last time
+  std::function<void(const std::string&)> keep;  ///< called on the bus's thread, must not block; empty: nobody keeps it
 };
 
 /// One bus with its devices. Plain data but for `make`.
@@ -43,6 +45,7 @@ struct BusPlan {
   std::function<std::unique_ptr<Adapter>()> make;
   /// Shared with the adapter, to be filled in before its thread starts; null: it learns nothing.
   std::shared_ptr<Learned> learned;
+  Duration open_limit{};               ///< open() takes no longer than this; zero: kOpenLimit
   Duration reopen_max = kReopenAfter;  ///< a bus that cannot be opened is tried again at least this often
   /// Time on the wire of reading everything once in its period, as a share of the time there is (1.0 = full);
   /// negative: not known for this protocol.

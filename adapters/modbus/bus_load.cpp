@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <map>
 #include <numeric>
+#include <utility>
 
 #include "adapters/modbus/read_plan.h"
 
@@ -16,6 +18,14 @@ constexpr Duration kAssumedTurnaround = 5ms;
 constexpr Duration kSlowTurnaround = 200ms;  ///< slower devices are rare, and their timeouts say so
 constexpr Duration kLongestVisit = 10min;
 constexpr int kTimeoutsInVisit = 4;  ///< a device that leaves more requests unanswered is not asked further
+
+constexpr int kVisitsFollowed = 2000;  ///< of a device whose periods fall together too rarely to wait for it
+constexpr Duration kConnectMargin = 5s;
+
+/// What making a connection may take.
+Duration connecting(const ModbusConfig& config) {
+  return config.endpoint.connect_timeout + config.endpoint.connect_delay + kConnectMargin;
+}
 
 double in_seconds(Duration duration) {
   return std::chrono::duration<double>(duration).count();
@@ -45,30 +55,71 @@ std::vector<std::size_t> all_points(const DevicePlan& device) {
   return all;
 }
 
-/// The points whose periods are up to each one fall together with it: every point of 1 s is also read when those of
-/// 10 s are, with the same requests.
+/// One visit with these points.
+struct VisitCost {
+  double line_time = 0.0;  ///< seconds
+  double requests = 0.0;
+};
+
+/// The points of a device with one period, and when they are next read.
+struct Turn {
+  Duration every{};
+  Duration next{};
+  std::vector<std::size_t> points;
+};
+
+/// What a device asks for, as the schedule does it: the points of each period at multiples of it, together where such
+/// moments coincide. Followed until they all do again, or long enough for a mean.
+void add_visits(std::vector<Turn> turns, const std::function<VisitCost(const std::vector<std::size_t>&)>& cost_of,
+                Demand& demand) {
+  if (turns.empty()) return;
+  std::map<std::vector<bool>, VisitCost> known;
+  VisitCost total;
+  Duration now{};
+  for (int visits = 0; visits < kVisitsFollowed; ++visits) {
+    std::vector<bool> due;
+    for (const Turn& turn : turns) due.push_back(turn.next == now);
+    auto cost = known.find(due);
+    if (cost == known.end()) {
+      std::vector<std::size_t> points;
+      for (const Turn& turn : turns) {
+        if (turn.next == now) points.insert(points.end(), turn.points.begin(), turn.points.end());
+      }
+      cost = known.emplace(due, cost_of(points)).first;
+    }
+    total.line_time += cost->second.line_time;
+    total.requests += cost->second.requests;
+    for (Turn& turn : turns) {
+      if (turn.next == now) turn.next += turn.every;
+    }
+    const auto [soonest, latest] =
+        std::minmax_element(turns.begin(), turns.end(), [](const Turn& a, const Turn& b) { return a.next < b.next; });
+    now = soonest->next;
+    if (soonest->next == latest->next) break;  // from here on it repeats
+  }
+  demand.line_time += total.line_time / in_seconds(now);
+  demand.requests += total.requests / in_seconds(now);
+}
+
 Demand demand_of(const ModbusConfig& config, const UnitConfig& unit, const DevicePlan& device) {
   Demand demand;
   const WireCost cost = wire_cost(config, unit, kAssumedTurnaround);
-  const auto blocks_of = [&](const std::vector<std::size_t>& points) {
-    return plan_reads(unit, points, Knowledge{}, cost);
-  };
   std::map<Duration, std::vector<std::size_t>> periods;
   for (std::size_t i = 0; i < device.points.size(); ++i) periods[period_of(device, i)].push_back(i);
-  demand.blocks = blocks_of(all_points(device)).size();
+  demand.blocks = plan_reads(unit, all_points(device), Knowledge{}, cost).size();
   demand.greedy = periods.contains(Duration::zero());
   periods.erase(Duration::zero());
-  std::vector<std::size_t> together;
-  for (auto period = periods.begin(); period != periods.end(); ++period) {
-    together.insert(together.end(), period->second.begin(), period->second.end());
-    const auto longer = std::next(period);
-    const double rate =
-        1.0 / in_seconds(period->first) - (longer == periods.end() ? 0.0 : 1.0 / in_seconds(longer->first));
-    for (const ReadBlock& block : blocks_of(together)) {
-      demand.line_time += rate * in_seconds(cost.of(block.table, block.count));
-      demand.requests += rate;
+  std::vector<Turn> turns;
+  for (const auto& [every, points] : periods) turns.push_back({every, Duration::zero(), points});
+  const auto cost_of = [&](const std::vector<std::size_t>& points) {
+    VisitCost visit;
+    for (const ReadBlock& block : plan_reads(unit, points, Knowledge{}, cost)) {
+      visit.line_time += in_seconds(cost.of(block.table, block.count));
+      visit.requests += 1.0;
     }
-  }
+    return visit;
+  };
+  add_visits(std::move(turns), cost_of, demand);
   return demand;
 }
 
@@ -94,6 +145,9 @@ BusLoad bus_load(const ModbusConfig& config, const BusPlan& plan) {
     load.detail += ", " + short_number(1000.0 * total.line_time) + " ms of line time a second at " +
                    std::to_string(config.line.baud) + " baud, if each answers within " +
                    duration_text(kAssumedTurnaround);
+  } else if (total.requests > 0.0) {
+    // Nothing is known of how fast the other side is; so much can be said.
+    load.detail += ", kept up with while each is answered within " + short_number(1000.0 / total.requests) + " ms";
   }
   if (greedy != 0) {
     load.detail += "; " + std::to_string(greedy) + (greedy == 1 ? " device takes" : " devices take") +
@@ -108,7 +162,13 @@ Duration longest_visit(const ModbusConfig& config, const UnitConfig& unit, const
   for (const ReadBlock& block : plan_reads(unit, all_points(device), Knowledge{}, cost)) {
     longest += cost.of(block.table, block.count);
   }
+  if (config.transport != ModbusTransport::rtu) longest += connecting(config);
   return std::clamp<Duration>(longest, kVisitLimit, kLongestVisit);
+}
+
+Duration longest_open(const ModbusConfig& config) {
+  if (config.transport == ModbusTransport::rtu) return kOpenLimit;
+  return std::max<Duration>(kOpenLimit, connecting(config));
 }
 
 }  // namespace baudbridge

@@ -16,6 +16,9 @@ struct BusLoad {
 [[nodiscard]] BusLoad bus_load(const ModbusConfig& config, const BusPlan& plan);
 
 /// How long one visit to a device may take that answers slowly and has its pause: DevicePlan::visit_limit.
+/// A TCP connection may have to be made anew in it.
 [[nodiscard]] Duration longest_visit(const ModbusConfig& config, const UnitConfig& unit, const DevicePlan& device);
+/// How long opening the bus may take: BusPlan::open_limit.
+[[nodiscard]] Duration longest_open(const ModbusConfig& config);
 
 }  // namespace baudbridge

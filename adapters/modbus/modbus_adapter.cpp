@@ -28,7 +28,7 @@ std::unique_ptr<ModbusClient> make_client(const ModbusConfig& config) {
 
 /// All units of one bus behind one connection.
 /// Threads: the bus's.
-class ModbusAdapter : public Adapter, public Writer, public Adviser {
+class ModbusAdapter : public Adapter, public Writer, public Adviser, public Interruptible {
  public:
   ModbusAdapter(ModbusConfig config, std::shared_ptr<Learned> learned)
       : config_(std::move(config)), client_(make_client(config_)), learned_(std::move(learned)) {
@@ -41,6 +41,11 @@ class ModbusAdapter : public Adapter, public Writer, public Adviser {
 
   void close() noexcept override { client_->close(); }
 
+  void end_waits_with(std::stop_token stop, int stop_fd) override {
+    stop_ = std::move(stop);
+    client_->end_waits_on(stop_fd);
+  }
+
   [[nodiscard]] std::string advice() const override { return client_->advice(); }
 
   Result<void> poll(Round& round) override {
@@ -50,13 +55,13 @@ class ModbusAdapter : public Adapter, public Writer, public Adviser {
     take_late_replies();
     if (unit.knowledge().version() != known && learned_->keep) learned_->keep(remembered(units_));
     for (const Duration response : unit.link().take_responses()) round.responded_in(response);
-    for (unsigned late = unit.link().take_late(); late > 0; --late) round.count_late_reply();
+    for (const Duration late : unit.link().take_late()) round.count_late_reply(late);
     return visited;
   }
 
   Result<std::vector<Reading>> write(const DevicePlan& device, std::size_t device_index,
                                      std::span<const std::pair<std::size_t, Value>> points) override {
-    auto written = UnitWriter(config_, device, units_[device_index].link(), *client_).write(points);
+    auto written = UnitWriter(config_, device, units_[device_index].link(), *client_, stop_).write(points);
     take_late_replies();
     return written;
   }
@@ -76,6 +81,7 @@ class ModbusAdapter : public Adapter, public Writer, public Adviser {
   std::unique_ptr<ModbusClient> client_;
   std::shared_ptr<Learned> learned_;
   std::vector<UnitReader> units_;
+  std::stop_token stop_;
 };
 
 void parse(ModbusTransport transport, Settings& bus, std::span<DeviceSettings> devices, BusPlan& bus_plan) {
@@ -83,6 +89,7 @@ void parse(ModbusTransport transport, Settings& bus, std::span<DeviceSettings> d
   BusLoad load = bus_load(config, bus_plan);
   bus_plan.load = load.share;
   bus_plan.load_detail = std::move(load.detail);
+  bus_plan.open_limit = longest_open(config);
   for (std::size_t i = 0; i < devices.size(); ++i) {
     devices[i].plan->visit_limit = longest_visit(config, config.units[i], *devices[i].plan);
   }

@@ -46,6 +46,8 @@ class ModbusClient {
   virtual ~ModbusClient() = default;
   virtual Result<void> open() = 0;
   virtual void close() noexcept = 0;
+  /// open() gives up once this descriptor is readable; -1: none.
+  virtual void end_waits_on(int /*stop_fd*/) {}
   /// May wait before it sends: for silence on the line, for a late reply that could be confused with this answer.
   virtual Result<Answer> transact(const Request& request) = 0;
   /// The request of a broadcast: sent, not answered (MODBUS over Serial Line 1.02, section 2.1).

@@ -34,6 +34,7 @@ class RtuClient : public ModbusClient {
   }
 
   void close() noexcept override { stream_->close(); }
+  void end_waits_on(int stop_fd) override { stream_->end_waits_on(stop_fd); }
 
   Result<Answer> transact(const Request& request) override {
     if (auto quiet = wait_quiet(request, true); !quiet) return quiet.error();

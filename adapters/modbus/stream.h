@@ -21,13 +21,15 @@ struct Endpoint {
 };
 
 /// One connection as a stream of bytes.
-/// Threads: one caller. open() of a TCP stream may be held up by the name server: it holds up only its own bus.
+/// Threads: one caller. open() of a TCP stream takes up to connect_timeout and connect_delay, name lookup included.
 /// Errors:  unplugged when the line or connection is gone or cannot be opened; the text tells what to do.
 class Stream {
  public:
   virtual ~Stream() = default;
   virtual Result<void> open() = 0;
   virtual void close() noexcept = 0;
+  /// From now on nothing is waited for any longer once this descriptor is readable; -1: none.
+  virtual void end_waits_on(int /*stop_fd*/) {}
   [[nodiscard]] virtual int fd() const = 0;  ///< -1: not open
   /// What is there, without waiting; 0: nothing.
   virtual Result<std::size_t> read_some(std::span<std::uint8_t> into) = 0;

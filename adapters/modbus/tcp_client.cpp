@@ -26,6 +26,7 @@ class TcpClient : public ModbusClient {
   }
 
   void close() noexcept override { stream_->close(); }
+  void end_waits_on(int stop_fd) override { stream_->end_waits_on(stop_fd); }
 
   Result<Answer> transact(const Request& request) override {
     if (auto ready = make_ready(); !ready) return ready.error();

@@ -1,18 +1,20 @@
 // The TCP half of stream.h.
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <memory>
 #include <system_error>
 #include <utility>
 
+#include "adapters/modbus/host_lookup.h"
 #include "adapters/modbus/stream.h"
 
 namespace baudbridge {
@@ -24,28 +26,23 @@ std::string error_text(int error) {
   return std::generic_category().message(error);
 }
 
-struct FreeAddresses {
-  void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
-};
-using Addresses = std::unique_ptr<addrinfo, FreeAddresses>;
-
-/// Waits until the socket can be written (or has failed); false when the deadline passes.
-bool wait_writable(int fd, Steady deadline) {
-  pollfd poll_fd{fd, POLLOUT, 0};
+/// Waits until the socket can be written (or has failed); false when the deadline passes or stop_fd is readable.
+bool wait_writable(int fd, Steady deadline, int stop_fd) {
+  std::array<pollfd, 2> fds{{{fd, POLLOUT, 0}, {stop_fd, POLLIN, 0}}};
   for (;;) {
     const Duration left = std::max<Duration>(deadline - steady_now(), Duration{0});
     const timespec wait{static_cast<time_t>(left / 1s), static_cast<long>((left % 1s).count())};
-    const int ready = ::ppoll(&poll_fd, 1, &wait, nullptr);
-    if (ready > 0) return true;
+    const int ready = ::ppoll(fds.data(), fds.size(), &wait, nullptr);
+    if (ready > 0) return fds[0].revents != 0;
     if (ready == 0 || errno != EINTR) return false;
   }
 }
 
 /// 0 or an errno.
-int connect_one(int fd, const addrinfo& address, Steady deadline) {
+int connect_one(int fd, const addrinfo& address, Steady deadline, int stop_fd) {
   if (::connect(fd, address.ai_addr, address.ai_addrlen) == 0) return 0;
   if (errno != EINPROGRESS) return errno;
-  if (!wait_writable(fd, deadline)) return ETIMEDOUT;
+  if (!wait_writable(fd, deadline, stop_fd)) return ETIMEDOUT;
   int error = 0;
   socklen_t size = sizeof error;
   if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
@@ -74,28 +71,20 @@ class TcpStream : public Stream {
     ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
     close();
     const Steady deadline = steady_now() + endpoint_.connect_timeout;
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV;
-    addrinfo* list = nullptr;
-    const int failed = ::getaddrinfo(endpoint_.host.c_str(), std::to_string(endpoint_.tcp_port).c_str(), &hints, &list);
-    if (failed != 0) {
-      return Error{Fault::unplugged, "the host name \"" + endpoint_.host + "\" cannot be resolved (" +
-                                         ::gai_strerror(failed) + "): check host and the name server"};
-    }
-    const Addresses addresses(list);
+    const auto found = lookup_.find(endpoint_.host, endpoint_.tcp_port, deadline, stop_fd_);
+    if (!found) return found.error();
     int error = EADDRNOTAVAIL;
-    for (const addrinfo* each = list; each != nullptr; each = each->ai_next) {
+    for (const addrinfo* each = found->get(); each != nullptr; each = each->ai_next) {
       // Each address gets an equal share of the time that is left.
       long others = 0;
       for (const addrinfo* later = each->ai_next; later != nullptr; later = later->ai_next) ++others;
       const Steady now = steady_now();
       UniqueFd fd(::socket(each->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, each->ai_protocol));
-      error = fd ? connect_one(fd.get(), *each, now + (deadline - now) / (others + 1)) : errno;
+      error = fd ? connect_one(fd.get(), *each, now + (deadline - now) / (others + 1), stop_fd_) : errno;
       if (error != 0) continue;
       tune(fd.get());
       fd_ = std::move(fd);
-      (void)wait_input(-1, steady_now() + endpoint_.connect_delay, -1);
+      (void)wait_input(-1, steady_now() + endpoint_.connect_delay, stop_fd_);
       return {};
     }
     return Error{Fault::unplugged, "no connection to " + name() + ": " + advice_for(error)};
@@ -118,7 +107,7 @@ class TcpStream : public Stream {
       if (sent > 0) {
         bytes = bytes.subspan(static_cast<std::size_t>(sent));
       } else if (errno == EAGAIN) {
-        if (!wait_writable(fd_.get(), deadline)) return Error{Fault::timeout, name() + " takes no data"};
+        if (!wait_writable(fd_.get(), deadline, stop_fd_)) return Error{Fault::timeout, name() + " takes no data"};
       } else if (errno != EINTR) {
         return Error{Fault::unplugged, "connection to " + name() + " lost: " + error_text(errno)};
       }
@@ -126,6 +115,7 @@ class TcpStream : public Stream {
     return {};
   }
 
+  void end_waits_on(int stop_fd) override { stop_fd_ = stop_fd; }
   void acknowledge() noexcept override { set_option(fd_.get(), IPPROTO_TCP, TCP_QUICKACK, 1); }
   [[nodiscard]] Duration character_time() const override { return Duration{0}; }
   [[nodiscard]] Duration frame_silence() const override { return Duration{0}; }
@@ -147,7 +137,9 @@ class TcpStream : public Stream {
   }
 
   Endpoint endpoint_;
+  HostLookup lookup_;
   UniqueFd fd_;
+  int stop_fd_ = -1;
 };
 
 }  // namespace

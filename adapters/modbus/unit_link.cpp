@@ -56,7 +56,8 @@ Result<Answer> UnitLink::ask(ModbusClient& client, const Bytes& pdu, const Limit
     Request request;
     request.unit = unit_->unit;
     request.pdu = pdu;
-    request.timeout = attempt == 0 ? times_.timeout(unit_->timeout) : unit_->timeout;
+    // Only what is asked again may be given up early: the last attempt has all the time that was configured.
+    request.timeout = attempt < limits.retries ? times_.timeout(unit_->timeout) : unit_->timeout;
     request.deadline = limits.deadline;
     request.fresh = limits.fresh;
     request.stop = limits.stop;
@@ -93,9 +94,9 @@ Result<void> UnitLink::tell_all(ModbusClient& client, const Bytes& pdu, const Li
 }
 
 void UnitLink::came_late(Duration response) {
-  ++late_;
+  if (late_.size() < kMostResponses) late_.push_back(response);
+  times_.add(response);
   times_.missed();
-  if (responses_.size() < kMostResponses) responses_.push_back(response);
 }
 
 }  // namespace baudbridge

@@ -35,7 +35,8 @@ class UnitLink {
 
   /// A reply to this unit came after its request was given up.
   void came_late(Duration response);
-  [[nodiscard]] unsigned take_late() { return std::exchange(late_, 0U); }
+  /// How long after its request each late reply since the last call came.
+  [[nodiscard]] std::vector<Duration> take_late() { return std::exchange(late_, {}); }
   /// How long each answer since the last call took to begin.
   [[nodiscard]] std::vector<Duration> take_responses() { return std::exchange(responses_, {}); }
   [[nodiscard]] Steady last_answer() const { return last_answer_; }
@@ -52,7 +53,7 @@ class UnitLink {
   TurnaroundTimes times_;
   std::vector<Duration> responses_;
   Steady last_answer_{};
-  unsigned late_ = 0;
+  std::vector<Duration> late_;
 };
 
 }  // namespace baudbridge

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "adapters/shaping.h"
 
@@ -43,13 +44,15 @@ bool same(const RegisterPoint& point, std::span<const std::uint16_t> written, st
 
 }  // namespace
 
-UnitWriter::UnitWriter(const ModbusConfig& config, const DevicePlan& device, UnitLink& link, ModbusClient& client)
-    : config_(config), device_(device), unit_(link.unit()), link_(link), client_(client) {}
+UnitWriter::UnitWriter(const ModbusConfig& config, const DevicePlan& device, UnitLink& link, ModbusClient& client,
+                       std::stop_token stop)
+    : config_(config), device_(device), unit_(link.unit()), link_(link), client_(client), stop_(std::move(stop)) {}
 
 UnitLink::Limits UnitWriter::limits() const {
   UnitLink::Limits limits;
   limits.retries = unit_.retries;
   limits.fresh = true;
+  limits.stop = stop_;
   limits.deadline = steady_now() + (unit_.timeout + unit_.pause + kMargin) * (unit_.retries + 1);
   return limits;
 }

@@ -1,6 +1,7 @@
 #pragma once
 // Writes points of one unit, and reads them back.
 #include <span>
+#include <stop_token>
 #include <utility>
 #include <vector>
 
@@ -19,7 +20,9 @@ namespace baudbridge {
 /// Threads: the bus's.
 class UnitWriter {
  public:
-  UnitWriter(const ModbusConfig& config, const DevicePlan& device, UnitLink& link, ModbusClient& client);
+  /// stop: requests that have not been sent by then are not sent any more.
+  UnitWriter(const ModbusConfig& config, const DevicePlan& device, UnitLink& link, ModbusClient& client,
+             std::stop_token stop = {});
 
   /// points: indices into the device's points, and the values that people mean. The readings that were read back; a
   /// device that does not let them be read has them as written.
@@ -54,6 +57,7 @@ class UnitWriter {
   const UnitConfig& unit_;
   UnitLink& link_;
   ModbusClient& client_;
+  std::stop_token stop_;
   std::vector<Order> orders_;
 };
 

@@ -1,5 +1,8 @@
 #include "adapters/runner.h"
 
+#include <poll.h>
+
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -152,6 +155,7 @@ TEST_CASE("a bus reports about once a second: polls, failures, load, response ti
   REQUIRE(report.open);
   REQUIRE(report.load_percent > 20.0);
   REQUIRE(report.load_percent <= 150.0);
+  REQUIRE(report.load_percent == std::round(report.load_percent * 10.0) / 10.0);  // no more digits than it is worth
   REQUIRE(report.devices.size() == 1);
   REQUIRE(report.devices[0].online);
   REQUIRE(report.devices[0].response_ms == 10.0);
@@ -172,6 +176,42 @@ TEST_CASE("a bus with too much to do says so, with the numbers") {
   REQUIRE_THAT(report.advice,
                ContainsSubstring("overloaded") && ContainsSubstring("%") && ContainsSubstring("10 ms became"));
   REQUIRE(report.load_percent > 105.0);
+}
+
+TEST_CASE("a stop ends the waiting of an adapter that is being opened, and says nothing of the bus") {
+  struct Waiting : FakeAdapter, Interruptible {
+    using FakeAdapter::FakeAdapter;
+    void end_waits_with(std::stop_token, int stop_fd) override { stop_fd_ = stop_fd; }
+    Result<void> open() override {
+      (void)FakeAdapter::open();
+      pollfd stop{stop_fd_, POLLIN, 0};
+      ::poll(&stop, 1, 60000);
+      return Error{Fault::closed, "stopped"};
+    }
+    int stop_fd_ = -1;
+  };
+  Bench bench({device("meter", 20ms)});
+  bench.plan.make = [bus = bench.bus] { return std::make_unique<Waiting>(bus); };
+  bench.start();
+  REQUIRE(eventually([&] { return bench.bus->opened == 1; }));
+  REQUIRE(bench.runner->write(order("meter", "p0", Value{1.0})));  // wakes the bus, but does not end its opening
+  const auto begun = std::chrono::steady_clock::now();
+  bench.runner->join();
+  REQUIRE(std::chrono::steady_clock::now() - begun < 30s);
+  REQUIRE(bench.bus->opened == 1);
+  REQUIRE(bench.bus->closed == 1);
+  REQUIRE(bench.collected->all<DeviceState>().empty());
+  REQUIRE(bench.collected->all<WriteOutcome>().size() == 1);
+}
+
+TEST_CASE("a bus that may take long to open promises no more than that") {
+  Bench bench({device("meter", 20ms)});
+  bench.start();
+  REQUIRE(bench.runner->promise() == kOpenLimit);
+  Bench slow({device("meter", 20ms)});
+  slow.plan.open_limit = 95s;
+  slow.start();
+  REQUIRE(slow.runner->promise() == 95s);
 }
 
 TEST_CASE("an adapter's advice reaches the report") {

@@ -261,10 +261,38 @@ TEST_CASE("points of longer periods cost only what they add when they fall toget
   CHECK_THAT(load.detail, ContainsSubstring("takes what is left"));
 }
 
+TEST_CASE("periods that are no multiples of each other share requests only where they coincide") {
+  // Every 2 s and every 3 s, in one read when both: of 6 s, three times the one, two times the other, once together.
+  const std::string two =
+      "bus = { port = \"/dev/ttyUSB0\" }\n[[device]]\naddress = 1\n"
+      "[[device.point]]\ntable = \"input\"\nregister = 0\nevery = \"2s\"\n"
+      "[[device.point]]\ntable = \"input\"\nregister = 1\nevery = \"3s\"\n";
+  const ModbusSetup setup(two);
+  CHECK_THAT(bus_load(setup.config, setup.plan).detail, ContainsSubstring("1 request, 0.667 a second"));
+  // Periods that hardly ever coincide are counted one by one.
+  std::string odd = two;
+  odd.replace(odd.find("2s"), 2, "999ms");
+  odd.replace(odd.find("3s"), 2, "1001ms");
+  const ModbusSetup rare(odd);
+  CHECK_THAT(bus_load(rare.config, rare.plan).detail, ContainsSubstring("1 request, 2 a second"));
+}
+
+TEST_CASE("opening and visiting may take as long as a connection is waited for") {
+  const ModbusSetup slow(
+      "bus = { host = \"h\", connect_timeout = \"60s\", connect_delay = \"30s\" }\n[[device]]\n"
+      "[[device.point]]\ntable = \"input\"\nregister = 0\n",
+      ModbusTransport::tcp);
+  CHECK(longest_open(slow.config) > 90s);
+  CHECK(longest_visit(slow.config, slow.unit(), slow.plan.devices[0]) > 90s);
+  const ModbusSetup usual("bus = { host = \"h\" }\n[[device]]\n[[device.point]]\ntable = \"input\"\nregister = 0\n",
+                          ModbusTransport::tcp);
+  CHECK(longest_open(usual.config) == kOpenLimit);
+}
+
 TEST_CASE("the load behind a TCP endpoint is not known, its requests are") {
   const ModbusSetup setup("bus = { host = \"h\" }\n[[device]]\n[[device.point]]\ntable = \"input\"\nregister = 0\n",
                           ModbusTransport::tcp);
   const BusLoad load = bus_load(setup.config, setup.plan);
   CHECK(load.share < 0.0);
-  CHECK_THAT(load.detail, ContainsSubstring("1 request, 1 a second"));
+  CHECK(load.detail == "1 device, 1 request, 1 a second, kept up with while each is answered within 1000 ms");
 }

@@ -1,0 +1,81 @@
+#include "adapters/modbus/host_lookup.h"
+
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "adapters/modbus/stream.h"
+
+namespace baudbridge {
+namespace {
+
+addrinfo hints_for(int flags) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = flags | AI_NUMERICSERV;
+  return hints;
+}
+
+}  // namespace
+
+struct HostLookup::Question {
+  std::string host;
+  std::string service;
+  Resolve resolve;
+  UniqueFd done{::eventfd(0, EFD_CLOEXEC)};  ///< readable: answered
+  std::mutex mutex;                          ///< guards the rest
+  bool answered = false;
+  int failure = 0;
+  Addresses found;
+
+  void ask() {
+    const addrinfo hints = hints_for(AI_ADDRCONFIG);
+    addrinfo* list = nullptr;
+    const int failed = resolve(host.c_str(), service.c_str(), &hints, &list);
+    const std::lock_guard lock(mutex);
+    answered = true;
+    failure = failed;
+    if (failed == 0) found.reset(list);
+    ::eventfd_write(done.get(), 1);
+  }
+};
+
+Result<Addresses> HostLookup::find(const std::string& host, int tcp_port, Steady deadline, int stop_fd) {
+  const std::string service = std::to_string(tcp_port);
+  const addrinfo numeric = hints_for(AI_NUMERICHOST);
+  addrinfo* list = nullptr;
+  if (::getaddrinfo(host.c_str(), service.c_str(), &numeric, &list) == 0) return Addresses(list);
+  if (asked_ == nullptr || asked_->host != host || asked_->service != service) {
+    asked_ = std::make_shared<Question>();
+    asked_->host = host;
+    asked_->service = service;
+    asked_->resolve = resolve_;
+    try {
+      // Detached: nothing can end a question to a silent name server, and no bus may have to wait for it.
+      std::thread([question = asked_] { question->ask(); }).detach();
+    } catch (const std::system_error& error) {
+      asked_.reset();
+      return Error{Fault::unplugged, "the host name \"" + host + "\" cannot be asked for: " + error.what()};
+    }
+  }
+  if (wait_input(asked_->done.get(), deadline, stop_fd) == Waited::woken) return Error{Fault::closed, "stopped"};
+  const auto question = asked_;
+  const std::lock_guard lock(question->mutex);
+  if (!question->answered) {
+    return Error{Fault::unplugged, "the name server does not answer (asked for \"" + host +
+                                       "\"): check this machine's network and /etc/resolv.conf, or use an address as "
+                                       "host"};
+  }
+  asked_.reset();
+  if (question->failure != 0 || question->found == nullptr) {
+    return Error{Fault::unplugged, "the host name \"" + host + "\" cannot be resolved (" +
+                                       ::gai_strerror(question->failure) + "): check host and the name server"};
+  }
+  return std::move(question->found);
+}
+
+}  // namespace baudbridge

@@ -1,0 +1,91 @@
+// Name servers that do not answer: what a TCP bus does about them.
+#include "adapters/modbus/host_lookup.h"
+
+#include <sys/eventfd.h>
+
+#include <atomic>
+#include <future>
+
+#include "adapters/modbus/stream.h"
+#include "support/catch.h"
+#include "support/modbus_server.h"
+#include "support/process.h"
+
+using namespace baudbridge;
+using namespace baudbridge::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A resolver that answers when it is told to.
+struct MuteServer {
+  std::shared_ptr<std::promise<void>> told = std::make_shared<std::promise<void>>();
+  std::shared_ptr<std::atomic<int>> asked = std::make_shared<std::atomic<int>>(0);
+
+  [[nodiscard]] HostLookup::Resolve resolver() const {
+    return [asked = asked, told = told, answer = told->get_future().share()](const char*, const char* service,
+                                                                             const addrinfo* hints, addrinfo** found) {
+      ++*asked;
+      answer.wait();
+      return ::getaddrinfo("127.0.0.1", service, hints, found);
+    };
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a silent name server is told of at the deadline, and its answer is taken when it comes") {
+  const MuteServer server;
+  HostLookup lookup(server.resolver());
+  const auto late = lookup.find("meter.example.com", 502, steady_now() + 10ms, -1);
+  REQUIRE_FALSE(late);
+  CHECK(late.error().kind == Fault::unplugged);
+  CHECK_THAT(late.error().what, ContainsSubstring("name server") && ContainsSubstring("meter.example.com"));
+  CHECK_FALSE(lookup.find("meter.example.com", 502, steady_now() + 10ms, -1));
+  server.told->set_value();
+  const auto found = lookup.find("meter.example.com", 502, steady_now() + 60s, -1);
+  REQUIRE(found);
+  CHECK((*found)->ai_family == AF_INET);
+  CHECK(*server.asked == 1);  // one question at a time, however often it is waited for
+  CHECK(lookup.find("meter.example.com", 502, steady_now() + 60s, -1));
+  CHECK(*server.asked == 2);
+}
+
+TEST_CASE("a stop ends the waiting for a name server") {
+  const MuteServer server;
+  HostLookup lookup(server.resolver());
+  const UniqueFd stop(::eventfd(1, EFD_CLOEXEC));
+  const auto stopped = lookup.find("meter.example.com", 502, steady_now() + 1h, stop.get());
+  REQUIRE_FALSE(stopped);
+  CHECK(stopped.error().kind == Fault::closed);
+  server.told->set_value();  // the question outlives the lookup, but not the test
+  CHECK(eventually([&] { return *server.asked == 1; }));
+}
+
+TEST_CASE("an address is no question, and a name that nobody knows is told") {
+  HostLookup lookup([](const char*, const char*, const addrinfo*, addrinfo**) { return EAI_NONAME; });
+  CHECK(lookup.find("127.0.0.1", 502, steady_now(), -1));
+  CHECK(lookup.find("::1", 502, steady_now(), -1));
+  const auto unknown = lookup.find("nowhere.example.com", 502, steady_now() + 60s, -1);
+  REQUIRE_FALSE(unknown);
+  CHECK(unknown.error().kind == Fault::unplugged);
+  CHECK_THAT(unknown.error().what, ContainsSubstring("cannot be resolved"));
+}
+
+TEST_CASE("a stop ends the waiting for a connection, and for the moment that a device needs after it") {
+  const UniqueFd stop(::eventfd(1, EFD_CLOEXEC));
+  const ScriptedModbusServer server(ModbusFraming::tcp, [](const ModbusAsked&) { return std::vector<ModbusStep>{}; });
+  // 198.51.100.0/24 is for documentation: nobody answers there, or the network says so at once.
+  for (const char* const host : {"198.51.100.1", "127.0.0.1"}) {
+    Endpoint endpoint;
+    endpoint.host = host;
+    endpoint.tcp_port = server.port();
+    endpoint.connect_timeout = 60s;
+    endpoint.connect_delay = 60s;
+    const auto stream = tcp_stream(endpoint);
+    stream->end_waits_on(stop.get());
+    const Steady begun = steady_now();
+    (void)stream->open();
+    CHECK(steady_now() - begun < 50s);
+  }
+}

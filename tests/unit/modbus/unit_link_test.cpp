@@ -1,0 +1,70 @@
+#include "adapters/modbus/unit_link.h"
+
+#include "fake_device.h"
+#include "support/catch.h"
+#include "support/modbus_setup.h"
+
+using namespace baudbridge;
+using baudbridge::testing::FakeDevice;
+using baudbridge::testing::ModbusSetup;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// One unit that is asked for one register.
+struct Bench {
+  ModbusSetup setup{
+      "bus = { port = \"/dev/ttyUSB0\", timeout = \"2s\" }\n[[device]]\naddress = 1\n"
+      "[[device.point]]\ntable = \"holding\"\nregister = 0\n"};
+  FakeDevice device;
+  UnitLink link{setup.config, setup.unit()};
+
+  Result<Answer> ask(unsigned retries) {
+    UnitLink::Limits limits;
+    limits.deadline = steady_now() + 1h;
+    limits.retries = retries;
+    return link.ask(device, read_request(Table::holding, 0, 1), limits);
+  }
+  void answer_fast(int times) {
+    for (int i = 0; i < times; ++i) REQUIRE(ask(1));
+  }
+  /// The timeouts of the requests since the last call.
+  std::vector<Duration> timeouts() {
+    std::vector<Duration> all;
+    for (const Request& request : device.requests) all.push_back(request.timeout);
+    device.requests.clear();
+    return all;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a unit that always answers fast is given up early at first, and has all its time the second time") {
+  Bench bench;
+  bench.answer_fast(40);
+  const auto learning = bench.timeouts();
+  CHECK(learning.front() == 2s);
+  CHECK(learning.back() == 50ms);
+  bench.device.instead = [](const Request&) { return Error{Fault::timeout, "no answer"}; };
+  CHECK_FALSE(bench.ask(1));
+  CHECK(bench.timeouts() == std::vector<Duration>{50ms, 2s});
+}
+
+TEST_CASE("what is not asked again is waited for as long as was configured") {
+  Bench bench;
+  bench.answer_fast(40);
+  bench.timeouts();
+  REQUIRE(bench.ask(0));
+  CHECK(bench.timeouts() == std::vector<Duration>{2s});
+}
+
+TEST_CASE("after a late reply a unit is not given up before it could come that late again") {
+  Bench bench;
+  bench.answer_fast(40);
+  bench.link.came_late(300ms);
+  CHECK(bench.link.take_late() == std::vector<Duration>{300ms});
+  bench.answer_fast(40);  // fast answers are trusted again, but the slow one is not forgotten
+  bench.timeouts();
+  REQUIRE(bench.ask(1));
+  CHECK(bench.timeouts() == std::vector<Duration>{1200ms});
+}
