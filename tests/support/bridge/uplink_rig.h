@@ -102,7 +102,7 @@ class UplinkRig {
   void pass(Duration how_long) {
     const Duration end = now + how_long;
     while (now < end) {
-      const Steady due = std::min(wake_, outbox_->persist_due());
+      const Steady due = std::max(at(now).steady, std::min(wake_, outbox_->persist_due()));  // min(): at once
       const Duration next = due == Steady::max() ? end : due - at(0s).steady;
       now = std::min(end, std::max(next, now + Duration(1)));
       turn();
