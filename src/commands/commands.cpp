@@ -9,6 +9,7 @@ std::vector<Command> all_commands() {
       check_command(),
       read_command(),
       ports_command(),
+      scan_command(),
       profiles_command(),
       status_command(),
       watch_command(),

@@ -15,6 +15,7 @@ namespace baudbridge {
 [[nodiscard]] Command check_command();
 [[nodiscard]] Command read_command();
 [[nodiscard]] Command ports_command();
+[[nodiscard]] Command scan_command();
 [[nodiscard]] Command profiles_command();
 [[nodiscard]] Command demo_command();
 
