@@ -87,7 +87,7 @@ struct CrashIo {
   static int remove(sqlite3_vfs* vfs, const char* name, int sync_folder) {
     CrashDisk* disk = disk_of(vfs);
     bool power_lost = false;
-    if (disk->next_operation(power_lost) != CrashDisk::Fault::none) return SQLITE_IOERR_DELETE;
+    if (disk->next_operation(name, power_lost) != CrashDisk::Fault::none) return SQLITE_IOERR_DELETE;
     if (power_lost) return SQLITE_IOERR_DELETE;
     const auto found = disk->files_.find(name);
     if (found != disk->files_.end()) {
@@ -127,7 +127,7 @@ struct CrashIo {
   static int write(sqlite3_file* file, const void* data, int size, sqlite3_int64 at) {
     Handle* self = handle(file);
     bool power_lost = false;
-    const auto fault = self->disk->next_operation(power_lost);
+    const auto fault = self->disk->next_operation(*self->path, power_lost);
     std::string bytes(static_cast<const char*>(data), static_cast<std::size_t>(size));
     if (fault == CrashDisk::Fault::short_write || power_lost) bytes.resize(bytes.size() / 2);
     const bool reaches = fault == CrashDisk::Fault::none || fault == CrashDisk::Fault::short_write;
@@ -143,7 +143,7 @@ struct CrashIo {
   static int truncate(sqlite3_file* file, sqlite3_int64 size) {
     Handle* self = handle(file);
     bool power_lost = false;
-    const auto fault = self->disk->next_operation(power_lost);
+    const auto fault = self->disk->next_operation(*self->path, power_lost);
     if (self->disk->dead_ || fault == CrashDisk::Fault::io_error) return SQLITE_IOERR_TRUNCATE;
     self->disk->track(*self->path).unsynced.push_back({static_cast<std::uint64_t>(size), {}, true});
     return self->real->pMethods->xTruncate(self->real, size);
@@ -151,13 +151,14 @@ struct CrashIo {
   static int sync(sqlite3_file* file, int /*flags*/) {
     Handle* self = handle(file);
     bool power_lost = false;
-    const auto fault = self->disk->next_operation(power_lost);
+    const auto fault = self->disk->next_operation(*self->path, power_lost);
     if (self->disk->dead_) return SQLITE_IOERR_FSYNC;
     ++self->disk->syncs_;
     CrashDisk::File& tracked = self->disk->track(*self->path);
     if (fault == CrashDisk::Fault::io_error) {
       // The kernel has told of the failure, and takes the pages for clean now.
       tracked.unsynced.clear();
+      ++self->disk->failed_syncs_;
       return SQLITE_IOERR_FSYNC;
     }
     for (const auto& one : tracked.unsynced) self->disk->apply(tracked.durable, one, false);
@@ -214,11 +215,12 @@ CrashDisk::~CrashDisk() {
   sqlite3_vfs_unregister(&registration_->vfs);
 }
 
-CrashDisk::Fault CrashDisk::next_operation(bool& power_lost) {
+CrashDisk::Fault CrashDisk::next_operation(const std::string& path, bool& power_lost) {
   ++operations_;
   if (!dead_ && power_at_ != 0 && operations_ >= power_at_) {
     dead_ = true;
     power_lost = true;
+    lost_in_ = path;
   }
   if (fault_ == Fault::none) return Fault::none;
   const bool hit = for_ever_ ? operations_ >= fault_at_ : operations_ == fault_at_;
@@ -293,6 +295,7 @@ void CrashDisk::forget() {
   files_.clear();
   dead_ = false;
   power_at_ = 0;
+  lost_in_.clear();
   fault_ = Fault::none;
 }
 

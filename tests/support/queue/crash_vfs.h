@@ -57,6 +57,10 @@ class CrashDisk {
   void lose_power_at(std::uint64_t n) { power_at_ = operations_ + n; }
   void lose_power() { dead_ = true; }
   [[nodiscard]] bool dead() const { return dead_; }
+  /// The file whose operation met lose_power_at(); empty: none did.
+  [[nodiscard]] const std::string& power_lost_in() const { return lost_in_; }
+  /// Syncs that failed by fail_at().
+  [[nodiscard]] std::uint64_t failed_syncs() const { return failed_syncs_; }
   /// The n-th operation from now on fails like this; for_ever: all after it too.
   void fail_at(std::uint64_t n, Fault how, bool for_ever) {
     fault_at_ = operations_ + n;
@@ -89,7 +93,7 @@ class CrashDisk {
     std::vector<Write> unsynced;
   };
   /// Counts an operation. What is to become of it.
-  Fault next_operation(bool& power_lost);
+  Fault next_operation(const std::string& path, bool& power_lost);
   void apply(std::string& content, const Write& write, bool torn);
   File& track(const std::string& path);
   void opened(const std::string& path);
@@ -99,11 +103,13 @@ class CrashDisk {
   std::map<std::string, File> files_;
   std::uint64_t operations_ = 0;
   std::uint64_t syncs_ = 0;
+  std::uint64_t failed_syncs_ = 0;
   std::uint64_t power_at_ = 0;
   std::uint64_t fault_at_ = 0;
   Fault fault_ = Fault::none;
   bool for_ever_ = false;
   bool dead_ = false;
+  std::string lost_in_;
   bool renamed_unsynced_ = false;
   struct Registration;
   std::unique_ptr<Registration> registration_;

@@ -188,9 +188,11 @@ void Scenario::check_books() {
 }
 
 void Scenario::end_life() {
-  ++ends_;
   const bool power_lost = disk_.dead() || (plan_.power_cuts && (!plan_.kills || dice_.one_in(2)));
   if (!power_lost && dice_.one_in(4)) persist(true);
+  const std::string& where = disk_.power_lost_in();
+  ++(power_lost ? ends_.power_cuts : ends_.kills);
+  if (where == options_.store_path || where == options_.store_path + ".new") ++ends_.in_database;
   // A kill: whatever the process would still do does not happen.
   disk_.lose_power();
   outbox_.reset();

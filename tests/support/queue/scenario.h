@@ -31,12 +31,14 @@ class Scenario {
  public:
   Scenario(std::uint64_t seed, ScenarioPlan plan);
   std::optional<std::string> run();
-  std::optional<std::string> run0() {
-    for (int i = 0; i < plan_.lives && !broken_; ++i) live();
-    return broken_;
-  }
-  [[nodiscard]] std::uint64_t accepted() const { return truth_.size(); }
-  [[nodiscard]] std::uint64_t ends() const { return ends_; }
+  [[nodiscard]] std::uint64_t accepted() const { return contents_; }
+  /// How the lives ended.
+  struct Ends {
+    std::uint64_t power_cuts = 0;
+    std::uint64_t in_database = 0;  ///< of them: in the middle of a checkpoint, or of replacing the file
+    std::uint64_t kills = 0;
+  };
+  [[nodiscard]] const Ends& ends() const { return ends_; }
 
  private:
   /// What is known of a record, by its number.
@@ -73,7 +75,7 @@ class Scenario {
   Duration clock_{};
   Seq highest_ = 0;
   std::uint64_t contents_ = 0;
-  std::uint64_t ends_ = 0;
+  Ends ends_;
   std::map<Seq, Truth> truth_;
   std::set<Seq> out_;
   Seq last_handed_ = 0;

@@ -1,0 +1,148 @@
+// A file system that is really full, or really read-only: a small one in a mount namespace of its own, where the
+// machine lets us make one.
+#include <sys/mount.h>
+
+#include <cstdlib>
+#include <set>
+
+#include "seam/queue/queue_files.h"
+#include "support/figure.h"
+#include "support/process.h"
+
+using namespace baudbridge;
+using namespace baudbridge::testing;
+
+namespace {
+
+constexpr const char* kFolder = "BAUDBRIDGE_SMALL_DISK";
+
+/// Runs a hidden test of this program with a file system of 2 MB that nobody else sees.
+void on_a_small_disk(const std::string& test) {
+  const TempDir dir;
+  const std::string mount = "mount -t tmpfs -o size=2m tmpfs " + dir.path();
+  if (run_program({"unshare", "-rm", "sh", "-c", mount}).status != 0) {
+    WARN("skipped: this needs a mount namespace of its own");
+    return;
+  }
+  ProcessOptions options;
+  options.environment = {{kFolder, dir.path()}};
+  const Finished finished = run_program({"unshare", "-rm", "sh", "-c", mount + " && exec \"$0\" \"$1\"",
+                                         fs::read_symlink("/proc/self/exe").string(), test},
+                                        options);
+  INFO(finished.output << finished.error_output);
+  CHECK(finished.status == 0);
+  const auto begins = finished.output.find("fault ");
+  if (begins != std::string::npos) {
+    std::cout << finished.output.substr(begins, finished.output.find('\n', begins) + 1 - begins);
+  }
+}
+
+struct SmallDisk {
+  std::string folder = std::getenv(kFolder) == nullptr ? "" : std::getenv(kFolder);
+  QueuePlace place;
+  Duration clock{};
+  std::uint64_t n = 0;
+
+  SmallDisk() {
+    REQUIRE(!folder.empty());
+    place.options.store_path = folder + "/queue.db";
+  }
+  /// Ten records a second, moved to disk when that is due.
+  void pass(Outbox& outbox, Duration how_long) {
+    for (const Duration end = clock + how_long; clock < end; clock += 100ms) {
+      outbox.accept(a_record(++n, at(clock), 100), at(clock));
+      outbox.flush(at(clock));
+      if (outbox.persist_due() <= at(clock).steady) static_cast<void>(outbox.persist(at(clock), false));
+      REQUIRE(outbox.books().balance());
+    }
+  }
+  [[nodiscard]] std::uint64_t bytes() const {
+    std::uint64_t all = 0;
+    for (const char* end : {"", "-wal"}) {
+      std::error_code none;
+      const auto size = fs::file_size(place.store() + end, none);
+      all += none ? 0 : size;
+    }
+    return all;
+  }
+  void read_only(bool on) const {
+    unsigned long flags = MS_REMOUNT | MS_BIND;
+    if (on) flags |= MS_RDONLY;
+    REQUIRE(::mount("none", folder.c_str(), nullptr, flags, nullptr) == 0);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("another program fills the disk: memory goes on, and the disk is taken again when there is room (10, 11)") {
+  on_a_small_disk("the disk is filled by another program");
+}
+TEST_CASE("a read-only file system is a state: the gateway starts, and takes the disk when it can be written to (13)") {
+  on_a_small_disk("the disk is read-only");
+}
+
+TEST_CASE("the disk is filled by another program", "[.small-disk]") {
+  SmallDisk disk;
+  disk.place.options.config.max_size_bytes = 1 << 20;
+  auto outbox = disk.place.open(at(0s));
+  disk.pass(*outbox, 20s);
+  REQUIRE(outbox->report().durable);
+  const std::string filler = disk.folder + "/filler";
+  {
+    std::ofstream file(filler, std::ios::binary);
+    const std::string block(4096, 'x');
+    while (file.write(block.data(), 4096).flush()) {
+    }
+  }
+  REQUIRE(fs::space(disk.folder).free < 4096);
+  const Duration full_since = disk.clock;
+  while (outbox->report().durable && disk.clock < full_since + 10min) disk.pass(*outbox, 1s);
+  CHECK_FALSE(outbox->report().durable);
+  CHECK_THAT(outbox->report().trouble, ContainsSubstring("full"));
+  disk.pass(*outbox, 60s);
+  CHECK(outbox->report().in_tail >= 590);
+  fs::remove(filler);
+  const Duration room_since = disk.clock;
+  while (!outbox->report().durable && disk.clock < room_since + 1min) disk.pass(*outbox, 100ms);
+  const Duration took = disk.clock - room_since;
+  CHECK(took <= 2s);
+  REQUIRE(outbox->persist(at(disk.clock), true));
+  CHECK(disk.bytes() <= 1U << 20U);
+  const Books books = outbox->books();
+  outbox->rewind();
+  CHECK(numbers_of(all_of(*outbox, at(disk.clock))) == up_to(1, disk.n));
+  CHECK(books.dropped == 0);
+  figure("10, 11", "the disk was full for ", seconds_of(room_since - full_since), " s, taken again ", seconds_of(took),
+         " s after there was room; ", disk.n, " records, ", books.dropped, " lost, ", disk.bytes(), " of ", 1 << 20,
+         " bytes used");
+}
+
+TEST_CASE("the disk is read-only", "[.small-disk]") {
+  SmallDisk disk;
+  {
+    auto outbox = disk.place.open(at(0s));
+    disk.pass(*outbox, 10s);
+    REQUIRE(outbox->persist(at(disk.clock), true));
+  }
+  const std::uint64_t before = disk.n;
+  disk.read_only(true);
+  auto outbox = disk.place.open(at(disk.clock));
+  const Duration since = disk.clock;
+  disk.pass(*outbox, 30s);
+  CHECK_FALSE(outbox->report().durable);
+  CHECK(!outbox->report().trouble.empty());
+  CHECK(outbox->report().in_tail >= 290);
+  CHECK(numbers_of(all_of(*outbox, at(disk.clock))).back() == disk.n);  // live publishing goes on
+  disk.read_only(false);
+  const Duration writable = disk.clock;
+  while (!outbox->report().durable && disk.clock < writable + 1min) disk.pass(*outbox, 100ms);
+  CHECK(disk.clock - writable <= 2s);
+  REQUIRE(outbox->persist(at(disk.clock), true));
+  outbox->rewind();
+  const auto numbers = numbers_of(all_of(*outbox, at(disk.clock)));
+  CHECK(std::set<std::uint64_t>(numbers.begin(), numbers.end()).size() == disk.n);
+  CHECK(outbox->books().dropped == 0);
+  figure("13", "started on a read-only disk with ", before, " records on it, written to ",
+         seconds_of(disk.clock - writable), " s after it could be, ", seconds_of(writable - since), " s later; ",
+         disk.n, " records, 0 lost");
+}
