@@ -22,10 +22,12 @@ unsigned against(const Fit& fit) {
 
 Grade grade_of(const Fit& fit) {
   const unsigned decided = fit.plausible + against(fit);
-  if (fit.plausible == 0 || against(fit) * 3 > decided) return Grade::none;
-  if (fit.evidence >= kGoodEvidence && fit.implausible == 0 && against(fit) * 10 <= decided) return Grade::good;
+  // Smaller models of a family lack registers; a wrong value is worse than none.
+  if (fit.plausible == 0 || fit.refused > fit.plausible || fit.implausible * 3 > decided) return Grade::none;
+  if (fit.evidence >= kGoodEvidence && fit.implausible == 0 && fit.refused * 10 <= decided) return Grade::good;
   if (fit.evidence >= kLikelyEvidence && fit.implausible * 10 <= decided) return Grade::likely;
-  return Grade::weak;
+  // What says little must at least be free of contradiction.
+  return against(fit) == 0 ? Grade::weak : Grade::none;
 }
 
 bool hopeless(const Fit& fit) {
@@ -110,7 +112,8 @@ Fit try_profile(const Candidate& candidate, ReadOnce& read) {
     if (registers) {
       take(*each, *registers, seen, fit);
     } else if (registers.error().kind == Fault::exception) {
-      ++fit.refused;
+      // Settings come and go with the firmware.
+      ++(each->point.writable ? fit.no_value : fit.refused);
     } else if (registers.error().kind == Fault::closed) {
       --fit.asked;
       break;

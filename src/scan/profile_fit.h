@@ -28,7 +28,7 @@ struct Fit {
   unsigned plausible = 0;
   unsigned implausible = 0;
   unsigned refused = 0;       ///< the device has no such register
-  unsigned no_value = 0;      ///< it says that there is no value now
+  unsigned no_value = 0;      ///< it says that there is no value now, or lacks a setting
   unsigned unanswered = 0;    ///< it did not answer, or damaged
   double evidence = 0.0;      ///< bits that speak for it
   bool identified = false;    ///< the device names this maker (function 43)

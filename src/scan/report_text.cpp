@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kMostGarbledTold = 4;
 constexpr std::size_t kIdentificationWidth = 40;
-constexpr std::size_t kIdSize = 40;
+constexpr std::size_t kIdSize = 24;
 
 std::string plural(std::size_t count, const std::string& what) {
   return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
@@ -50,7 +50,6 @@ std::string id_from(const std::string& name) {
       id += '_';
     }
   }
-  id = id.substr(0, kIdSize);
   return id.empty() ? "bus" : id;
 }
 
@@ -58,8 +57,9 @@ std::string bus_id(const Searched& searched, const LineSetting& setting, bool se
   std::string id = "modbus";
   const Target& target = searched.target;
   const std::string name = target.serial() ? target.port : target.endpoint.host;
-  // A USB port's name says nothing to people, and a pty or digits alone say little.
-  if (!name.starts_with("usb:")) id = "modbus-" + id_from(name);
+  // The name of a USB port says nothing to people, a serial number makes it long.
+  const std::string short_name = id_from(name);
+  if (!name.starts_with("usb:") && short_name.size() <= kIdSize) id = "modbus-" + short_name;
   return several ? id + "-" + std::to_string(setting.baud) + parity_word(setting.parity) : id;
 }
 

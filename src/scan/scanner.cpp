@@ -16,7 +16,8 @@ constexpr Duration kShortestFitTimeout = 300ms;
 constexpr unsigned kGarbledTooOften = 6;  ///< in a row: this is no bus with these settings
 constexpr unsigned kGoneTooOften = 4;
 constexpr unsigned kSilentProfiles = 3;  ///< in a row: it answers no more
-constexpr std::size_t kMostFits = 5;     ///< told of one device
+constexpr std::size_t kMostWeakFits = 2;
+constexpr std::size_t kMostFits = 5;  ///< told of one device
 constexpr std::size_t kShownBytes = 16;
 constexpr std::array<Table, 2> kTables{Table::holding, Table::input};
 /// Ids that hardly anybody gives: who answers to all of these answers to every id.
@@ -312,7 +313,9 @@ void Scanner::fit_profiles(FoundUnit& unit) {
     unit.fits.push_back(std::move(fit));
   }
   rank(unit.fits);
-  if (unit.fits.size() > kMostFits) unit.fits.resize(kMostFits);
+  const bool weak = !unit.fits.empty() && unit.fits.front().grade == Grade::weak;
+  if (!weak) std::erase_if(unit.fits, [](const Fit& fit) { return fit.grade == Grade::weak; });
+  unit.fits.resize(std::min(unit.fits.size(), weak ? kMostWeakFits : kMostFits));
   for (const Fit& fit : unit.fits) {
     const bool known = std::find(liked_.begin(), liked_.end(), fit.profile) != liked_.end();
     if (!known && fit.grade >= Grade::likely) liked_.push_back(fit.profile);

@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 
 constexpr int kNoPath = 10;             ///< MODBUS Application Protocol 1.1b3, section 7
 constexpr int kTargetSilent = 11;       ///< the gateway asked, and nobody answered
-constexpr Duration kLongestWait = 15s;  ///< a question with all that it has to wait for
+constexpr Duration kLongestWait = 15s;  ///< of a question beside its timeout
 constexpr Duration kSecondAnswer = 60ms;
 constexpr unsigned kConfirmations = 2;
 constexpr unsigned kMostParts = 8;
@@ -70,7 +70,7 @@ Result<Answer> UnitProbe::transact(const Bytes& pdu, unsigned retries) {
   request.unit = unit_;
   request.pdu = pdu;
   request.timeout = timeout_;
-  request.deadline = steady_now() + kLongestWait;
+  request.deadline = steady_now() + timeout_ + kLongestWait;
   request.stop = stop_;
   request.wake_fd = wake_fd_;
   for (;;) {
@@ -84,9 +84,14 @@ Result<Answer> UnitProbe::transact(const Bytes& pdu, unsigned retries) {
 
 Heard UnitProbe::ask(Table table) {
   if (line_.ear) (void)line_.ear->take_count();
+  const Steady begun = steady_now();
   const auto answer = transact(read_request(table, 0, 1), 0);
   const std::size_t heard_bytes = line_.ear ? line_.ear->take_count() : 0;
-  if (!answer) return heard_from(answer.error(), heard_bytes);
+  if (!answer) {
+    Heard heard = heard_from(answer.error(), heard_bytes);
+    heard.response = steady_now() - begun;  // a refusal comes without its time: this is with the request
+    return heard;
+  }
   return {Presence::there, true, false, std::string(table_word(table)) + " register 0", answer->response};
 }
 
