@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "adapters/modbus/modbus_client.h"
@@ -13,6 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr unsigned kReconnectAfter = 3;  ///< requests in a row without any answer
+constexpr Duration kJustNow = 1ms;
 
 class TcpClient : public ModbusClient {
  public:
@@ -22,6 +24,7 @@ class TcpClient : public ModbusClient {
     buffer_.clear();
     given_up_.clear();
     unanswered_ = 0;
+    answered_.reset();
     return stream_->open();
   }
 
@@ -30,6 +33,25 @@ class TcpClient : public ModbusClient {
 
   Result<Answer> transact(const Request& request) override {
     if (auto ready = make_ready(); !ready) return ready.error();
+    auto answer = exchange(request);
+    // Some devices close the connection after an answer, or when they have not been asked for a while; with bad luck
+    // just when they are asked again.
+    if (answer || answer.error().kind != Fault::unplugged || !answered_) return answer;
+    if (auto opened = open(); !opened) return opened.error();
+    return exchange(request);
+  }
+
+  Result<void> broadcast(const Request& request) override {
+    if (auto ready = make_ready(); !ready) return ready;
+    return stream_->write_all(tcp_frame(++transaction_, request.unit, request.pdu), steady_now() + request.timeout);
+  }
+
+  [[nodiscard]] Steady clear_at(std::uint8_t /*unit*/, const Bytes& /*pdu*/) const override { return {}; }
+  [[nodiscard]] std::vector<LateReply> take_late() override { return std::exchange(late_replies_, {}); }
+  [[nodiscard]] std::string advice() const override { return stream_->advice(); }
+
+ private:
+  Result<Answer> exchange(const Request& request) {
     const std::uint16_t transaction = ++transaction_;
     const Steady sent_at = steady_now();
     auto sent = stream_->write_all(tcp_frame(transaction, request.unit, request.pdu), sent_at + request.timeout);
@@ -43,24 +65,17 @@ class TcpClient : public ModbusClient {
       return answer;
     }
     unanswered_ = 0;
+    answered_ = answer->at;
     if (auto good = check_reply(expected_reply(request.pdu), answer->pdu); !good) return good.error();
     return answer;
   }
 
-  Result<void> broadcast(const Request& request) override {
-    if (auto ready = make_ready(); !ready) return ready;
-    return stream_->write_all(tcp_frame(++transaction_, request.unit, request.pdu), steady_now() + request.timeout);
-  }
-
-  [[nodiscard]] Steady clear_at(std::uint8_t /*unit*/, const Bytes& /*pdu*/) const override { return {}; }
-  [[nodiscard]] std::vector<LateReply> take_late() override { return std::exchange(late_replies_, {}); }
-  [[nodiscard]] std::string advice() const override { return stream_->advice(); }
-
- private:
   /// Takes in what came meanwhile. A connection that the other side closed while nobody asked, or on which nothing
   /// is answered any more, is made anew; requests queued on a half-open one must not all arrive at once later.
   Result<void> make_ready() {
     if (stream_->fd() >= 0 && unanswered_ < kReconnectAfter) {
+      // Right after an answer, with none owed, there is nothing to take in.
+      if (answered_ && given_up_.empty() && buffer_.empty() && steady_now() - *answered_ < kJustNow) return {};
       auto taken = take_input();
       if (taken) taken = take_frames(std::nullopt, nullptr);
       if (taken) return {};
@@ -140,6 +155,7 @@ class TcpClient : public ModbusClient {
   Bytes buffer_;
   std::map<std::uint16_t, std::pair<std::uint8_t, Steady>> given_up_;  ///< transaction -> unit, when it was sent
   std::vector<LateReply> late_replies_;
+  std::optional<Steady> answered_;  ///< on this connection, the last time
   unsigned unanswered_ = 0;
   std::uint16_t transaction_ = 0;
 };

@@ -177,6 +177,18 @@ TEST_CASE("a connection on which nothing is answered any more is made anew") {
   CHECK(server.connections() >= 2);
 }
 
+TEST_CASE("a device that closes the connection after each answer is read all the same") {
+  ScriptedModbusServer server(ModbusFraming::tcp, [](const ModbusAsked& asked) {
+    return std::vector<ModbusStep>{{0ms, good_answer(asked), true}};
+  });
+  BusBench bench(toml_for(server.port(), "timeout = \"30s\", retries = 0"), ModbusTransport::tcp);
+  const PollCounts counts = poll_all(bench, 40);
+  CHECK(counts.wrong == 0);
+  CHECK(counts.lost == 0);
+  CHECK(counts.reopened == 0);
+  CHECK(server.connections() >= 80);
+}
+
 TEST_CASE("a server that is not Modbus TCP is told of, and so is one that refuses") {
   ScriptedModbusServer server(ModbusFraming::tcp, [](const ModbusAsked&) {
     return now({1, 3, 4, 0, 0, 0, 0, 0xfa, 0x33});
