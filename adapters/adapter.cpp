@@ -35,12 +35,23 @@ void Round::add(std::size_t point, std::string_view id, Result<Value> value) {
   reading_points_.push_back(point);
 }
 
+/// Most values of most devices need no shaping: what is configured of such a point is not even looked at.
+bool Round::add_plain(std::size_t point, const Value& raw) {
+  if (point >= device_->plain_ids.size() || device_->plain_ids[point].empty()) return false;
+  const auto* number = std::get_if<double>(&raw);
+  if (number != nullptr && !std::isfinite(*number)) return false;
+  add(point, device_->plain_ids[point], raw);
+  return true;
+}
+
 void Round::report(std::size_t point, const Value& raw) {
+  if (add_plain(point, raw)) return;
   const Point& known = device_->points[point];
   add(point, known.id, shape(known, raw, std::nullopt));
 }
 
 void Round::report(std::size_t point, const Value& raw, std::uint64_t bits) {
+  if (add_plain(point, raw)) return;
   const Point& known = device_->points[point];
   add(point, known.id, shape(known, raw, bits));
 }

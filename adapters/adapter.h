@@ -81,6 +81,7 @@ class Round {
 
  private:
   void add(std::size_t point, std::string_view id, Result<Value> value);
+  bool add_plain(std::size_t point, const Value& raw);
 
   const DevicePlan* device_;
   std::size_t device_index_;

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <utility>
 
+#include "adapters/shaping.h"
 #include "core/log.h"
 
 namespace baudbridge {
@@ -79,6 +80,9 @@ BusThread::BusThread(BusPlan plan, Runner::Sink sink, const Clock& clock)
       sink_(std::move(sink)) {
   if (auto* const waits = dynamic_cast<Interruptible*>(adapter_.get())) {
     waits->end_waits_with(stop_.get_token(), stop_wake_.get());
+  }
+  for (auto& device : plan_.devices) {
+    for (const Point& point : device.points) device.plain_ids.push_back(told_as_read(point) ? point.id : "");
   }
   const Now now = clock_.now();
   watches_.reserve(plan_.devices.size());

@@ -32,7 +32,12 @@ constexpr int kEarlyPart = 20;
 
 }  // namespace
 
-ChangeFilter::ChangeFilter(const DevicePlan& plan) : plan_(plan), listed_(plan.points.size()) {}
+ChangeFilter::ChangeFilter(const DevicePlan& plan)
+    : plan_(plan), listed_(plan.points.size()), told_anyway_(plan.points.size(), false) {}
+
+bool ChangeFilter::always_told(std::size_t point) const {
+  return point != Round::kUnlisted && !plan_.talks && !has_deadband(plan_.points[point]);
+}
 
 ChangeFilter::Told& ChangeFilter::told(std::size_t point, const std::string& id) {
   if (point != Round::kUnlisted) return listed_[point];
@@ -87,19 +92,21 @@ ChangeFilter::Fate ChangeFilter::tell_fault(Told& last, std::size_t point, const
   return Fate::news;
 }
 
+ChangeFilter::Fate ChangeFilter::fate_of(const Reading& reading, std::size_t point, const Now& now) {
+  const bool listed = point != Round::kUnlisted;
+  if (listed && told_anyway_[point] && reading.value) return Fate::news;
+  Told& last = told(point, reading.point);
+  if (listed) told_anyway_[point] = reading.value && always_told(point);
+  if (!reading.value) return tell_fault(last, point, reading.value.error(), now);
+  return tell_value(last, point, *reading.value, now) ? Fate::news : Fate::kept_back;
+}
+
 std::vector<Reading> ChangeFilter::filter(std::vector<Reading> readings, std::span<const std::size_t> points,
                                           const Now& now) {
   bool news = false;
   std::size_t kept = 0;
   for (std::size_t i = 0; i < readings.size(); ++i) {
-    const Reading& reading = readings[i];
-    Told& last = told(points[i], reading.point);
-    Fate fate = Fate::kept_back;
-    if (!reading.value) {
-      fate = tell_fault(last, points[i], reading.value.error(), now);
-    } else if (tell_value(last, points[i], *reading.value, now)) {
-      fate = Fate::news;
-    }
+    const Fate fate = fate_of(readings[i], points[i], now);
     news = news || fate == Fate::news;
     if (fate == Fate::kept_back) continue;
     if (kept != i) readings[kept] = std::move(readings[i]);
@@ -117,6 +124,7 @@ std::vector<Reading> ChangeFilter::everything_fails(const Error& error) {
     told.fault = error;
     readings.push_back(Reading{id, error});
   };
+  told_anyway_.assign(listed_.size(), false);
   for (std::size_t i = 0; i < listed_.size(); ++i) fail(plan_.points[i].id, listed_[i]);
   for (auto& [id, told] : unlisted_) fail(id, told);
   return readings;

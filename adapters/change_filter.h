@@ -32,7 +32,7 @@ class ChangeFilter {
 
  private:
   struct Told {
-    Value value;
+    Value value;  ///< of points with a deadband
     Steady at{};
     bool known = false;   ///< a value was told
     bool faulty = false;  ///< the last that was told is a fault
@@ -48,11 +48,16 @@ class ChangeFilter {
   [[nodiscard]] bool tell_value(Told& last, std::size_t point, const Value& value, const Now& now) const;
   [[nodiscard]] Fate tell_fault(Told& last, std::size_t point, const Error& error, const Now& now) const;
   [[nodiscard]] Told& told(std::size_t point, const std::string& id);
+  [[nodiscard]] bool always_told(std::size_t point) const;
+  [[nodiscard]] Fate fate_of(const Reading& reading, std::size_t point, const Now& now);
   [[nodiscard]] Duration told_every(std::size_t point) const;
   [[nodiscard]] bool worth_telling(const Told& told, std::size_t point, const Value& value, const Now& now) const;
 
   const DevicePlan& plan_;
   std::vector<Told> listed_;
+  /// Of each listed point: every value is told (no deadband, no period of its own), and the last that was told is one.
+  /// So nothing else needs to be looked at for the next one.
+  std::vector<bool> told_anyway_;
   std::map<std::string, Told, std::less<>> unlisted_;
 };
 

@@ -27,7 +27,10 @@ struct DevicePlan {
   Duration every{};           ///< zero: as often as the bus allows (polled), every frame (talking)
   bool talks = false;         ///< it speaks by itself: it is listened to, not polled
   Duration silence{};         ///< talking devices: quiet for longer than this is a timeout; zero: never
-  Duration visit_limit{};     ///< no visit takes longer than this; zero: kVisitLimit
+  /// Ids of the points whose values are told just as they are read (told_as_read()), side by side because a fast bus
+  /// needs nothing else of them; empty for the others. A shorter list: not known.
+  std::vector<std::string> plain_ids;
+  Duration visit_limit{};  ///< no visit takes longer than this; zero: kVisitLimit
 };
 
 /// What an adapter learned about its devices and would like to know again after a restart, as text of its own.
@@ -45,6 +48,9 @@ struct BusPlan {
   std::function<std::unique_ptr<Adapter>()> make;
   /// Shared with the adapter, to be filled in before its thread starts; null: it learns nothing.
   std::shared_ptr<Learned> learned;
+  /// Where waking up costs more than a visit (TCP), devices that are read often share moments that are so far apart;
+  /// zero: they are spread evenly.
+  Duration phase_grain{};
   Duration open_limit{};               ///< open() takes no longer than this; zero: kOpenLimit
   Duration reopen_max = kReopenAfter;  ///< a bus that cannot be opened is tried again at least this often
   /// Time on the wire of reading everything once in its period, as a share of the time there is (1.0 = full);

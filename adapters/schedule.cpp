@@ -20,6 +20,10 @@ constexpr double kShareOfAllWhenFull = 0.04;
 constexpr double kShareWithSlack = 0.045;
 /// What can be saved up: after good times a device that misses one visit is asked again at once.
 constexpr Duration kMostSaved = 1s;
+/// Devices of one period that share moments still have so many of them in it.
+constexpr int kLeastMoments = 10;
+/// While nobody is silent, what is earned is counted no more often than this.
+constexpr Duration kEarnedAtOnce = 20ms;
 /// Between two questions to a silent device that would otherwise be asked all the time.
 constexpr Duration kSilentPause = 100ms;
 /// `every = 0` gets what is left, but not nothing.
@@ -69,12 +73,17 @@ Schedule::Schedule(const BusPlan& plan, const Now& start) : origin_(start.steady
       }
       device.groups.push_back(std::move(group));
     }
+    any_greedy_ = any_greedy_ || (device.greedy && device.polled());
+    any_talks_ = any_talks_ || device.talks;
     devices_.push_back(std::move(device));
   }
   std::vector<Duration> periods;
   for (const auto& device : devices_) periods.push_back(device.base);
   const auto phases = spread_phases(periods);
-  for (std::size_t i = 0; i < devices_.size(); ++i) devices_[i].phase = phases[i];
+  for (std::size_t i = 0; i < devices_.size(); ++i) {
+    const Duration grain = std::min(plan.phase_grain, devices_[i].base / kLeastMoments);
+    devices_[i].phase = grain > Duration::zero() ? phases[i] - phases[i] % grain : phases[i];
+  }
   restart(start);
 }
 
@@ -90,7 +99,9 @@ void Schedule::restart(const Now& now) {
       group.visited = false;
       group.last = Steady{};
     }
+    note_due(device);
   }
+  silent_ = 0;
   budget_ = Duration::zero();
   earned_at_ = now.steady;
 }
@@ -113,7 +124,7 @@ std::optional<Visit> Schedule::next(const Now& now) {
 
 Steady Schedule::wake_at(const Now& now) const {
   Steady wake = Steady::max();
-  const Steady affordable = probes_affordable_at();
+  const Steady affordable = silent_ == 0 ? Steady::min() : probes_affordable_at();
   for (const auto& device : devices_) {
     if (!device.polled()) continue;
     if (device.failures > 0) {
@@ -140,12 +151,13 @@ void Schedule::done(const Visit& visit, const VisitOutcome& outcome, const Now& 
   device.last = begun;
   device.visited = true;
   if (outcome.silent) {
-    ++device.failures;
+    if (device.failures++ == 0) ++silent_;
     device.silent_cost = outcome.spent;
     budget_ -= outcome.spent;
     if (!anyone_answers()) budget_ = std::max(budget_, Duration::zero());
     return;
   }
+  if (device.failures > 0) --silent_;
   device.failures = 0;
   const auto was_late = late_visits_;
   for (auto& group : device.groups) {
@@ -155,7 +167,15 @@ void Schedule::done(const Visit& visit, const VisitOutcome& outcome, const Now& 
     if (visit.probe) group.visited = false;  // its silence is no lateness of the bus
     advance(device, group, begun);
   }
+  note_due(device);
   late_visits_ = std::min(late_visits_, was_late + 1);
+}
+
+void Schedule::note_due(Device& device) {
+  device.due = Steady::max();
+  for (const auto& group : device.groups) {
+    if (group.every > Duration::zero()) device.due = std::min(device.due, group.due);
+  }
 }
 
 /// Books a visit of a group that began then.
@@ -201,7 +221,7 @@ std::optional<std::size_t> Schedule::most_late(const Now& now) const {
   double most = -1.0;
   for (std::size_t i = 0; i < devices_.size(); ++i) {
     const Device& device = devices_[i];
-    if (!device.polled() || device.failures > 0 || device.rest_until > now.steady) continue;
+    if (device.due > now.steady || !device.polled() || device.failures > 0 || device.rest_until > now.steady) continue;
     for (const auto& group : device.groups) {
       if (group.every == Duration::zero() || group.due > now.steady) continue;
       const double part =
@@ -218,6 +238,7 @@ std::optional<std::size_t> Schedule::most_late(const Now& now) const {
 /// Of the devices with every = 0, the one that has waited longest.
 std::optional<std::size_t> Schedule::greediest(const Now& now, Duration waiting_at_least) const {
   std::optional<std::size_t> best;
+  if (!any_greedy_) return best;
   Steady oldest{};
   for (std::size_t i = 0; i < devices_.size(); ++i) {
     const Device& device = devices_[i];
@@ -232,8 +253,7 @@ std::optional<std::size_t> Schedule::greediest(const Now& now, Duration waiting_
 }
 
 std::optional<std::size_t> Schedule::probe(const Now& now) const {
-  const Steady affordable = probes_affordable_at();
-  if (affordable > now.steady) return std::nullopt;
+  if (silent_ == 0 || probes_affordable_at() > now.steady) return std::nullopt;
   std::optional<std::size_t> best;
   for (std::size_t i = 0; i < devices_.size(); ++i) {
     const Device& device = devices_[i];
@@ -244,6 +264,7 @@ std::optional<std::size_t> Schedule::probe(const Now& now) const {
 }
 
 std::optional<std::size_t> Schedule::next_talker() const {
+  if (!any_talks_) return std::nullopt;
   for (std::size_t step = 1; step <= devices_.size(); ++step) {
     const std::size_t index = (last_talker_ + step) % devices_.size();
     if (devices_[index].talks) return index;
@@ -256,19 +277,20 @@ Visit Schedule::make_visit(std::size_t index, const Now& now) const {
   Visit visit;
   visit.device = index;
   visit.due_at = now.steady;
-  bool periodic = false;
+  std::size_t groups = 0;
   for (const auto& group : device.groups) {
     if (group.every == Duration::zero() || group.due > now.steady) continue;
-    periodic = true;
+    ++groups;
     visit.due_at = std::min(visit.due_at, group.due);
     visit.points.insert(visit.points.end(), group.points.begin(), group.points.end());
   }
   // Points with every = 0 ride along where the bus has time; alone, it is their turn.
-  if (device.greedy && (!periodic || stretch() < kStretchNoticed)) {
+  if (device.greedy && (groups == 0 || stretch() < kStretchNoticed)) {
+    ++groups;
     const auto& greedy = device.groups.front().points;
     visit.points.insert(visit.points.end(), greedy.begin(), greedy.end());
   }
-  std::sort(visit.points.begin(), visit.points.end());
+  if (groups > 1) std::sort(visit.points.begin(), visit.points.end());  // those of one group are in order
   return visit;
 }
 
@@ -286,11 +308,7 @@ Visit Schedule::make_probe(std::size_t index, const Now& now) const {
 }
 
 Steady Schedule::due_at(const Device& device) const {
-  Steady due = Steady::max();
-  for (const auto& group : device.groups) {
-    if (group.every > Duration::zero()) due = std::min(due, group.due);
-  }
-  return std::max(due, device.rest_until);
+  return std::max(device.due, device.rest_until);
 }
 
 /// When a silent device may be asked, if there is time for it: at its own period.
@@ -335,6 +353,7 @@ double Schedule::probe_share() const {
 /// Time that passes pays for asking silent devices.
 void Schedule::earn(const Now& now) {
   const Duration passed = std::max(now.steady - earned_at_, Duration::zero());
+  if (silent_ == 0 && passed < kEarnedAtOnce) return;  // nobody spends it now
   earned_at_ = now.steady;
   Duration most = kMostSaved;
   for (const auto& device : devices_) most = std::max(most, device.silent_cost);

@@ -68,9 +68,10 @@ class Schedule {
   };
   struct Device {
     std::vector<Group> groups;
-    Duration base{};   ///< shortest period that is not zero
-    Duration phase{};  ///< its place within the period
-    Steady last{};     ///< start of the last visit
+    Steady due = Steady::max();  ///< the soonest of its groups with a period
+    Duration base{};             ///< shortest period that is not zero
+    Duration phase{};            ///< its place within the period
+    Steady last{};               ///< start of the last visit
     Steady rest_until{};
     Duration silent_cost{};  ///< what its last silent visit took
     double stretch = 1.0;    ///< measured period / period, smoothed
@@ -95,10 +96,14 @@ class Schedule {
   [[nodiscard]] double probe_share() const;
   void earn(const Now& now);
   void advance(Device& device, Group& group, Steady begun);
+  static void note_due(Device& device);
   [[nodiscard]] Steady next_due(const Device& device, const Group& group, Steady begun) const;
 
   std::vector<Device> devices_;
-  Steady origin_{};  ///< of the grid on which phases lie
+  Steady origin_{};         ///< of the grid on which phases lie
+  std::size_t silent_ = 0;  ///< devices that are
+  bool any_greedy_ = false;
+  bool any_talks_ = false;
   std::size_t last_talker_ = 0;
   std::uint64_t late_visits_ = 0;
   Duration budget_{};  ///< bus time that probing may use; negative after it cost more than it had

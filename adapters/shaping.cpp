@@ -131,6 +131,11 @@ Result<Value> unmapped(const Point& point, const Value& wanted) {
 
 }  // namespace
 
+bool told_as_read(const Point& point) {
+  return is_plain(point) && !point.decimals && point.not_available.empty() && !point.min && !point.max &&
+         point.map.empty();
+}
+
 Result<Value> shape(const Point& point, const Value& raw, std::optional<std::uint64_t> bits) {
   if (is_not_available(point, raw, bits)) {
     return Error{Fault::not_available, "the device says that it has no value"};

@@ -15,6 +15,9 @@ namespace baudbridge {
 /// NaN and infinity are Fault::not_available.
 [[nodiscard]] Result<Value> shape(const Point& point, const Value& raw, std::optional<std::uint64_t> bits);
 
+/// True if shape() gives back what it is given, unless that is not finite: nothing is configured that would change it.
+[[nodiscard]] bool told_as_read(const Point& point);
+
 /// The way back for a write: undoes map, offset and scale. The result is the raw number (double when scaled; integers
 /// exact where possible), text or bool as given. Errors (Fault::refused): outside min/max, not a word of the map,
 /// not finite, of the wrong type. Their text reads "95 is above max 80".

@@ -14,6 +14,11 @@
 namespace baudbridge {
 namespace {
 
+using namespace std::chrono_literals;
+
+/// Over TCP a request costs less than waking up for it.
+constexpr Duration kSharedMoments = 10ms;
+
 std::unique_ptr<ModbusClient> make_client(const ModbusConfig& config) {
   switch (config.transport) {
     case ModbusTransport::rtu:
@@ -89,6 +94,7 @@ void parse(ModbusTransport transport, Settings& bus, std::span<DeviceSettings> d
   BusLoad load = bus_load(config, bus_plan);
   bus_plan.load = load.share;
   bus_plan.load_detail = std::move(load.detail);
+  if (transport == ModbusTransport::tcp) bus_plan.phase_grain = kSharedMoments;
   bus_plan.open_limit = longest_open(config);
   for (std::size_t i = 0; i < devices.size(); ++i) {
     devices[i].plan->visit_limit = longest_visit(config, config.units[i], *devices[i].plan);

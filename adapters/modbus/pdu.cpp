@@ -27,10 +27,9 @@ std::uint8_t read_function(Table table) {
 }
 
 Bytes request(std::uint8_t function, std::uint16_t first, std::uint16_t second) {
-  Bytes bytes{function};
-  put16(bytes, first);
-  put16(bytes, second);
-  return bytes;
+  const auto high = [](std::uint16_t value) { return static_cast<std::uint8_t>(value >> 8); };
+  const auto low = [](std::uint16_t value) { return static_cast<std::uint8_t>(value & 0xff); };
+  return {function, high(first), low(first), high(second), low(second)};
 }
 
 }  // namespace
@@ -72,7 +71,6 @@ Bytes identification_request(std::uint8_t level, std::uint8_t first_object) {
 ExpectedReply expected_reply(std::span<const std::uint8_t> asked) {
   ExpectedReply expected;
   expected.function = asked[0];
-  expected.start = {asked[0]};
   const std::size_t count = asked.size() >= 5 ? static_cast<std::size_t>(asked[3] << 8 | asked[4]) : 0;
   switch (asked[0]) {
     case 1:
@@ -81,7 +79,7 @@ ExpectedReply expected_reply(std::span<const std::uint8_t> asked) {
     case 4: {
       const std::size_t bytes = asked[0] <= 2 ? (count + 7) / 8 : 2 * count;
       expected.size = 2 + bytes;
-      expected.start.push_back(static_cast<std::uint8_t>(bytes));
+      expected.start = {asked[0], static_cast<std::uint8_t>(bytes)};
       break;
     }
     case 5:
@@ -92,7 +90,7 @@ ExpectedReply expected_reply(std::span<const std::uint8_t> asked) {
       expected.start.assign(asked.begin(), asked.begin() + 5);
       break;
     default:
-      if (asked.size() > 1) expected.start.push_back(asked[1]);
+      expected.start.assign(asked.begin(), asked.begin() + std::min<std::ptrdiff_t>(2, std::ssize(asked)));
       break;
   }
   return expected;

@@ -301,6 +301,13 @@ std::uint64_t raw_bits(const RegisterFormat& format, std::span<const std::uint16
 }
 
 Result<Decoded> decode_registers(const RegisterFormat& format, std::span<const std::uint16_t> registers) {
+  // What most registers are, without more ado.
+  if (registers.size() == 1 && !format.bits && format.order == RegisterOrder::abcd) {
+    if (format.type == RegisterType::uint16) return Decoded{std::int64_t{registers[0]}, registers[0]};
+    if (format.type == RegisterType::int16) {
+      return Decoded{std::int64_t{static_cast<std::int16_t>(registers[0])}, registers[0]};
+    }
+  }
   if (registers.size() != register_count(format)) return Error{Fault::malformed, "wrong number of registers"};
   if (format.type == RegisterType::string) return Decoded{decode_text(format.order, registers), 0};
   const std::uint64_t raw = raw_bits(format, registers);

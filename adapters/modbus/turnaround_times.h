@@ -34,8 +34,9 @@ class TurnaroundTimes {
   [[nodiscard]] Duration typical() const {
     auto sorted = times_;
     const auto end = sorted.begin() + static_cast<std::ptrdiff_t>(std::min(added_, kWindow));
-    std::sort(sorted.begin(), end);
-    return end == sorted.begin() ? Duration::zero() : sorted[static_cast<std::size_t>(end - sorted.begin()) / 2];
+    const auto middle = sorted.begin() + (end - sorted.begin()) / 2;
+    std::nth_element(sorted.begin(), middle, end);
+    return end == sorted.begin() ? Duration::zero() : *middle;
   }
 
  private:

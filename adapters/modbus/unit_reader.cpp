@@ -46,10 +46,12 @@ class UnitReader::Visit {
       : reader_(reader), unit_(*reader.unit_), client_(client), round_(round), reported_(unit_.points.size(), false) {}
 
   Result<void> run() {
-    const std::vector<std::size_t> asked = without_missing();
+    const std::vector<std::size_t> left = without_missing();
+    const std::span<const std::size_t> asked = reader_.missing_.empty() ? round_.due() : std::span(left);
     if (asked.empty()) return {};
     if (reader_.silent_) ask_whether_back(asked.front());
-    const std::vector<ReadBlock> blocks = reader_.plan_for(asked);  // a copy: what is learned changes the plan
+    const auto plan = reader_.plan_for(asked);
+    const std::vector<ReadBlock>& blocks = *plan;
     for (const ReadBlock& block : blocks) {
       if (over() || (!round_.readings().empty() && order_waits())) break;
       if (!reported(block)) read_unconfused(block);
@@ -107,9 +109,10 @@ class UnitReader::Visit {
     return std::all_of(block.points.begin(), block.points.end(), [&](std::size_t point) { return reported_[point]; });
   }
 
-  /// The due points but those that are known to be missing.
+  /// The due points but those that are known to be missing, if there are such.
   [[nodiscard]] std::vector<std::size_t> without_missing() const {
     std::vector<std::size_t> asked;
+    if (reader_.missing_.empty()) return asked;  // nothing is left out
     asked.reserve(round_.due().size());
     const Steady now = steady_now();
     for (const std::size_t point : round_.due()) {
@@ -122,6 +125,7 @@ class UnitReader::Visit {
   }
 
   void report_missing() {
+    if (reader_.missing_.empty()) return;
     for (const std::size_t point : round_.due()) {
       const auto missing = reader_.missing_.find(point);
       if (!reported_[point] && missing != reader_.missing_.end()) fault({.points = {point}}, missing->second.error);
@@ -300,7 +304,12 @@ Result<void> UnitReader::visit(ModbusClient& client, Round& round) {
   return Visit(*this, client, round).run();
 }
 
-const std::vector<ReadBlock>& UnitReader::plan_for(const std::vector<std::size_t>& due) {
+std::shared_ptr<const std::vector<ReadBlock>> UnitReader::new_plan(std::span<const std::size_t> due) const {
+  return std::make_shared<const std::vector<ReadBlock>>(
+      plan_reads(*unit_, due, knowledge_, wire_cost(*config_, *unit_, planned_turnaround_)));
+}
+
+std::shared_ptr<const std::vector<ReadBlock>> UnitReader::plan_for(std::span<const std::size_t> due) {
   const Duration typical = link_.typical_response();
   // A plan is as good as the turnaround it was made for: it is made anew when that has changed a lot.
   const Duration change = typical > planned_turnaround_ ? typical - planned_turnaround_ : planned_turnaround_ - typical;
@@ -310,15 +319,14 @@ const std::vector<ReadBlock>& UnitReader::plan_for(const std::vector<std::size_t
     planned_turnaround_ = typical;
   }
   for (Plan& plan : plans_) {
-    if (plan.due != due) continue;
+    if (!std::equal(plan.due.begin(), plan.due.end(), due.begin(), due.end())) continue;
     if (plan.version != knowledge_.version()) {
-      plan.blocks = plan_reads(*unit_, due, knowledge_, wire_cost(*config_, *unit_, planned_turnaround_));
+      plan.blocks = new_plan(due);
       plan.version = knowledge_.version();
     }
     return plan.blocks;
   }
-  Plan plan{due, knowledge_.version(),
-            plan_reads(*unit_, due, knowledge_, wire_cost(*config_, *unit_, planned_turnaround_))};
+  Plan plan{{due.begin(), due.end()}, knowledge_.version(), new_plan(due)};
   if (plans_.size() < kKeptPlans) {
     plans_.push_back(std::move(plan));
     return plans_.back().blocks;

@@ -2,7 +2,9 @@
 // Reads the due points of one unit in one visit.
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <set>
+#include <span>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -43,10 +45,12 @@ class UnitReader {
   struct Plan {
     std::vector<std::size_t> due;
     std::uint64_t version = 0;  ///< of the knowledge it was made with
-    std::vector<ReadBlock> blocks;
+    std::shared_ptr<const std::vector<ReadBlock>> blocks;
   };
 
-  [[nodiscard]] const std::vector<ReadBlock>& plan_for(const std::vector<std::size_t>& due);
+  /// The requests; who holds them keeps them, whatever is learned meanwhile.
+  [[nodiscard]] std::shared_ptr<const std::vector<ReadBlock>> plan_for(std::span<const std::size_t> due);
+  [[nodiscard]] std::shared_ptr<const std::vector<ReadBlock>> new_plan(std::span<const std::size_t> due) const;
 
   const ModbusConfig* config_;
   const UnitConfig* unit_;

@@ -61,6 +61,37 @@ TEST_CASE("devices of one period are spread over it, so that a bus with slack do
   }
 }
 
+TEST_CASE("where waking up costs more than a visit, devices that are read often share moments, and keep their period") {
+  BusPlan plan = bus_of(50, {100ms});
+  plan.phase_grain = 10ms;
+  SimulatedBus bus(plan);
+  bus.cost = [](const Visit&) { return Duration{100us}; };
+  bus.run_until(10s);
+  int woken = 0;
+  Duration end{};
+  for (const auto& made : bus.made) {
+    if (made.begun < 5s) continue;
+    if (made.begun > end) ++woken;
+    end = made.begun + made.spent;
+  }
+  REQUIRE(woken == 500);  // ten times a period, not fifty
+  for (std::size_t i = 0; i < 50; ++i) {
+    REQUIRE(shortest(bus.gaps(i, 5s)) == 100ms);
+    REQUIRE(longest(bus.gaps(i, 5s)) == 100ms);
+  }
+  // Where they are read rarely they are spread as on any bus.
+  BusPlan slow = bus_of(10, {1s});
+  slow.phase_grain = 10ms;
+  SimulatedBus spread(slow);
+  spread.run_until(20s);
+  Duration before{-1};
+  for (const auto& made : spread.made) {
+    if (made.begun < 5s) continue;
+    if (before > Duration{0}) REQUIRE(made.begun - before == 100ms);
+    before = made.begun;
+  }
+}
+
 TEST_CASE("devices of different periods do not fall together more often than they must") {
   BusPlan plan = bus_of(10, {1s});
   for (int i = 0; i < 10; ++i) plan.devices.push_back(device_with({10s}));
