@@ -140,7 +140,7 @@ BusLoad bus_load(const ModbusConfig& config, const BusPlan& plan) {
   const std::size_t devices = plan.devices.size();
   load.detail = std::to_string(devices) + (devices == 1 ? " device, " : " devices, ") + std::to_string(total.blocks) +
                 (total.blocks == 1 ? " request, " : " requests, ") + short_number(total.requests) + " a second";
-  if (config.transport == ModbusTransport::rtu) {
+  if (knows_line(config)) {
     load.share = total.line_time;
     load.detail += ", " + short_number(1000.0 * total.line_time) + " ms of line time a second at " +
                    std::to_string(config.line.baud) + " baud, if each answers within " +

@@ -8,7 +8,7 @@
 namespace baudbridge {
 
 struct BusLoad {
-  double share = -1.0;  ///< 1.0: all of it; negative: not known (TCP)
+  double share = -1.0;  ///< 1.0: all of it; negative: not known (TCP; RTU over TCP without baud)
   std::string detail;
 };
 

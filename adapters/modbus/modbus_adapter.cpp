@@ -24,7 +24,7 @@ std::unique_ptr<ModbusClient> make_client(const ModbusConfig& config) {
     case ModbusTransport::rtu:
       return rtu_client(serial_stream(config.line), config.echo);
     case ModbusTransport::rtu_over_tcp:
-      return rtu_client(tcp_stream(config.endpoint), false);
+      return rtu_client(tcp_stream(config.endpoint, frame_silence(config.line)), false);
     case ModbusTransport::tcp:
       break;
   }

@@ -16,6 +16,8 @@ constexpr Duration kLongestTimeout = 60s;
 constexpr unsigned kRetries = 1;
 constexpr unsigned kMostRetries = 10;
 constexpr int kModbusBaud = 19200;  ///< MODBUS over Serial Line 1.02, section 3.2: the default
+constexpr int kSlowestBaud = 50;
+constexpr int kFastestBaud = 12'000'000;
 constexpr std::uint8_t kTcpUnit = 1;
 constexpr int kLastUnit = 247;  ///< section 2.2; some makers answer to those above too
 constexpr Duration kLongestPause = 60s;
@@ -91,6 +93,10 @@ ModbusConfig parse_modbus(ModbusTransport transport, Settings& bus, std::span<De
     config.echo = bus.flag("echo", false);
   } else {
     parse_endpoint(bus, config.endpoint);
+    if (transport == ModbusTransport::rtu_over_tcp) {
+      config.line_known = bus.has("baud");
+      config.line.baud = static_cast<int>(bus.integer("baud", kModbusBaud, kSlowestBaud, kFastestBaud));
+    }
   }
   BusDefaults defaults;
   defaults.timeout = bus.duration("timeout", transport == ModbusTransport::rtu ? kSerialTimeout : kTcpTimeout,

@@ -46,11 +46,17 @@ struct UnitConfig {
 struct ModbusConfig {
   std::string bus;  ///< its id
   ModbusTransport transport = ModbusTransport::rtu;
-  LineConfig line;    ///< rtu; of rtu_over_tcp only what the timing needs
-  Endpoint endpoint;  ///< tcp, rtu_over_tcp
-  bool echo = false;  ///< the line gives back what is sent
+  LineConfig line;          ///< rtu; of rtu_over_tcp only what the timing needs
+  bool line_known = false;  ///< rtu_over_tcp: its speed was configured
+  Endpoint endpoint;        ///< tcp, rtu_over_tcp
+  bool echo = false;        ///< the line gives back what is sent
   std::vector<UnitConfig> units;
 };
+
+/// The speed of the line that the units are on is known.
+[[nodiscard]] inline bool knows_line(const ModbusConfig& config) {
+  return config.transport == ModbusTransport::rtu || config.line_known;
+}
 
 /// Unit 0 on a serial line is everybody: it is written to and never answers (MODBUS over Serial Line 1.02,
 /// section 2.1).

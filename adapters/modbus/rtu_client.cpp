@@ -71,8 +71,10 @@ class RtuClient : public ModbusClient {
  private:
   Result<void> send(const Bytes& frame, Steady deadline) {
     const Duration on_the_wire = stream_->character_time() * static_cast<long>(frame.size());
-    auto sent = stream_->write_all(frame, std::max(deadline, steady_now() + on_the_wire + 100ms));
-    sent_end_ = steady_now() + on_the_wire;
+    const Steady begun = steady_now();
+    auto sent = stream_->write_all(frame, std::max(deadline, begun + on_the_wire + 100ms));
+    // A driver takes a frame at once; where we switch the direction ourselves (RTS) it has left when write_all() ends.
+    sent_end_ = std::max(begun + on_the_wire, steady_now());
     line_busy_until_ = sent_end_;
     return sent;
   }

@@ -39,7 +39,7 @@ class Stream {
   virtual void acknowledge() noexcept {}
   /// Time of one character on the wire; zero for TCP.
   [[nodiscard]] virtual Duration character_time() const = 0;
-  /// Silence that separates frames; zero for TCP.
+  /// Silence that separates frames; zero for Modbus TCP.
   [[nodiscard]] virtual Duration frame_silence() const = 0;
   /// "port /dev/ttyUSB0": for messages.
   [[nodiscard]] virtual std::string name() const = 0;
@@ -48,7 +48,8 @@ class Stream {
 };
 
 [[nodiscard]] std::unique_ptr<Stream> serial_stream(const LineConfig& config);
-[[nodiscard]] std::unique_ptr<Stream> tcp_stream(const Endpoint& endpoint);
+/// frame_silence: what a serial line behind the endpoint needs between frames; zero for Modbus TCP.
+[[nodiscard]] std::unique_ptr<Stream> tcp_stream(const Endpoint& endpoint, Duration frame_silence = {});
 /// Takes over an open descriptor (tests): it cannot be opened again.
 [[nodiscard]] std::unique_ptr<Stream> adopted_stream(UniqueFd fd, const LineConfig& line);
 

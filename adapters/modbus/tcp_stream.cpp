@@ -65,7 +65,8 @@ void tune(int fd) {
 
 class TcpStream : public Stream {
  public:
-  explicit TcpStream(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
+  TcpStream(Endpoint endpoint, Duration frame_silence)
+      : endpoint_(std::move(endpoint)), frame_silence_(frame_silence) {}
 
   Result<void> open() override {
     ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
@@ -118,7 +119,7 @@ class TcpStream : public Stream {
   void end_waits_on(int stop_fd) override { stop_fd_ = stop_fd; }
   void acknowledge() noexcept override { set_option(fd_.get(), IPPROTO_TCP, TCP_QUICKACK, 1); }
   [[nodiscard]] Duration character_time() const override { return Duration{0}; }
-  [[nodiscard]] Duration frame_silence() const override { return Duration{0}; }
+  [[nodiscard]] Duration frame_silence() const override { return frame_silence_; }
   [[nodiscard]] std::string name() const override { return endpoint_.host + ":" + std::to_string(endpoint_.tcp_port); }
 
  private:
@@ -137,6 +138,7 @@ class TcpStream : public Stream {
   }
 
   Endpoint endpoint_;
+  Duration frame_silence_;
   HostLookup lookup_;
   UniqueFd fd_;
   int stop_fd_ = -1;
@@ -144,8 +146,8 @@ class TcpStream : public Stream {
 
 }  // namespace
 
-std::unique_ptr<Stream> tcp_stream(const Endpoint& endpoint) {
-  return std::make_unique<TcpStream>(endpoint);
+std::unique_ptr<Stream> tcp_stream(const Endpoint& endpoint, Duration frame_silence) {
+  return std::make_unique<TcpStream>(endpoint, frame_silence);
 }
 
 }  // namespace baudbridge

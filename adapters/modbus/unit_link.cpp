@@ -12,6 +12,7 @@ using namespace std::chrono_literals;
 constexpr int kAcknowledged = 5;  ///< exception codes, Modbus Application Protocol 1.1b3, section 7
 constexpr int kBusy = 6;
 constexpr Duration kBusyPause = 100ms;
+constexpr Duration::rep kRequestCharacters = 8;
 constexpr std::size_t kMostResponses = 256;  ///< kept until they are taken
 
 bool busy(const Error& error) {
@@ -37,8 +38,9 @@ bool UnitLink::wait_until(Steady when, const Limits& limits) {
 void UnitLink::note(const Answer& answer) {
   last_answer_ = answer.at;
   Duration turnaround = answer.response;
-  if (config_->transport == ModbusTransport::rtu) {
-    const auto characters = static_cast<Duration::rep>(answer.pdu.size() + kRtuExtraBytes);
+  if (knows_line(*config_)) {
+    auto characters = static_cast<Duration::rep>(answer.pdu.size() + kRtuExtraBytes);
+    if (config_->transport == ModbusTransport::rtu_over_tcp) characters += kRequestCharacters;  // on the line behind it
     turnaround = std::max(turnaround - config_->line.character_time() * characters, Duration::zero());
   }
   times_.add(turnaround);

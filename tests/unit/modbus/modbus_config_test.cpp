@@ -1,5 +1,6 @@
 #include "adapters/modbus/modbus_config.h"
 
+#include "adapters/modbus/bus_load.h"
 #include "support/catch.h"
 #include "support/modbus_setup.h"
 
@@ -74,6 +75,21 @@ TEST_CASE("a TCP bus says host and port") {
   const ModbusSetup nowhere("bus = {}\n[[device]]\n", ModbusTransport::tcp);
   REQUIRE(nowhere.texts().size() == 1);
   CHECK_THAT(nowhere.texts().front(), ContainsSubstring("host"));
+}
+
+TEST_CASE("the speed of the line behind RTU over TCP may be told") {
+  const std::string rest = "}\n[[device]]\naddress = 1\n[[device.point]]\ntable = \"input\"\nregister = 0\n";
+  const ModbusSetup told("bus = { host = \"h\", baud = 2400 " + rest, ModbusTransport::rtu_over_tcp);
+  CHECK(told.texts().empty());
+  CHECK(knows_line(told.config));
+  CHECK(frame_silence(told.config.line) == 14583333ns);
+  // Not told: nothing is made of its load, but frames are kept apart as at the usual speed.
+  const ModbusSetup untold("bus = { host = \"h\" " + rest, ModbusTransport::rtu_over_tcp);
+  CHECK_FALSE(knows_line(untold.config));
+  CHECK(frame_silence(untold.config.line) == 1822917ns);
+  CHECK(bus_load(told.config, told.plan).share > 0.05);
+  CHECK(bus_load(untold.config, untold.plan).share < 0.0);
+  check_problem(ModbusSetup("bus = { host = \"h\", baud = 9600 " + rest, ModbusTransport::tcp), "baud");
 }
 
 TEST_CASE("every mistake in a point is told at its place, with what would be right") {
