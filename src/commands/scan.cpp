@@ -200,14 +200,7 @@ void print_report(const ScanReport& report, const Searched& searched, bool json)
     if (!config.empty()) std::cout << '\n' << config;
   }
   std::cout << std::flush;
-  if (report.error) {
-    std::cerr << "baudbridge: " << printable(report.error->what) << '\n';
-    if (report.error->what.find("another program has it open") != std::string::npos) {
-      std::cerr
-          << "if that is the service: 'systemctl stop baudbridge', scan, 'systemctl start baudbridge'; a port has "
-             "one master at a time\n";
-    }
-  }
+  if (report.error) std::cerr << "baudbridge: " << printable(report.error->what) << '\n';
   for (const auto& line : remark_lines(report, searched)) std::cerr << line << '\n';
 }
 

@@ -41,8 +41,9 @@ constexpr double kMostPower = 5e7;
 constexpr double kMostEnergy = 1e9;
 
 /// Wide on purpose: a value outside is a wrong profile, not a rare day.
-constexpr std::array<Quantity, 21> kQuantities{{
-    {"voltage", "V", {-100, 50'000}, {80, 500}},
+constexpr std::array<Quantity, 22> kQuantities{{
+    {"voltage", "mV", {-100'000, 10'000'000}, {100, 200'000}},  // of battery cells
+    {"voltage", "V", {-100, 50'000}, {5, 1'000}},
     {"current", "A", {-20'000, 20'000}, {-200, 200}},
     {"frequency", "Hz", {0, 1'000}, {45, 65}},
     {"power", "W", {-kMostPower, kMostPower}, {-200'000, 200'000}},
@@ -121,9 +122,9 @@ double clipped(double evidence) {
   return std::clamp(evidence, 0.0, kMostEvidence);
 }
 
-Judgement implausible(const Point& point, double number, std::uint64_t raw) {
+Judgement against(Verdict verdict, const Point& point, double number, std::uint64_t raw) {
   const std::string unit = point.unit.empty() ? "" : " " + point.unit;
-  return {Verdict::implausible, 0.0, point.id + " = " + value_text(Value{number}) + unit, raw};
+  return {verdict, 0.0, point.id + " = " + value_text(Value{number}) + unit, raw};
 }
 
 Judgement judge_text(const Point& point, const std::string& text) {
@@ -143,15 +144,16 @@ Judgement judge_code(const Point& point, const RegisterFormat& format, std::int6
 
 Judgement judge_number(const Point& point, const RegisterFormat& format, double number, std::uint64_t raw) {
   const auto quantity = quantity_of(point);
-  if (quantity && !quantity->possible.holds(number)) return implausible(point, number, raw);
+  if (quantity && !quantity->possible.holds(number)) return against(Verdict::implausible, point, number, raw);
   const double size = std::abs(number);
   if (is_float(format.type) && size != 0.0 && (size < kSmallestFloat || size > kLargestFloat)) {
-    return implausible(point, number, raw);
+    return against(Verdict::implausible, point, number, raw);
   }
   if (raw == 0 || number == 0.0) return {Verdict::plausible, 0.0, "", raw};
+  if (quantity && !quantity->usual.holds(number)) return against(Verdict::unusual, point, number, raw);
   double evidence = 0.0;
   if (is_float(format.type) && size >= kEverydaySmallest && size <= kEverydayLargest) evidence = kFloatEvidence;
-  if (quantity && quantity->usual.holds(number)) {
+  if (quantity) {
     evidence = std::max(evidence, evidence_of_range(point, format, quantity->usual));
   } else if (point.min && point.max) {
     evidence = std::max(evidence, evidence_of_range(point, format, {*point.min, *point.max}));

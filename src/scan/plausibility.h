@@ -11,6 +11,7 @@ namespace baudbridge::scan {
 
 enum class Verdict {
   plausible,
+  unusual,  ///< it can be, but hardly ever is
   implausible,
   no_value,  ///< the device says so: neither for nor against
 };
@@ -21,7 +22,7 @@ struct Judgement {
   /// How much it speaks for the profile, in bits: log2 of how many register contents there are for each that would have
   /// done. Zero and what fits anything count nothing.
   double evidence = 0.0;
-  std::string why;        ///< implausible: "frequency = 4.2e+21 Hz"
+  std::string why;        ///< not plausible: "frequency = 4.2e+21 Hz"
   std::uint64_t raw = 0;  ///< the bit pattern: equal ones say nothing twice
 };
 

@@ -12,20 +12,24 @@ namespace {
 constexpr std::size_t kMostPoints = 20;   ///< read of one profile
 constexpr unsigned kFirstImpression = 3;  ///< so many without a plausible one, and it is not this
 constexpr unsigned kMostSilence = 2;
+// In bits, what speaks against a profile: of a device that is the profile's, one value in eight is unusual, one
+// register in eight is missing in its model; of another device nearly all are.
+constexpr double kUnusual = 3.0;
+constexpr double kRefused = 3.0;
+constexpr double kImplausible = 6.0;
 constexpr double kGoodEvidence = 18.0;
 constexpr double kLikelyEvidence = 8.0;
 constexpr std::size_t kShortestMaker = 3;
 
 unsigned against(const Fit& fit) {
-  return fit.implausible + fit.refused;
+  return fit.unusual + fit.implausible + fit.refused;
 }
 
 Grade grade_of(const Fit& fit) {
   const unsigned decided = fit.plausible + against(fit);
-  // Smaller models of a family lack registers; a wrong value is worse than none.
-  if (fit.plausible == 0 || fit.refused > fit.plausible || fit.implausible * 3 > decided) return Grade::none;
-  if (fit.evidence >= kGoodEvidence && fit.implausible == 0 && fit.refused * 10 <= decided) return Grade::good;
-  if (fit.evidence >= kLikelyEvidence && fit.implausible * 10 <= decided) return Grade::likely;
+  if (fit.plausible == 0 || fit.refused * 2 > fit.plausible || fit.implausible * 3 > decided) return Grade::none;
+  if (fit.evidence >= kGoodEvidence && fit.implausible == 0 && against(fit) * 10 <= decided) return Grade::good;
+  if (fit.evidence >= kLikelyEvidence) return Grade::likely;
   // What says little must at least be free of contradiction.
   return against(fit) == 0 ? Grade::weak : Grade::none;
 }
@@ -56,9 +60,14 @@ void take(const CandidatePoint& each, const std::vector<std::uint16_t>& register
       ++fit.plausible;
       if (judgement.evidence > 0.0 && seen.insert(judgement.raw).second) fit.evidence += judgement.evidence;
       break;
-    case Verdict::implausible:
-      ++fit.implausible;
+    case Verdict::unusual:
+      ++fit.unusual;
+      fit.evidence -= kUnusual;
       if (fit.against.empty()) fit.against = judgement.why;
+      break;
+    case Verdict::implausible:
+      if (fit.implausible++ == 0) fit.against = judgement.why;
+      fit.evidence -= kImplausible;
       break;
     case Verdict::no_value:
       ++fit.no_value;
@@ -114,6 +123,7 @@ Fit try_profile(const Candidate& candidate, ReadOnce& read) {
     } else if (registers.error().kind == Fault::exception) {
       // Settings come and go with the firmware.
       ++(each->point.writable ? fit.no_value : fit.refused);
+      if (!each->point.writable) fit.evidence -= kRefused;
     } else if (registers.error().kind == Fault::closed) {
       --fit.asked;
       break;
@@ -129,8 +139,7 @@ Fit try_profile(const Candidate& candidate, ReadOnce& read) {
 void rank(std::vector<Fit>& fits) {
   std::stable_sort(fits.begin(), fits.end(), [](const Fit& a, const Fit& b) {
     const auto key = [](const Fit& fit) {
-      return std::make_tuple(static_cast<int>(fit.grade), fit.identified,
-                             fit.evidence - 2.0 * (fit.implausible + fit.refused), fit.factory_line);
+      return std::make_tuple(static_cast<int>(fit.grade), fit.identified, fit.evidence, fit.factory_line);
     };
     return key(a) > key(b);
   });
@@ -147,7 +156,9 @@ std::string fit_text(const Fit& fit) {
   const unsigned decided = fit.plausible + against(fit);
   std::string text = std::to_string(fit.plausible) + " of " + std::to_string(decided) + " values plausible";
   if (fit.refused > 0) text += ", " + std::to_string(fit.refused) + " not there";
-  if (fit.implausible > 0) text += ", not " + fit.against;
+  if (fit.unusual > 0) text += ", " + std::to_string(fit.unusual) + " unusual";
+  if (fit.implausible > 0) text += ", " + std::to_string(fit.implausible) + " impossible";
+  if (!fit.against.empty()) text += " (" + fit.against + ")";
   if (fit.unanswered > 0) text += ", " + std::to_string(fit.unanswered) + " not answered";
   if (fit.identified) text += ", and it names this maker";
   if (fit.grade == Grade::weak) text += "; that says little, such values fit many devices";

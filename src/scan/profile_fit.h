@@ -26,14 +26,15 @@ struct Fit {
   Grade grade = Grade::none;
   unsigned asked = 0;
   unsigned plausible = 0;
+  unsigned unusual = 0;
   unsigned implausible = 0;
   unsigned refused = 0;       ///< the device has no such register
   unsigned no_value = 0;      ///< it says that there is no value now, or lacks a setting
   unsigned unanswered = 0;    ///< it did not answer, or damaged
-  double evidence = 0.0;      ///< bits that speak for it
+  double evidence = 0.0;      ///< bits that speak for it, less those against it
   bool identified = false;    ///< the device names this maker (function 43)
   bool factory_line = false;  ///< it was found with this profile's factory settings
-  std::string against;        ///< the first implausible value
+  std::string against;        ///< the first value that is not plausible, an implausible one before an unusual one
   friend bool operator==(const Fit&, const Fit&) = default;
 };
 

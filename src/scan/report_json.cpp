@@ -30,7 +30,10 @@ std::string fit_json(const Fit& fit) {
   std::string json;
   JsonObject object(json);
   object.text("profile", fit.profile).text("name", fit.name).text("grade", grade_word(fit.grade));
-  object.number("asked", fit.asked).number("plausible", fit.plausible).number("implausible", fit.implausible);
+  object.number("asked", fit.asked)
+      .number("plausible", fit.plausible)
+      .number("unusual", fit.unusual)
+      .number("implausible", fit.implausible);
   object.number("refused", fit.refused).number("no_value", fit.no_value).number("unanswered", fit.unanswered);
   object.flag("identified", fit.identified).text("why", fit_text(fit));
   object.close();

@@ -253,3 +253,22 @@ TEST_CASE("a TCP device that hangs up on other unit ids is still asked for all")
   CHECK(units_of(report) == std::vector<int>{1, 4});
   CHECK_FALSE(report.error);
 }
+
+TEST_CASE("RTU frames over TCP are searched like a line, noise included") {
+  const ScriptedModbusServer server(ModbusFraming::rtu, [](const ModbusAsked& asked) -> Steps {
+    if (asked.unit == 3) return sends(rtu_bytes(3, good_pdu(asked)));
+    return asked.unit == 2 ? sends({0x00, 0xff}) : Steps{};
+  });
+  Endpoint endpoint;
+  endpoint.host = "127.0.0.1";
+  endpoint.tcp_port = server.port();
+  SearchOrder order = order_of(kOne, {1, 2, 3, 4});
+  order.serial = false;
+  Scanner scanner(
+      order, [&](const LineSetting&) { return heard_rtu_line(tcp_stream(endpoint)); }, {}, [](const Progress&) {}, {},
+      -1);
+  const ScanReport report = scanner.run();
+  CHECK(units_of(report) == std::vector<int>{3});
+  REQUIRE(report.garbled.size() == 1);
+  CHECK(report.garbled[0].unit == 2);
+}
