@@ -100,15 +100,16 @@ class BusParser {
     for (std::size_t b = 0; b < buses.size(); ++b) {
       std::vector<Settings*> on_it;
       for (std::size_t d = 0; d < devices.size(); ++d) {
-        const std::string* bus = text_of(devices[d].self(), "bus");
-        if (taken[d] || bus == nullptr || bus->empty() || *bus != plans[b].id) continue;
+        if (taken[d] || plans[b].id.empty() || bus_of(devices[d]) != plans[b].id) continue;
         taken[d] = true;
         on_it.push_back(&devices[d]);
       }
       parse_bus(buses[b], on_it, plans[b]);
     }
     for (std::size_t d = 0; d < devices.size(); ++d) {
-      if (!taken[d]) parse_homeless(devices[d]);
+      if (taken[d]) continue;
+      DevicePlan homeless;  // on no bus that there is: its own mistakes are told all the same
+      (void)parse_device(devices[d], nullptr, homeless);
     }
     std::erase_if(plans, [](const BusPlan& plan) { return plan.id.empty() || !plan.make; });
     return plans;
@@ -137,7 +138,15 @@ class BusParser {
     const std::string near = nearest(adapter, known);
     bus.problem("adapter",
                 quoted(adapter) + " is none of " + list + (near.empty() ? "" : "; did you mean " + quoted(near) + "?"));
-    return nullptr;
+    return near.empty() ? nullptr : find_adapter_kind(near);  // so that the other mistakes are told too
+  }
+
+  /// The bus whose adapter tells the device's mistakes: the one that it names, or that its typing error was for.
+  std::string bus_of(const Settings& device) const {
+    const std::string* bus = text_of(device.self(), "bus");
+    if (bus == nullptr || bus->empty()) return "";
+    if (std::find(bus_names_.begin(), bus_names_.end(), *bus) != bus_names_.end() || !complete_) return *bus;
+    return nearest(*bus, bus_names_);
   }
 
   void parse_bus(Settings& bus, const std::vector<Settings*>& devices, BusPlan& plan) {
@@ -183,7 +192,7 @@ class BusParser {
     if (plan.id == kBridgeDevice) {
       device.problem("id", "\"bridge\" is the gateway's own name in topics: choose another id");
     }
-    (void)device.required_text("bus");
+    check_bus(device);
     (void)device.has("profile");
     plan.every = device.duration("every", kDefaultEvery);
     ConfigNode& points = nodes_.emplace_back();
@@ -265,16 +274,13 @@ class BusParser {
     return nullptr;
   }
 
-  /// A device on no bus that there is: its own mistakes are told all the same.
-  void parse_homeless(Settings& device) {
-    DevicePlan plan;
-    (void)parse_device(device, nullptr, plan);
-    const std::string* bus = text_of(device.self(), "bus");
-    if (bus == nullptr || bus->empty() || !complete_) return;
-    const std::string near = nearest(*bus, bus_names_);
+  void check_bus(Settings& device) {
+    const std::string bus = device.required_text("bus");
+    if (bus.empty() || !complete_ || std::find(bus_names_.begin(), bus_names_.end(), bus) != bus_names_.end()) return;
+    const std::string near = nearest(bus, bus_names_);
     std::string list;
     for (const auto name : bus_names_) list += (list.empty() ? "" : ", ") + std::string(name);
-    device.problem("bus", "there is no bus " + quoted(*bus) +
+    device.problem("bus", "there is no bus " + quoted(bus) +
                               (!near.empty()        ? "; did you mean " + quoted(near) + "?"
                                : bus_names_.empty() ? ": none is configured, write a [[bus]]"
                                                     : "; there are " + list));
