@@ -1,6 +1,7 @@
 #include "bridge/announcements.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "bridge/json_text.h"
@@ -10,6 +11,7 @@ namespace {
 
 /// Results that nobody fetches must not fill the memory.
 constexpr std::size_t kMostResults = 1000;
+constexpr int kHangUps = 2;  ///< so many, and what was out goes alone; at one more it is condemned
 
 template <class Unit>
 std::int64_t whole(Duration duration) {
@@ -141,7 +143,7 @@ void Announcements::result(Message message) {
 }
 
 void Announcements::health(std::string payload) {
-  say(topics_.topic(kBridgeDevice, "health"), std::move(payload), false);
+  say(health_topic(), std::move(payload), false);
 }
 
 void Announcements::link_up(Milliseconds since) {
@@ -149,8 +151,10 @@ void Announcements::link_up(Milliseconds since) {
   JsonObject object(payload);
   object.text("state", "online").text("boot", boot_).number("since", since.count()).text("version", version_);
   object.close();
+  std::deque<Waiting> results = std::exchange(waiting_, {});
   say(topics_.topic(kBridgeDevice, "state"), std::move(payload), true);
   for (const auto& [name, state] : devices_) say_availability(state);
+  std::move(results.begin(), results.end(), std::back_inserter(waiting_));
 }
 
 void Announcements::link_down() {
@@ -160,6 +164,49 @@ void Announcements::link_down() {
     if (!other(last->second)) waiting_.push_front(std::move(last->second));
   }
   out_.clear();
+}
+
+void Announcements::delivered(Token token) {
+  const auto out = out_.find(token);
+  if (out == out_.end()) return;
+  largest_taken_ = std::max(largest_taken_, packet_size(out->second.message));
+  suspects_.erase(out->second.message.topic);
+  out_.erase(out);
+}
+
+std::optional<std::string> Announcements::hung_up(bool alone) {
+  std::map<std::string, int> suspects;
+  for (auto out = out_.begin(); out != out_.end(); ++out) {
+    const Message& message = out->second.message;
+    const std::size_t size = packet_size(message);
+    if (size <= largest_taken_) continue;
+    const int hang_ups = suspects_[message.topic] + 1;
+    if (hang_ups > kHangUps && alone) {
+      std::string topic = message.topic;
+      condemned_[topic] = largest_taken_ + (size - largest_taken_) / 2;
+      suspects_.clear();
+      out_.erase(out);
+      return topic;
+    }
+    suspects[message.topic] = hang_ups;
+  }
+  suspects_ = std::move(suspects);
+  return std::nullopt;
+}
+
+bool Announcements::condemned(const Message& message) const {
+  const auto found = condemned_.find(message.topic);
+  return found != condemned_.end() && packet_size(message) > found->second;
+}
+
+bool Announcements::careful() const {
+  if (suspects_.empty()) return false;
+  const auto suspect = [&](const Message& message) {
+    const auto found = suspects_.find(message.topic);
+    return found != suspects_.end() && found->second >= kHangUps && packet_size(message) > largest_taken_;
+  };
+  return std::any_of(waiting_.begin(), waiting_.end(), [&](const Waiting& w) { return suspect(w.message); }) ||
+         std::any_of(out_.begin(), out_.end(), [&](const auto& out) { return suspect(out.second.message); });
 }
 
 void Announcements::retry(Token token) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -38,7 +39,9 @@ inline constexpr const char* kOfflineState = R"({"state":"offline"})";
 
 /// Messages that belong to no record, in the order in which they are to leave, and the devices' availability.
 /// After a lost connection results are sent again; everything else is said anew from what is known. What the broker
-/// refuses for load is sent again, unless the same topic has something newer to say.
+/// refuses for load is sent again, unless the same topic has something newer to say. A message larger than all that the
+/// broker has acknowledged, that was out at three hang-ups in a row, at the last one alone, is condemned: the broker's
+/// limit lies somewhere between the two, and until the process ends nothing above the middle goes to that topic.
 /// Threads: one owner.
 class Announcements {
  public:
@@ -47,18 +50,29 @@ class Announcements {
   void device(DeviceState state, bool link_up);
   void result(Message message);
   void health(std::string payload);
-  /// The link is up: state online, and all devices' availability.
+  /// The link is up: state online, and all devices' availability, then what waited.
   void link_up(Milliseconds since);
   void link_down();
   /// A clean stop: all devices and the gateway go offline.
   void goodbye(std::string health_payload);
+  [[nodiscard]] std::string health_topic() const { return topics_.topic(kBridgeDevice, "health"); }
+
+  /// The broker hung up, before link_down(). alone: one message was out, on a connection that had acknowledged another.
+  /// Result: the topic of what is condemned by it.
+  std::optional<std::string> hung_up(bool alone);
+  [[nodiscard]] bool condemned(const Message& message) const;
+  /// A suspect is waiting or out: messages go one at a time.
+  [[nodiscard]] bool careful() const;
 
   [[nodiscard]] bool empty() const { return waiting_.empty(); }
   [[nodiscard]] const Message& front() const { return waiting_.front().message; }
   /// The front was handed to the transport under this token.
   void sent(Token token);
   void drop_front() { waiting_.pop_front(); }
+  /// Answered, with whatever.
   void settled(Token token) { out_.erase(token); }
+  /// Answered with success.
+  void delivered(Token token);
   /// Refused for load: once more, before the others.
   void retry(Token token);
   /// The topic of what is out under this token; empty: nothing is.
@@ -79,6 +93,10 @@ class Announcements {
   std::map<std::string, DeviceState> devices_;
   std::deque<Waiting> waiting_;
   std::map<Token, Waiting> out_;  ///< on their way
+
+  std::size_t largest_taken_ = 0;                 ///< bytes of a packet that was acknowledged
+  std::map<std::string, int> suspects_;           ///< by topic: out at so many hang-ups in a row
+  std::map<std::string, std::size_t> condemned_;  ///< by topic: nothing larger than this
 };
 
 }  // namespace baudbridge

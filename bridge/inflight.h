@@ -79,6 +79,10 @@ class Inflight {
     if (records_.empty()) return std::nullopt;
     return records_.front().seq;
   }
+  /// The record opened last; only if head() is one.
+  [[nodiscard]] Seq last() const { return records_.back().seq; }
+  /// Records not ended, and those that ended before an older one did.
+  [[nodiscard]] std::size_t records() const { return records_.size(); }
 
  private:
   static constexpr std::uint64_t kNoRecord = ~std::uint64_t{0};

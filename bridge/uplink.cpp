@@ -64,25 +64,36 @@ void Uplink::on(const LinkUp& up, const Now& now) {
 }
 
 void Uplink::on(const LinkDown& down, const Now& now) {
+  // With a reason it is no verdict on what was out, but for the one that is about sizes.
+  lose_link(down, !down.reason || *down.reason == kPacketTooLarge, now);
+}
+
+/// hung_up: the broker ended it, and what was out may be why.
+void Uplink::lose_link(const LinkDown& down, bool hung_up, const Now& now) {
   const bool was_up = keeper_.is_up();
   keeper_.down(down, now, notices_);
+  const auto culprit = was_up && hung_up ? find_culprit() : std::nullopt;
   announcements_.link_down();
   if (!was_up) return;
-  const bool alone = proven_ && inflight_.messages() == 1;
-  const auto head = inflight_.head();
   inflight_.clear();
   batch_.clear();
   batch_sent_ = 0;
   pace_.reset();
   outbox_.rewind();
-  const bool explained = down.reason && *down.reason != kPacketTooLarge;
-  if (!explained && head_.hung_up(head, alone)) {
-    set_aside(*head, "the broker hung up on it three times, the last time on it alone", false, now);
-  }
+  if (culprit) set_aside(*culprit, "the broker hung up on it three times, the last time on it alone", false, now);
+}
+
+/// The record, if it is one, on which the broker has now hung up often enough.
+std::optional<Seq> Uplink::find_culprit() {
+  const bool alone = proven_ && inflight_.messages() == 1;
+  if (const auto topic = announcements_.hung_up(alone)) tell_unsendable(*topic, "the broker hangs up on it");
+  std::optional<HeadWatch::Out> out;
+  if (const auto head = inflight_.head()) out = HeadWatch::Out{*head, inflight_.last(), inflight_.records()};
+  return head_.hung_up(out, alone, !link_.mqtt5) ? std::optional(out->head) : std::nullopt;
 }
 
 void Uplink::on(const Delivered& delivered, const Now& now) {
-  announcements_.settled(delivered.token);
+  announcements_.delivered(delivered.token);
   if (const auto sent = inflight_.sent_at(delivered.token)) acks_.acknowledged(now.steady - *sent);
   if (const auto ended = inflight_.settle(delivered.token, Verdict::delivered)) finish(*ended, now);
 }
@@ -115,22 +126,27 @@ void Uplink::on(const SubscriptionRefused& refused, const Now& /*now*/) {
 }
 
 void Uplink::give_up(std::string why, const Now& now) {
+  end_link(std::move(why), false, now);  // a broker that is silent has not hung up on anything
+}
+
+void Uplink::end_link(std::string why, bool hung_up, const Now& now) {
   transport_.disconnect(false);
   LinkDown down;
   down.epoch = keeper_.epoch();
   down.why = std::move(why);
   down.was_up = keeper_.is_up();
   down.reason = std::nullopt;
-  const bool was_up = down.was_up;
-  // A broker that is silent has not hung up on anything.
-  const HeadWatch kept = head_;
-  on(down, now);
-  if (was_up) head_ = kept;
+  lose_link(down, hung_up, now);
 }
 
 /// Logged when it first happens; it happens at each connection.
 void Uplink::warn_once(std::string what) {
   if (told_.insert(what).second) notices_.warn(std::move(what));
+}
+
+void Uplink::tell_unsendable(const std::string& topic, const std::string& why) {
+  warn_once(keeper_.server_text() + ": no message of this size is sent to " + topic + " any more: " + why +
+            "; let the broker take larger packets, then restart the service");
 }
 
 void Uplink::tell_limits(const LinkUp& up) {
@@ -156,7 +172,7 @@ void Uplink::finish(const Inflight::Ended& ended, const Now& now) {
   if (ended.seq == 0) return;
   switch (ended.verdict) {
     case Verdict::delivered:
-      head_.settled(ended.seq);
+      head_.settled();
       events_.erase(ended.seq);
       outbox_.settle(ended.seq, Outcome::acknowledged);
       ++delivered_;
@@ -172,7 +188,7 @@ void Uplink::finish(const Inflight::Ended& ended, const Now& now) {
 }
 
 void Uplink::set_aside(Seq seq, const std::string& why, bool retry, const Now& now) {
-  head_.settled(seq);
+  head_.settled();
   outbox_.settle(seq, Outcome::set_aside, why, retry);
   ++refused_;
   gather_refusal(seq, why, now);
@@ -196,7 +212,7 @@ void Uplink::tell_refusals(const Now& now) {
     if (gathered.count == 0 || now.steady < gathered.next) continue;
     const bool first = gathered.next == Steady{};
     std::vector<Reading> details;
-    details.push_back({"reason", Value{why}});
+    details.push_back({"why", Value{why}});
     details.push_back({"refused_seq", Value{gathered.first}});
     if (gathered.count > 1) details.push_back({"last_seq", Value{gathered.last}});
     details.push_back({"count", Value{gathered.count}});
@@ -256,13 +272,24 @@ void Uplink::keep_link(const Now& now) {
 
 void Uplink::do_periodic(const Now& now) {
   if (now.steady >= health_at_) {
-    announcements_.health(health(now));
+    announcements_.health(health_that_fits(now));
     health_at_ = now.steady + kHealthEvery;
   }
   if (now.steady >= requeue_at_) {
     outbox_.requeue_set_aside({}, true);
     requeue_at_ = now.steady + kRetryRefusedEvery;
   }
+}
+
+/// Without the buses, which are most of it, if the broker does not take it with them.
+std::string Uplink::health_that_fits(const Now& now) const {
+  Message message;
+  message.topic = announcements_.health_topic();
+  message.payload = health(now);
+  if (!too_large(message) && !announcements_.condemned(message)) return std::move(message.payload);
+  StatusView brief = status(now);
+  brief.buses = nullptr;
+  return health_json(brief);
 }
 
 Steady Uplink::next_due(const Now& now) const {
@@ -316,7 +343,7 @@ void Uplink::advance_stop(const Now& now) {
   if (stop_ == Stop::publishing && (idle || now.steady >= stop_deadline_)) {
     stop_ = Stop::farewell;
     stop_deadline_ = now.steady + kStopFarewell;
-    announcements_.goodbye(health(now));
+    announcements_.goodbye(health_that_fits(now));
     send_announcements(now);
   } else if (stop_ == Stop::farewell && (idle || now.steady >= stop_deadline_)) {
     farewell_heard_ = idle;

@@ -20,6 +20,7 @@
 #include "bridge/pace.h"
 #include "bridge/transport.h"
 #include "core/intake.h"
+#include "core/mailbox.h"
 #include "offline_queue/outbox.h"
 
 namespace baudbridge {
@@ -32,12 +33,15 @@ struct UplinkOptions {
   std::string version;
   BootId boot{};
   std::uint64_t seed = 0;  ///< of the jitter: different for each gateway
+  /// When many records come, they and their acknowledgements wait for each other for so long: each wake-up of a thread,
+  /// ours or the client library's, costs more than a record. Zero: never.
+  Duration together{};
 };
 
 /// Moves records from the outbox to the broker and settles each by the broker's answer, speaks for the gateway and its
 /// devices, and keeps the connection. Records leave in the outbox's order, as many at once as the window allows:
-/// min(max_in_flight, the broker's Receive Maximum - 1), less after a refusal for load, one when a record is suspected
-/// of making the broker hang up. Threads: none of its own; one owner. References must outlive it. Errors:  everything
+/// min(max_in_flight, the broker's Receive Maximum - 1), less after a refusal for load, one after the broker hung up on
+/// what was out. Threads: none of its own; one owner. References must outlive it. Errors:  everything
 /// outside can go wrong and is a state: see notices() and status().
 class Uplink {
  public:
@@ -47,6 +51,8 @@ class Uplink {
   void handle(const LinkEvent& event, const Now& now);
   /// Does what is due; answers when it wants to be called next, if nothing else happens before.
   Steady advance(const Now& now);
+  /// How the owner may wait for what comes next. accepted: records have just come.
+  [[nodiscard]] Calm calm(const Now& now, bool accepted) const;
 
   /// From now on: up to two seconds of publishing, then the farewell. Call advance() until stopped(), then
   /// disconnect().
@@ -76,6 +82,11 @@ class Uplink {
   void on(const SubscriptionRefused& refused, const Now& now);
   /// Ends the connection from our side: the broker, or the way to it, is not what it should be.
   void give_up(std::string why, const Now& now);
+  /// The connection is found to be gone, before the transport has told of it.
+  void found_closed(std::string why, const Now& now) { end_link(std::move(why), true, now); }
+  void end_link(std::string why, bool hung_up, const Now& now);
+  void lose_link(const LinkDown& down, bool hung_up, const Now& now);
+  std::optional<Seq> find_culprit();
   void finish(const Inflight::Ended& ended, const Now& now);
   void set_aside(Seq seq, const std::string& why, bool retry, const Now& now);
   void gather_refusal(Seq seq, const std::string& why, const Now& now);
@@ -83,6 +94,7 @@ class Uplink {
   void answer(std::vector<Message> messages);
   void warn_once(std::string what);
   void tell_limits(const LinkUp& up);
+  void tell_unsendable(const std::string& topic, const std::string& why);
 
   void watch_clock(const Now& now);
   void keep_link(const Now& now);
@@ -95,6 +107,7 @@ class Uplink {
   bool send_from_batch(const Now& now);
   [[nodiscard]] std::size_t window() const;
   [[nodiscard]] bool too_large(const Message& message) const;
+  [[nodiscard]] std::string health_that_fits(const Now& now) const;
   [[nodiscard]] Steady next_due(const Now& now) const;
 
   UplinkOptions options_;

@@ -1,5 +1,6 @@
 // How records and announcements leave: the window, the lanes, and what cannot be sent at all.
 #include <algorithm>
+#include <limits>
 
 #include "bridge/reasons.h"
 #include "bridge/uplink.h"
@@ -7,7 +8,7 @@
 namespace baudbridge {
 
 std::size_t Uplink::window() const {
-  if (head_.suspicious()) return 1;
+  if (head_.careful() || announcements_.careful()) return 1;
   // Under MQTT 3.1.1 a broker cannot tell how many QoS 2 messages it holds half-finished, nor refuse one more:
   // Mosquitto drops the 21st and completes its handshake all the same.
   constexpr std::uint16_t kUntold = 11;
@@ -30,7 +31,8 @@ void Uplink::send_announcements(const Now& now) {
     message.qos = std::min(message.qos, link_.maximum_qos);
     message.retain = message.retain && link_.retain_available;
     if (!link_.mqtt5) message.correlation_data.clear();
-    if (too_large(message)) {
+    if (too_large(message) || announcements_.condemned(message)) {
+      tell_unsendable(message.topic, "it is larger than the broker takes");
       announcements_.drop_front();
       continue;
     }
@@ -41,7 +43,7 @@ void Uplink::send_announcements(const Now& now) {
       continue;
     }
     inflight_.settle(token, Verdict::refused);
-    if (sent.error().kind != Fault::refused) return give_up(sent.error().what, now);
+    if (sent.error().kind != Fault::refused) return found_closed(sent.error().what, now);
     announcements_.drop_front();
   }
 }
@@ -49,12 +51,21 @@ void Uplink::send_announcements(const Now& now) {
 void Uplink::send_records(const Now& now) {
   drain_at_ = Steady::max();
   if (now.steady < pace_.resume_at() || !keeper_.is_up()) return;
-  // A suspect is sent alone, on a connection that has proved that it works.
-  if (head_.suspicious() && !proven_) return;
+  // What the broker may have hung up on goes alone, on a connection that has proved that it works.
+  if (head_.careful() && !proven_) return;
   while (inflight_.messages() < window()) {
     if (batch_sent_ == batch_.size() && !fill_batch(now)) return;
     if (batch_sent_ < batch_.size() && !send_from_batch(now)) return;
   }
+}
+
+Calm Uplink::calm(const Now& now, bool accepted) const {
+  constexpr std::size_t kAnyNumber = std::numeric_limits<std::size_t>::max();
+  constexpr std::size_t kShare = 4;  // of a full window makes room for a group
+  if (options_.together <= Duration::zero() || stop_ != Stop::no || (inflight_.empty() && !accepted)) return {};
+  const std::size_t full = window();
+  const bool room = !keeper_.is_up() || inflight_.messages() < full;
+  return {now.steady + options_.together, room ? kAnyNumber : std::max<std::size_t>(full / kShare, 1)};
 }
 
 const Record* Uplink::take_record(const Now& now) {
@@ -107,7 +118,8 @@ bool Uplink::send_from_batch(const Now& now) {
   const auto sent = transport_.publish(keeper_.epoch(), token, message);
   if (sent) return true;
   if (sent.error().kind != Fault::refused) {
-    give_up(sent.error().what, now);
+    inflight_.settle(token, Verdict::retry);  // it was not out, and made nobody hang up
+    found_closed(sent.error().what, now);
     return false;
   }
   if (const auto ended = inflight_.settle(token, Verdict::refused, kPacketTooLarge)) {

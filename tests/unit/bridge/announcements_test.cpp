@@ -134,3 +134,47 @@ TEST_CASE("health says the books, the queue, the link and the buses") {
   CHECK(health["buses"]["rs485"]["devices"]["boiler"]["state"] == "online");
   CHECK(health_json(view).find(' ') == std::string::npos);
 }
+
+TEST_CASE("what a broker hangs up on three times, the last time alone, is not said again; smaller things are") {
+  Announcements announcements = speaker();
+  const auto take_up = [&](bool taken) {
+    announcements.link_up(Milliseconds(0));
+    announcements.sent(1);
+    if (taken) announcements.delivered(1);
+  };
+  take_up(true);
+  const std::string large(3000, 'x');
+  announcements.result(result(large));
+  for (int hang_ups = 1; hang_ups <= 2; ++hang_ups) {
+    CHECK_FALSE(announcements.careful());
+    announcements.sent(2);
+    CHECK_FALSE(announcements.hung_up(false));
+    announcements.link_down();
+    take_up(true);
+  }
+  REQUIRE(announcements.empty() == false);  // a result is said again after a lost link
+  CHECK(announcements.careful());
+  announcements.sent(2);
+  CHECK(announcements.hung_up(true) == "plant/boiler/result");
+  announcements.link_down();
+  CHECK(announcements.empty());
+  CHECK(announcements.condemned(result(large)));
+  CHECK_FALSE(announcements.condemned(result("small")));
+}
+
+TEST_CASE("a link that falls often makes nothing suspect that is smaller than what got through") {
+  Announcements announcements = speaker();
+  announcements.device({"boiler", true, ""}, false);
+  announcements.link_up(Milliseconds(0));
+  announcements.sent(1);
+  announcements.delivered(1);
+  for (int i = 0; i < 10; ++i) {
+    announcements.sent(2);  // availability
+    CHECK_FALSE(announcements.hung_up(true));
+    CHECK_FALSE(announcements.careful());
+    announcements.link_down();
+    announcements.link_up(Milliseconds(0));
+    announcements.sent(1);
+    announcements.delivered(1);
+  }
+}

@@ -1,0 +1,211 @@
+// A broker that refuses by hanging up (contract section 6.4): what it hangs up on is found, set aside, and nothing goes
+// round in a circle.
+#include "support/bridge/uplink_rig.h"
+#include "support/figure.h"
+
+using namespace baudbridge;
+using namespace baudbridge::testing;
+
+namespace {
+
+/// A broker that takes what is out one by one and hangs up on what `poison` says. Those of the first `unheard`
+/// connections that it hangs up on do not hear its acknowledgements.
+struct HangingUp {
+  UplinkRig& rig;
+  std::function<bool(const Message&)> poison;
+  int unheard = 0;
+  bool noticed_in_publishing = false;  ///< the first hang-up: the next publish() fails before the transport tells of it
+  int hang_ups = 0;
+
+  /// False: it hung up.
+  bool serve() {
+    for (int i = 0; i < 5000; ++i) {
+      rig.turn();
+      if (rig.transport.out() == 0) return true;
+      const auto& sent = rig.transport.sent;
+      const std::size_t first = sent.size() - rig.transport.out();
+      std::size_t good = 0;
+      while (first + good < sent.size() && !poison(sent[first + good].message)) ++good;
+      const bool hangs_up = first + good < sent.size();
+      if (!(hangs_up && hang_ups < unheard)) rig.transport.acknowledge(good);
+      if (!hangs_up) continue;
+      rig.turn();
+      rig.transport.drop("the connection was lost");
+      if (noticed_in_publishing && hang_ups == 0) {
+        (void)rig.transport.take_events();
+        rig.sample(5.0);
+      }
+      rig.turn();
+      REQUIRE_FALSE(rig.uplink().link_is_up());
+      ++hang_ups;
+      return false;
+    }
+    return true;
+  }
+};
+
+LinkUp old_protocol() {
+  LinkUp up;
+  up.mqtt5 = false;
+  return up;
+}
+
+bool is_poison(const Message& message) {
+  return message.payload.find("66666") != std::string::npos;
+}
+
+/// Whose devices make health messages of more than 4 kB.
+BusReport bus_of_many() {
+  BusReport bus;
+  bus.bus = "rs485";
+  bus.open = true;
+  bus.devices.resize(100);
+  for (std::size_t i = 0; i < bus.devices.size(); ++i) bus.devices[i].device = "device-" + std::to_string(i);
+  return bus;
+}
+
+void start_old(UplinkRig& rig) {
+  rig.options.broker.mqtt5 = false;
+  rig.start_connected(old_protocol());
+  rig.transport.acknowledge_all();
+  rig.turn();
+}
+
+}  // namespace
+
+TEST_CASE("under 3.1.1 the record that makes the broker hang up is found and set aside within three reconnects (61)") {
+  UplinkRig rig;
+  start_old(rig);
+  const int before = GENERATE(0, 1, 40);
+  const int unheard = GENERATE(0, 1, 2, 3);  // the acknowledgements that go down with the connection
+  for (int i = 0; i < before; ++i) rig.sample(i);
+  rig.sample(66666.0);
+  for (int i = 0; i < 10; ++i) rig.sample(i);
+  HangingUp broker{rig, is_poison, unheard};
+  broker.noticed_in_publishing = before < 10 && GENERATE(false, true);
+  rig.turn();
+  while (!broker.serve() && broker.hang_ups < 20) rig.reconnect(old_protocol());
+  CHECK(broker.hang_ups == 3);
+  CHECK(rig.books().set_aside == 1);
+  CHECK(rig.books().queued == 0);
+  CHECK(rig.books().acknowledged >= static_cast<std::uint64_t>(before) + 10);
+  REQUIRE(rig.outbox().set_aside(10).size() == 1);
+  CHECK_THAT(rig.outbox().set_aside(1).at(0).why, ContainsSubstring("hung up"));
+  std::size_t wasted = 0;
+  for (const auto& one : rig.sent()) wasted += is_poison(one.message) ? one.message.payload.size() : 0;
+  figure("61", broker.hang_ups, " hang-ups, ", wasted, " bytes wasted, 1 record set aside, ", rig.books().acknowledged,
+         " delivered, 0 lost");
+}
+
+TEST_CASE("a link that falls again and again sets nothing aside while other records lead") {
+  UplinkRig rig;
+  rig.options.broker.mqtt5 = GENERATE(true, false);
+  LinkUp up;
+  up.mqtt5 = rig.options.broker.mqtt5;
+  rig.start_connected(up);
+  for (int i = 0; i < 50; ++i) {
+    rig.samples(3);
+    rig.transport.acknowledge_all();
+    rig.turn();
+    rig.samples(1);
+    rig.transport.drop("the connection was lost");
+    rig.turn();
+    rig.reconnect(up);
+    while (rig.transport.out() > 0) {
+      rig.transport.acknowledge_all();
+      rig.turn();
+    }
+  }
+  CHECK(rig.books().set_aside == 0);
+  CHECK(rig.books().queued == 0);
+}
+
+TEST_CASE("after a hang-up what was out goes one at a time, and then the window is as wide as before") {
+  UplinkRig rig;
+  start_old(rig);
+  rig.samples(30);
+  const std::size_t wide = rig.transport.out();
+  CHECK(wide > 10);
+  rig.transport.drop("the connection was lost");
+  rig.turn();
+  rig.samples(50);
+  rig.reconnect(old_protocol());
+  rig.transport.most_out = 0;
+  for (std::size_t i = 0; i < wide; ++i) {
+    rig.transport.acknowledge_all();
+    rig.turn();
+  }
+  CHECK(rig.transport.most_out == 1);
+  while (rig.books().queued > 0) {
+    rig.transport.acknowledge_all();
+    rig.turn();
+  }
+  CHECK(rig.transport.most_out >= wide);
+}
+
+TEST_CASE("a health message that is too large for a 3.1.1 broker costs three hang-ups, then it is shorter") {
+  UplinkRig rig;
+  start_old(rig);
+  rig.uplink().accept(bus_of_many(), rig.moment());
+  HangingUp broker{rig, [](const Message& message) { return message.payload.size() > 4000; }};
+  std::uint64_t count = 0;
+  for (int minute = 0; minute < 30; ++minute) {
+    for (int second = 0; second < 60; ++second) {
+      rig.sample(static_cast<double>(++count));
+      rig.pass(1s);
+      if (!rig.transport.is_up()) rig.reconnect(old_protocol());
+      while (!broker.serve()) rig.reconnect(old_protocol());
+    }
+  }
+  CHECK(broker.hang_ups == 3);
+  CHECK(rig.books().set_aside == 0);
+  CHECK(rig.books().acknowledged == count);
+  const auto health = rig.sent("plant/bridge/health");
+  REQUIRE(health.size() >= 28);
+  CHECK(health.back().message.payload.size() < 4000);
+  CHECK(nlohmann::json::parse(health.back().message.payload)["books"]["accepted"] >= count - 1);
+  const std::string log = rig.log();
+  CHECK_THAT(log, ContainsSubstring("plant/bridge/health") && ContainsSubstring("let the broker take larger packets"));
+}
+
+TEST_CASE("a command's result that the broker hangs up on does not hang it up for ever") {
+  UplinkRig rig;
+  Point text;
+  text.id = "text";
+  text.writable = true;
+  rig.targets = {{"boiler", {text}}};
+  start_old(rig);
+  Incoming command;
+  command.topic = "plant/boiler/set";
+  command.payload = R"({"text":1})";
+  rig.transport.deliver(command);
+  rig.turn();
+  REQUIRE(rig.orders.size() == 1);
+  const std::string large(5000, 'x');
+  rig.uplink().accept(WriteOutcome{rig.orders[0].ticket, "boiler", std::vector<Reading>{{"text", Value{large}}}},
+                      rig.moment());
+  rig.samples(3);
+  HangingUp broker{rig, [](const Message& message) { return message.payload.size() > 4000; }};
+  while (!broker.serve() && broker.hang_ups < 20) rig.reconnect(old_protocol());
+  CHECK(broker.hang_ups == 3);
+  CHECK(rig.books().queued == 0);
+  CHECK(rig.books().set_aside == 0);
+  CHECK_THAT(rig.log(), ContainsSubstring("plant/boiler/result"));
+}
+
+TEST_CASE("what is larger than the maximum of an MQTT 5 broker is not sent, and told once") {
+  UplinkRig rig;
+  LinkUp limits;
+  limits.maximum_packet_size = GENERATE(2000U, 200U);
+  rig.start_connected(limits);
+  rig.transport.acknowledges = true;
+  rig.transport.acknowledge_all();
+  rig.uplink().accept(bus_of_many(), rig.moment());
+  rig.pass(10min);
+  const auto health = rig.sent("plant/bridge/health");
+  CHECK(health.size() == (limits.maximum_packet_size == 2000 ? 10U : 0U));
+  const std::string log = rig.log();
+  const bool told = log.find("plant/bridge/health") != std::string::npos;
+  CHECK(told == (limits.maximum_packet_size == 200));
+  CHECK(log.find("plant/bridge/health") == log.rfind("plant/bridge/health"));
+}
