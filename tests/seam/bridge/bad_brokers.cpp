@@ -1,8 +1,10 @@
-// The transport and brokers that do not do what brokers should; rows of the catalogue of faults are named.
+// The transport and brokers that do not do what brokers should; the numbers are those of docs/faults.md.
 #include <random>
 
+#include "bridge/reasons.h"
 #include "connected.h"
 #include "support/fake_broker.h"
+#include "support/figure.h"
 
 using namespace baudbridge;
 using namespace baudbridge::testing;
@@ -33,6 +35,7 @@ TEST_CASE("a captive portal is not taken for a broker (53)") {
   const LinkDown down = connected.down();
   CHECK_FALSE(down.was_up);
   CHECK_THAT(down.why, ContainsSubstring("broker"));
+  figure("53", "told as: ", down.why);
 }
 
 TEST_CASE("a refused connection is told with the broker's reason (64)") {
@@ -42,6 +45,7 @@ TEST_CASE("a refused connection is told with the broker's reason (64)") {
   const FakeBroker broker(refusing);
   Connected connected = connected_to(broker);
   CHECK(connected.down().reason == reason);
+  figure("64", "refused with ", reason_text(reason), ": told, 0 records left the queue");
 }
 
 TEST_CASE("under MQTT 3.1.1 the return code becomes the nearest reason (64)") {
@@ -55,6 +59,7 @@ TEST_CASE("under MQTT 3.1.1 the return code becomes the nearest reason (64)") {
   const FakeBroker broker(refusing);
   Connected connected = connected_to(broker, false);
   CHECK(connected.down().reason == one.reason);
+  figure("64", "return code ", static_cast<int>(one.code), " is told as ", reason_text(one.reason));
 }
 
 TEST_CASE("a DISCONNECT is told with its reason and the server that it names (65)") {
@@ -68,6 +73,7 @@ TEST_CASE("a DISCONNECT is told with its reason and the server that it names (65
   CHECK(down->reason == 0x9D);
   CHECK(down->server_reference == "other.example:1883");
   CHECK_THAT(down->why, ContainsSubstring("server moved"));
+  figure("65", "told as: ", down->why, ", next server ", down->server_reference);
 }
 
 TEST_CASE("a take-over by another client is told as such (63)") {
@@ -78,6 +84,7 @@ TEST_CASE("a take-over by another client is told as such (63)") {
   const auto down = connected.events().next_of<LinkDown>();
   REQUIRE(down);
   CHECK(down->reason == 0x8E);
+  figure("63", "told as: ", down->why);
 }
 
 TEST_CASE("a refused subscription is told, and the connection stays") {
@@ -105,6 +112,7 @@ TEST_CASE("a refused message is never told as delivered, whatever the quality of
   connected.up();
   CHECK(connected.refusal_of(message_to("plant/boiler", "x", qos)) == reason);
   CHECK(connected.refusal_of(message_to("plant/boiler", "y", qos)) == reason);
+  figure("58, 59", "refused with ", reason_text(reason), " under QoS ", qos, ": 0 of 2 told as delivered");
 }
 
 TEST_CASE("no matching subscribers (0x10) is a success") {
@@ -126,11 +134,14 @@ TEST_CASE("a broker that never acknowledges is left when the uplink says so, at 
     REQUIRE(connected.transport().publish(1, token, message_to("plant/boiler", "x")));
   }
   REQUIRE(eventually([&] { return broker.published().size() == 100; }));
+  const auto begun = std::chrono::steady_clock::now();
   connected.transport().disconnect(false);
+  const double took = milliseconds_of(std::chrono::steady_clock::now() - begun);
   broker.behave({});
   connected.up(2);
   CHECK(broker.disconnect_reason() == 0x04);  // with the will
   CHECK_FALSE(connected.refusal_of(message_to("plant/boiler", "y"), 2));
+  figure("56", "100 messages without an acknowledgement, left in ", took, " ms; the next connection works");
 }
 
 TEST_CASE("an attempt that nobody answers can be taken back, and the next one succeeds (50)") {
@@ -140,9 +151,12 @@ TEST_CASE("an attempt that nobody answers can be taken back, and the next one su
   Connected connected = connected_to(broker);
   connected.transport().connect(1, 0);
   REQUIRE(eventually([&] { return broker.bytes_received() > 0; }));
+  const auto begun = std::chrono::steady_clock::now();
   connected.transport().disconnect(false);
+  const double took = milliseconds_of(std::chrono::steady_clock::now() - begun);
   broker.behave({});
   connected.up(2);
+  figure("50", "an attempt that nobody answered was taken back in ", took, " ms; the next one succeeded");
 }
 
 TEST_CASE("whatever bytes a broker sends, nothing crashes and the next connection works (71)") {
@@ -161,6 +175,7 @@ TEST_CASE("whatever bytes a broker sends, nothing crashes and the next connectio
   }
   connected.up(100);
   CHECK_FALSE(connected.refusal_of(message_to("plant/boiler", "x"), 100));
+  figure("71", "20 connections with bytes that are not MQTT: 0 crashes, the next connection works");
 }
 
 TEST_CASE("a connection that ends inside a packet is a lost connection (52)") {
@@ -173,6 +188,7 @@ TEST_CASE("a connection that ends inside a packet is a lost connection (52)") {
   REQUIRE(down);
   CHECK(down->was_up);
   connected.up(2);
+  figure("52", "a connection ended inside a packet: told as ", down->why, "; the next one works");
 }
 
 TEST_CASE("several servers are several servers") {

@@ -78,6 +78,13 @@ class Model {
     reading.seq = seq;
     number_of_[seq] = number;
   }
+  /// Which reading is out under this token; none: something else is.
+  [[nodiscard]] std::optional<std::uint64_t> reading_of(Token token) const {
+    const auto seq = seq_of_.find(token);
+    if (seq == seq_of_.end()) return std::nullopt;
+    const auto number = number_of_.find(seq->second);
+    return number == number_of_.end() ? std::nullopt : std::optional(number->second);
+  }
   void acknowledged(Token token) {
     if (Reading* reading = of(token)) reading->settled = true;
     seq_of_.erase(token);
@@ -167,6 +174,9 @@ class Simulation {
       rig_.queue.drain = rig_.options.drain = Drain::live_first;
       model_.ordered = false;
     }
+    rig_.options.broker.mqtt5 = pick(3) > 0;
+    rig_.options.broker.qos = pick(3) == 0 ? 2 : 1;
+    if (!rig_.options.broker.mqtt5 && pick(2) == 0) poison_every_ = 100 + pick(400);
     rig_.start();
   }
 
@@ -180,7 +190,7 @@ class Simulation {
     disk_.reset();
     for (int i = 0; i < 400 && (rig_.books().queued > 0 || i < 3); ++i) {
       pass(5s);
-      if (rig_.transport.attempting()) rig_.transport.accept();
+      if (rig_.transport.attempting()) accept();
       while (rig_.transport.out() > 0) {
         acknowledge(rig_.transport.out());
         turn();
@@ -204,7 +214,8 @@ class Simulation {
     } else if (action < 900) {
       pass(std::chrono::milliseconds(pick(500)));
     } else if (action < 920) {
-      if (rig_.transport.out() > 0) refuse();
+      // Under 3.1.1 there is no way to refuse but to hang up.
+      if (rig_.transport.out() > 0 && rig_.options.broker.mqtt5) refuse();
     } else if (action < 940) {
       rig_.transport.drop();
     } else if (action < 975) {
@@ -231,11 +242,17 @@ class Simulation {
   }
   void accept() {
     LinkUp limits;
-    limits.receive_maximum = static_cast<std::uint16_t>(1 + pick(40));
+    limits.mqtt5 = rig_.options.broker.mqtt5;
+    if (limits.mqtt5) limits.receive_maximum = static_cast<std::uint16_t>(1 + pick(40));
     rig_.transport.accept(limits);
   }
   void acknowledge(std::size_t count) {
     for (; count > 0 && rig_.transport.out() > 0; --count) {
+      const auto reading = model_.reading_of(rig_.transport.oldest_out());
+      if (poison_every_ > 0 && reading && *reading % poison_every_ == poison_every_ - 1) {
+        rig_.transport.drop("the connection was lost");
+        return;
+      }
       model_.acknowledged(rig_.transport.oldest_out());
       rig_.transport.acknowledge(1);
     }
@@ -280,6 +297,7 @@ class Simulation {
   UplinkRig rig_;
   Model model_;
   std::optional<FullDisk> disk_;
+  std::uint64_t poison_every_ = 0;  ///< the broker hangs up on every so many-th reading, 0: on none
 };
 
 }  // namespace

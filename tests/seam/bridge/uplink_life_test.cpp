@@ -1,5 +1,6 @@
 // The uplink over a real outbox: stop and restart, the lanes of a drain, limits, the clock, commands, health.
 #include "support/bridge/uplink_rig.h"
+#include "support/figure.h"
 
 using namespace baudbridge;
 using namespace baudbridge::testing;
@@ -37,6 +38,7 @@ TEST_CASE("a stop sends what there is, says farewell and ends in order (27)") {
   CHECK(last.retain);
   CHECK(rig.sent("plant/boiler/availability").back().message.payload == R"({"state":"offline"})");
   CHECK(rig.sent("plant/bridge/health").size() == 1);
+  figure("27", "200 records sent and acknowledged in ", milliseconds_of(rig.now), " ms of the stop, 0 left");
 }
 
 TEST_CASE("a stop does not wait for a broker that is silent: three seconds, and the will speaks") {
@@ -85,6 +87,8 @@ TEST_CASE("after a restart what was not acknowledged is sent again, with the sam
   for (std::size_t i = 0; i < 3; ++i) CHECK(again[i].message.payload == first[i + 2].message.payload);
   rig.samples(1);
   CHECK(rig.sent_seqs().back() > nlohmann::json::parse(first.back().message.payload)["seq"].get<Seq>());
+  CHECK(rig.books().balance());
+  figure("24", "3 records sent again with the same number and content, 2 acknowledged ones not");
 }
 
 TEST_CASE("drain live-first: new records do not wait behind the backlog, each lane is in order") {
@@ -191,6 +195,93 @@ TEST_CASE("records taken before the clock was set leave with the corrected time 
   const auto record = nlohmann::json::parse(rig.sent().at(0).message.payload);
   CHECK(record["clock"] == "corrected");
   CHECK(record["ts"] == at(0s).utc.count());
+  figure("39, 42", "taken 30 s before the clock was set: sent with an error of ",
+         record["ts"].get<std::int64_t>() - at(0s).utc.count(), " ms");
+}
+
+TEST_CASE("a board that boots in 1970 sends its backlog with the right times once the clock is set (39, 42)") {
+  UplinkRig rig;
+  rig.synced = false;
+  rig.utc_step = -at(0s).utc;  // 1970
+  rig.start();
+  rig.transport.drop("refused");
+  for (int i = 0; i < 300; ++i) {
+    rig.sample(i);
+    rig.pass(1s);
+  }
+  rig.crash(false);  // and the service is started anew before the clock is set
+  rig.pass(10s);
+  rig.utc_step = Milliseconds(0);
+  rig.synced = true;
+  rig.transport.acknowledges = true;
+  rig.reconnect();
+  rig.pass(10s);
+  const auto sent = rig.sent();
+  REQUIRE(sent.size() == 300);
+  std::int64_t worst = 0;
+  for (std::size_t i = 0; i < sent.size(); ++i) {
+    const auto record = nlohmann::json::parse(sent[i].message.payload);
+    CHECK(record["clock"] == "corrected");
+    const std::int64_t right = at(std::chrono::seconds(i)).utc.count();
+    worst = std::max(worst, std::abs(record["ts"].get<std::int64_t>() - right));
+  }
+  CHECK(worst <= 100);
+  CHECK(rig.books().queued == 0);
+  CHECK(rig.books().dropped == 0);
+  figure("39, 42", "booted in 1970, 300 records of a backlog, a restart between: largest error ", worst, " ms, 0 lost");
+}
+
+TEST_CASE("a clock that steps ten years forward or an hour back expires nothing and starts no burst (40, 41)") {
+  const auto step = GENERATE(Milliseconds(std::chrono::hours(24 * 3652)), Milliseconds(-std::chrono::hours(1)));
+  UplinkRig rig;
+  rig.start();
+  rig.transport.drop("refused");
+  for (int i = 0; i < 100; ++i) {
+    rig.sample(i);
+    rig.pass(1s);
+    if (rig.transport.attempting()) rig.transport.drop("refused");
+  }
+  const std::size_t before = rig.transport.attempts.size();
+  const Duration stepped = rig.now;
+  rig.utc_step = step;
+  while (rig.transport.attempts.size() == before && rig.now < stepped + 10min) rig.pass(100ms);
+  const Duration waited = rig.now - stepped;
+  CHECK(waited <= 60s);  // reconnect_max, whatever the clock says
+  if (rig.transport.attempting()) rig.transport.drop("refused");
+  rig.pass(2min);
+  CHECK(rig.transport.attempts.size() <= before + 6);
+  rig.transport.acknowledges = true;
+  rig.reconnect();
+  rig.pass(10s);
+  CHECK(rig.sent().size() == 100);
+  CHECK(rig.books().dropped == 0);
+  CHECK(rig.books().queued == 0);
+  CHECK(rig.sent("plant/bridge/event").size() == 1);
+  figure("40, 41", "clock stepped by ", seconds_of(step) / 3600, " h: next attempt after ", seconds_of(waited),
+         " s, 1 event, 0 of 100 records expired, 0 lost");
+}
+
+TEST_CASE("a certificate that is not yet valid: tried again as soon as the clock is set, and the backlog leaves (67)") {
+  UplinkRig rig;
+  rig.synced = false;
+  rig.start();
+  for (int i = 0; i < 60; ++i) {
+    if (rig.transport.attempting()) rig.transport.drop("the certificate is not yet valid");
+    rig.samples(1);
+    rig.pass(10s);
+  }
+  if (rig.transport.attempting()) rig.transport.drop("the certificate is not yet valid");
+  rig.turn();
+  const Duration set = rig.now;
+  rig.synced = true;
+  rig.transport.acknowledges = true;
+  rig.reconnect();
+  const Duration waited = rig.now - set;
+  CHECK(waited <= 5s);
+  rig.pass(1s);
+  CHECK(rig.books().queued == 0);
+  CHECK(rig.books().dropped == 0);
+  figure("67", "connected ", seconds_of(waited), " s after the clock was set, 60 records published, 0 lost");
 }
 
 TEST_CASE("records sent before the clock was set say so") {

@@ -12,6 +12,11 @@ using namespace baudbridge::testing;
 
 namespace {
 
+/// A round cuts the power at each of about so many operations; all together are as many as there are seeds.
+std::uint64_t rounds(std::uint64_t usual, std::uint64_t cuts) {
+  return std::max<std::uint64_t>(1, seed_count(usual * cuts) / cuts);
+}
+
 /// A first start and its first records, with the power gone at the n-th operation. False: it did not come to that.
 bool first_start_cut_at(std::uint64_t n, std::uint64_t seed) {
   QueuePlace place;
@@ -49,7 +54,7 @@ bool first_start_cut_at(std::uint64_t n, std::uint64_t seed) {
 
 TEST_CASE("the power goes at any moment of a first start: the next start needs no help (5)") {
   std::uint64_t cuts = 0;
-  for (std::uint64_t round = 0; round < seed_count(6); ++round) {
+  for (std::uint64_t round = 0; round < rounds(6, 60); ++round) {
     for (std::uint64_t n = 1; first_start_cut_at(n, seeds_first() + 1000 * round + n); ++n) ++cuts;
   }
   CHECK(cuts > 20);
@@ -68,7 +73,7 @@ TEST_CASE("a file of an older version is brought up to date in one transaction, 
   const std::string before = read_file(place.store());
   std::uint64_t cuts = 0;
   std::uint64_t old_ones = 0;
-  for (std::uint64_t round = 0; round < seed_count(4); ++round) {
+  for (std::uint64_t round = 0; round < rounds(4, 10); ++round) {
     bool whole = false;
     for (std::uint64_t n = 1; !whole; ++n) {
       write_file(place.store(), before);

@@ -7,6 +7,7 @@
 
 #include "gateway_under_test.h"
 #include "support/catch.h"
+#include "support/figure.h"
 
 using namespace baudbridge::testing;
 using namespace std::chrono_literals;
@@ -35,7 +36,8 @@ void wait_for_records(Subscriber& subscriber, std::size_t more) {
 
 /// Stops the gateway in order, empties its queue into the broker, and compares with its books: every seq it ever gave
 /// has arrived, and nothing under a number that it did not give.
-void check_all_arrived(GatewayUnderTest& gateway, Subscriber& subscriber) {
+void check_all_arrived(GatewayUnderTest& gateway, Subscriber& subscriber, const std::string& fault,
+                       const std::string& what) {
   std::uint64_t last = 0;
   // Waits for a moment in which nothing is queued.
   REQUIRE(eventually([&] {
@@ -61,13 +63,14 @@ void check_all_arrived(GatewayUnderTest& gateway, Subscriber& subscriber) {
   CHECK(ledger.first.size() == last);
   CHECK(ledger.missing(ledger.last()) == std::vector<std::uint64_t>{});
   CHECK(ledger.altered == std::vector<std::string>{});
-  std::cout << last << " records, none missing, " << ledger.duplicates << " twice\n";
+  figure(fault, what, ": ", last, " records, 0 lost, ", ledger.duplicates, " sent twice, 0 altered");
 }
 
 }  // namespace
 
 TEST_CASE(
-    "broker away, then broker away and gateway killed: every record arrives, twice at most with the same content") {
+    "broker away, then broker away and gateway killed: every record arrives, twice at most with the same content "
+    "(24, 45)") {
   const auto outage = std::chrono::seconds(from_environment("BAUDBRIDGE_OUTAGE_S", 3));
   Broker broker(keeping_broker());
   Subscriber subscriber(broker.port(), with_session());
@@ -87,10 +90,10 @@ TEST_CASE(
   std::this_thread::sleep_for(outage / 2);
   broker.start();
   wait_for_records(subscriber, 20);
-  check_all_arrived(gateway, subscriber);
+  check_all_arrived(gateway, subscriber, "24, 45", "broker away, then away again and the gateway killed");
 }
 
-TEST_CASE("the gateway is killed at random moments under load: no record is missing") {
+TEST_CASE("the gateway is killed at random moments under load: no record is missing (24)") {
   const std::uint64_t kills = from_environment("BAUDBRIDGE_KILLS", 10);
   const std::uint64_t seed = from_environment("BAUDBRIDGE_SEED", std::random_device{}());
   std::cout << "BAUDBRIDGE_SEED=" << seed << " BAUDBRIDGE_KILLS=" << kills << "\n";
@@ -107,10 +110,10 @@ TEST_CASE("the gateway is killed at random moments under load: no record is miss
   }
   gateway.start();
   wait_for_records(subscriber, 20);
-  check_all_arrived(gateway, subscriber);
+  check_all_arrived(gateway, subscriber, "24", std::to_string(kills) + " kills of the gateway");
 }
 
-TEST_CASE("a stop while the broker is away puts everything on disk, and the next start sends it") {
+TEST_CASE("a stop while the broker is away puts everything on disk, and the next start sends it (27)") {
   Broker broker(keeping_broker());
   Subscriber subscriber(broker.port(), with_session());
   GatewayUnderTest gateway(broker.url());
@@ -121,12 +124,14 @@ TEST_CASE("a stop while the broker is away puts everything on disk, and the next
     const auto status = nlohmann::json::parse(gateway.command({"status", "--json"}).output, nullptr, false);
     return status.is_object() && status["books"]["queued"].get<std::uint64_t>() >= 10;
   }));
+  const auto begun = std::chrono::steady_clock::now();
   REQUIRE(gateway.stop() == 0);
+  const auto took = static_cast<int>(milliseconds_of(std::chrono::steady_clock::now() - begun));
   const auto stat = nlohmann::json::parse(gateway.command({"queue", "stat", "--json"}).output);
   CHECK(stat["in_store"].get<std::uint64_t>() >= 10);
   CHECK(stat["in_tail"] == 0);
   broker.start();
   gateway.start();
   wait_for_records(subscriber, 20);
-  check_all_arrived(gateway, subscriber);
+  check_all_arrived(gateway, subscriber, "27", "a stop while the broker was away took " + std::to_string(took) + " ms");
 }

@@ -4,6 +4,7 @@
 
 #include "bridge/reasons.h"
 #include "support/catch.h"
+#include "support/figure.h"
 #include "support/moments.h"
 
 using namespace baudbridge;
@@ -96,6 +97,7 @@ TEST_CASE("a refused hour costs few attempts (47)") {
   int attempts = 0;
   for (; life.now < std::chrono::hours(1); ++attempts) life.fail();
   CHECK(attempts < 200);
+  figure("47", attempts, " attempts in an hour of refused connections");
 }
 
 TEST_CASE("a link that stood for a minute is tried again within reconnect_min") {
@@ -129,6 +131,7 @@ TEST_CASE("a server that moves or shuts down sends us to the next one at once (6
   life.lose(10min, reason);
   CHECK(life.wait() == 0s);
   CHECK(life.attempt->server == 1);
+  figure("65", "the next server was tried after 0 s");
 }
 
 TEST_CASE("a server that moves names its successor in the log (65)") {
@@ -141,6 +144,7 @@ TEST_CASE("a server that moves names its successor in the log (65)") {
   const auto lines = life.notices.take();
   REQUIRE(lines.size() == 1);
   CHECK_THAT(lines[0].text, ContainsSubstring("new.example:1883"));
+  figure("65", "logged: ", lines[0].text);
 }
 
 TEST_CASE("refused credentials are tried seldom: about every five minutes (64)") {
@@ -152,6 +156,7 @@ TEST_CASE("refused credentials are tried seldom: about every five minutes (64)")
   life.connect();
   life.lose(2min);
   CHECK(life.wait() <= 1s);
+  figure("64", attempts, " attempts in an hour of refused credentials");
 }
 
 TEST_CASE("three take-overs a minute slow us down and name the cause (63)") {
@@ -161,7 +166,8 @@ TEST_CASE("three take-overs a minute slow us down and name the cause (63)") {
     (void)life.notices.take();
     life.lose(1s, kSessionTakenOver);
   }
-  CHECK(life.wait() >= 60s);
+  const Duration waited = life.wait();
+  CHECK(waited >= 60s);
   life.keeper.down(lost(kSessionTakenOver), at(life.now), life.notices);
   const auto lines = life.notices.take();
   std::string all;
@@ -170,6 +176,7 @@ TEST_CASE("three take-overs a minute slow us down and name the cause (63)") {
   fresh.lose(1s, kSessionTakenOver);
   for (const auto& line : fresh.notices.take()) all += line.text;
   CHECK_THAT(all, ContainsSubstring("another client connects with the id \"plant-7\""));
+  figure("63", "after three take-overs a minute: ", seconds_of(waited), " s until the next attempt");
 }
 
 TEST_CASE("a broker that ends each connection soon and says nothing makes the client id suspect (63)") {
@@ -185,6 +192,7 @@ TEST_CASE("a broker that ends each connection soon and says nothing makes the cl
   CHECK_THAT(all, ContainsSubstring("does another client use the id \"plant-7\"?"));
   CHECK(waited > 1s);
   CHECK(std::count(all.begin(), all.end(), '\n') < 8);
+  figure("63", "twelve connections ended soon without a word: then ", seconds_of(waited), " s until the next attempt");
 }
 
 TEST_CASE("the same failure is told once, and again after an hour with its count") {
@@ -235,6 +243,7 @@ TEST_CASE("when the clock has been set the next attempt need not wait (67)") {
   for (int i = 0; i < 30; ++i) life.fail();
   life.keeper.hurry(at(life.now));
   CHECK(life.wait() == 0s);
+  figure("67", "0 s from the clock being set to the next attempt");
 }
 
 TEST_CASE("a clock that is set back a day does not keep us from trying (41)") {
@@ -243,6 +252,7 @@ TEST_CASE("a clock that is set back a day does not keep us from trying (41)") {
   Now now = at(3s);
   now.utc -= std::chrono::hours(24);
   CHECK(life.keeper.due(now));
+  figure("41", "clock set back a day: the next attempt comes 0 s later than it would");
 }
 
 TEST_CASE("without a server nothing is attempted") {
@@ -271,4 +281,6 @@ TEST_CASE("200 gateways come back spread, not at once (69)") {
     peak = std::max(peak, last - first);
   }
   CHECK(peak < 40);
+  figure("69", "200 gateways come back within ", seconds_of(moments.back() - moments.front()), " s, at most ", peak,
+         " in one second");
 }
