@@ -4,6 +4,7 @@
 #include <random>
 
 #include "support/catch.h"
+#include "support/figure.h"
 #include "support/moments.h"
 
 using namespace baudbridge;
@@ -193,6 +194,7 @@ TEST_CASE("a retained command is refused (85)") {
   REQUIRE(answers.size() == 1);
   CHECK_THAT(answers[0].payload, ContainsSubstring("retained"));
   CHECK(desk.orders.empty());
+  figure("85", "a retained command: 0 writes");
 }
 
 TEST_CASE("a command past its message expiry is refused, and one that has time left tells the bus until when") {
@@ -279,6 +281,7 @@ TEST_CASE("1,000 replays of a command write once (85)") {
     if (i == 500) desk.carried_out(0);
   }
   CHECK(desk.orders.size() == 1);
+  figure("85", "1000 replays of a command: ", desk.orders.size(), " write");
 }
 
 TEST_CASE("a bus that takes nothing, or never answers, is told") {
