@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -83,11 +84,20 @@ class ProgressLine {
   Steady last_;
 };
 
-/// The profiles of the configuration that was named, or of the machine's own; its problems do not matter here.
-std::vector<Candidate> known_devices(const Options& options) {
+/// The folders of the configuration that was named, or of the machine's own, whose problems do not matter here.
+std::optional<std::vector<std::string>> profile_folders(const Options& options) {
+  if (options.config_file) {
+    auto config = load_good_config(options);
+    if (!config) return std::nullopt;
+    return config->gateway.profiles;
+  }
   std::error_code ignored;
-  const bool configured = options.config_file || std::filesystem::exists(kDefaultConfigFile, ignored);
-  ProfileShelf shelf(configured ? load_config(options.config_file).gateway.profiles : shipped_profile_folders());
+  if (!std::filesystem::exists(kDefaultConfigFile, ignored)) return shipped_profile_folders();
+  return load_config(std::nullopt).gateway.profiles;
+}
+
+std::vector<Candidate> known_devices(const std::vector<std::string>& folders) {
+  ProfileShelf shelf(folders);
   std::vector<Candidate> known;
   std::vector<Problem> problems;
   for (const auto& name : shelf.names()) {
@@ -215,11 +225,13 @@ int scan_devices(const Options& options) {
     return std::filesystem::exists(path, failed);
   });
   if (!target) return refuse(target.error());
-  const std::vector<Candidate> known = known_devices(options);
+  const auto folders = profile_folders(options);
+  if (!folders) return kUsage;
+  const std::vector<Candidate> known = known_devices(*folders);
   auto order = take_order(options, *target, known);
   if (!order) return refuse(order.error());
   const Searched searched{*target, target->serial() ? lasting_name(target->port) : "", *order};
-  std::cerr << printable(plan_text(searched)) << '\n';
+  std::cerr << plan_text(searched) << '\n';
 
   const Interrupt interrupt;
   ScanReport report;

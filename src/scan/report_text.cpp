@@ -173,19 +173,20 @@ std::string plan_text(const Searched& searched) {
   const SearchOrder& order = searched.order;
   const Estimate time = estimate(order);
   const std::string units = plural(order.units.size(), "unit id");
-  std::string text = "looking at " + searched.target.text() + ": ";
+  const std::string settings = plural(order.settings.size(), "line setting");
+  std::string text = "looking at " + printable(searched.target.text()) + ": ";
   if (order.settings.size() == 1) {
-    text += units + (order.serial ? " at " + setting_text(order.settings.front()) : "") + ", at most " +
-            about(time.all) + " if none answers";
+    text +=
+        units + (order.serial ? " at " + setting_text(order.settings.front()) : "") + ", at most " + about(time.all);
   } else if (order.all_settings) {
-    text += units + " at " + plural(order.settings.size(), "line setting") + ", at most " + about(time.all);
+    text += units + " at " + settings + ", at most " + about(time.all);
   } else {
-    text += "first the " + std::to_string(order.likely) + " likely unit ids at " +
-            plural(order.settings.size(), "line setting") + ", beginning with " + setting_text(order.settings.front()) +
-            " (at most " + about(time.likely) + "); then all " + units + " at the one where somebody answered (" +
-            about(time.one) + "). If nobody does: all at all (" + about(time.all) + ")";
+    text += "likely unit ids at " + settings + ", beginning with " + setting_text(order.settings.front()) +
+            ": at most " + about(time.likely) + "\n  then " + units +
+            " at the setting where somebody answered: " + about(time.one) + "\n  or, if nobody did, " + units +
+            " at all of them: " + about(time.all);
   }
-  return text + ". Then a closer look at each device found. Ctrl-C ends it and prints what was found";
+  return text + "\nThen a closer look at each device found. Ctrl-C ends it and prints what was found.";
 }
 
 std::vector<std::string> device_lines(const ScanReport& report, const Searched& searched) {

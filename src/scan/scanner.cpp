@@ -53,6 +53,9 @@ ScanReport Scanner::run() {
   search();
   if (!report_.error && report_.tried.empty() && open_error_) report_.error = open_error_;
   report_.complete = !ended();
+  // Those found at one setting by unit id, whoever was asked first.
+  std::stable_sort(report_.found.begin(), report_.found.end(),
+                   [](const FoundUnit& a, const FoundUnit& b) { return a.setting == b.setting && a.unit < b.unit; });
   if (line_.client) line_.client->close();
   line_ = {};
   return std::move(report_);
