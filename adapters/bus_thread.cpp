@@ -78,6 +78,7 @@ BusThread::BusThread(BusPlan plan, Runner::Sink sink, const Clock& clock)
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       stop_wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       sink_(std::move(sink)) {
+  plan_.make = nullptr;  // and with it the adapter's configuration, of which it has its own
   if (auto* const waits = dynamic_cast<Interruptible*>(adapter_.get())) {
     waits->end_waits_with(stop_.get_token(), stop_wake_.get());
   }

@@ -40,7 +40,10 @@ bool ChangeFilter::always_told(std::size_t point) const {
 }
 
 ChangeFilter::Told& ChangeFilter::told(std::size_t point, const std::string& id) {
-  if (point != Round::kUnlisted) return listed_[point];
+  if (point != Round::kUnlisted) {
+    if (listed_[point] == nullptr) listed_[point] = std::make_unique<Told>();
+    return *listed_[point];
+  }
   const auto known = unlisted_.find(id);
   if (known != unlisted_.end()) return known->second;
   if (unlisted_.size() >= kMostUnlisted) unlisted_.clear();
@@ -95,8 +98,9 @@ ChangeFilter::Fate ChangeFilter::tell_fault(Told& last, std::size_t point, const
 ChangeFilter::Fate ChangeFilter::fate_of(const Reading& reading, std::size_t point, const Now& now) {
   const bool listed = point != Round::kUnlisted;
   if (listed && told_anyway_[point] && reading.value) return Fate::news;
-  Told& last = told(point, reading.point);
   if (listed) told_anyway_[point] = reading.value && always_told(point);
+  if (listed && told_anyway_[point] && listed_[point] == nullptr) return Fate::news;
+  Told& last = told(point, reading.point);
   if (!reading.value) return tell_fault(last, point, reading.value.error(), now);
   return tell_value(last, point, *reading.value, now) ? Fate::news : Fate::kept_back;
 }
@@ -125,7 +129,7 @@ std::vector<Reading> ChangeFilter::everything_fails(const Error& error) {
     readings.push_back(Reading{id, error});
   };
   told_anyway_.assign(listed_.size(), false);
-  for (std::size_t i = 0; i < listed_.size(); ++i) fail(plan_.points[i].id, listed_[i]);
+  for (std::size_t i = 0; i < listed_.size(); ++i) fail(plan_.points[i].id, told(i, plan_.points[i].id));
   for (auto& [id, told] : unlisted_) fail(id, told);
   return readings;
 }

@@ -2,6 +2,7 @@
 // Report by exception: which readings of a visit are worth telling. Pure.
 #include <cstddef>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -54,7 +55,7 @@ class ChangeFilter {
   [[nodiscard]] bool worth_telling(const Told& told, std::size_t point, const Value& value, const Now& now) const;
 
   const DevicePlan& plan_;
-  std::vector<Told> listed_;
+  std::vector<std::unique_ptr<Told>> listed_;  ///< null: a point that is always told, and never had a fault
   /// Of each listed point: every value is told (no deadband, no period of its own), and the last that was told is one.
   /// So nothing else needs to be looked at for the next one.
   std::vector<bool> told_anyway_;
