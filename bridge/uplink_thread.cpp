@@ -41,6 +41,14 @@ std::size_t intake_size_bytes(const Intake& intake) {
   return kOwn;
 }
 
+void tell_uplink(UplinkMailbox& mailbox, LinkEvent event) {
+  if (std::holds_alternative<Delivered>(event)) {
+    mailbox.signal_calmly(std::move(event));
+  } else {
+    mailbox.signal(std::move(event));
+  }
+}
+
 UplinkThread::UplinkThread(UplinkMailbox& mailbox, Uplink& uplink, const Clock& clock)
     : mailbox_(mailbox), uplink_(uplink), clock_(clock) {}
 
@@ -91,6 +99,7 @@ Now UplinkThread::turn(Steady wake_at, Steady& next) {
   next = uplink_.advance(now);
   outbox.flush(now);
   next = std::min(next, outbox.persist_due());
+  calm_ = uplink_.calm(now, accepted);
   write_notices();
   return now;
 }
@@ -99,7 +108,7 @@ Now UplinkThread::turn(Steady wake_at, Steady& next) {
 bool UplinkThread::take_waiting(Steady wake_at) {
   bool accepted = false;
   for (int taken = 0; taken < kMostTogether; ++taken) {
-    auto item = mailbox_.take(taken == 0 ? wake_at : Steady::min());
+    auto item = taken == 0 ? mailbox_.take(wake_at, calm_) : mailbox_.take(Steady::min());
     if (!item) break;
     const Now now = clock_.now();
     if (auto* work = std::get_if<Intake>(&*item)) {

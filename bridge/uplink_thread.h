@@ -23,6 +23,9 @@ using UplinkMailbox = Mailbox<Intake, UplinkSignal>;
 /// About how many bytes this takes in memory: what it counts against the mailbox's bound.
 [[nodiscard]] std::size_t intake_size_bytes(const Intake& intake);
 
+/// How the transport's events reach the uplink: acknowledgements may wait for each other.
+void tell_uplink(UplinkMailbox& mailbox, LinkEvent event);
+
 /// Threads: start() and stop() from the owner; everything else happens on its own thread.
 /// Errors:  none end it; a disk that refuses is told once, and once more when it is back.
 class UplinkThread {
@@ -52,6 +55,7 @@ class UplinkThread {
   Uplink& uplink_;
   const Clock& clock_;
   std::atomic<Duration::rep> heartbeat_{0};
+  Calm calm_;  ///< until the next turn
   bool disk_refuses_ = false;
   Steady disk_told_{};
   std::jthread thread_;

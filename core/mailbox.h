@@ -14,9 +14,17 @@
 
 namespace baudbridge {
 
-/// Carries messages to one thread, in two lanes. Work is bounded in bytes: when it is full the oldest work goes, counted,
-/// so nobody who posts ever waits. Signals are few (bounded by who sends them) and are handed out first.
+/// For so long a wait is ended by signal() and interrupt(), by signal_calmly() only when so many signals are waiting,
+/// and by work only when it fills a quarter of its lane. signals 0: it is not calm.
+struct Calm {
+  Steady until = Steady::min();
+  std::size_t signals = 0;
+};
+
+/// Carries messages to one thread, in two lanes. Work is bounded in bytes: when it is full the oldest work goes,
+/// counted, so nobody who posts ever waits. Signals are few (bounded by who sends them) and are handed out first.
 /// Threads: post() and signal() from any thread, also from foreign libraries' callbacks; take() from the one owner.
+/// Waking a thread costs more than most items take to be handled: an owner that waits calmly is woken once for many.
 template <class Work, class Signal>
 class Mailbox {
  public:
@@ -39,6 +47,7 @@ class Mailbox {
         work_.pop_front();
         ++lost_;
       }
+      if (calm_ && !much_work()) return;
     }
     arrived_.notify_one();
   }
@@ -47,19 +56,38 @@ class Mailbox {
     {
       const std::lock_guard lock(mutex_);
       signals_.push_back(std::move(signal));
+      hurries_ = true;
+    }
+    arrived_.notify_one();
+  }
+
+  /// One that does not end a calm wait by itself.
+  void signal_calmly(Signal signal) {
+    {
+      const std::lock_guard lock(mutex_);
+      signals_.push_back(std::move(signal));
+      if (calm_ && signals_.size() < calm_signals_) return;
     }
     arrived_.notify_one();
   }
 
   /// The next item, signals first; none when the deadline passes or interrupt() was called.
-  std::optional<Item> take(Steady deadline) {
+  std::optional<Item> take(Steady deadline) { return take(deadline, Calm{}); }
+  std::optional<Item> take(Steady deadline, const Calm& calm) {
     std::unique_lock lock(mutex_);
-    arrived_.wait_until(lock, std::chrono::time_point_cast<std::chrono::steady_clock::duration>(deadline),
+    if (calm.signals > 0 && !loud(calm)) {
+      calm_ = true;
+      calm_signals_ = calm.signals;
+      arrived_.wait_until(lock, in_steps_of_the_clock(std::min(deadline, calm.until)), [&] { return loud(calm); });
+      calm_ = false;
+    }
+    arrived_.wait_until(lock, in_steps_of_the_clock(deadline),
                         [&] { return !signals_.empty() || !work_.empty() || interrupted_; });
     interrupted_ = false;
     if (!signals_.empty()) {
       Item item{std::in_place_index<0>, std::move(signals_.front())};
       signals_.pop_front();
+      if (signals_.empty()) hurries_ = false;
       return item;
     }
     if (work_.empty()) return std::nullopt;
@@ -96,6 +124,15 @@ class Mailbox {
   }
 
  private:
+  static auto in_steps_of_the_clock(Steady when) {
+    return std::chrono::time_point_cast<std::chrono::steady_clock::duration>(when);
+  }
+  [[nodiscard]] bool much_work() const { return bytes_ > limit_ / 4; }
+  /// Something is there that ends a calm wait.
+  [[nodiscard]] bool loud(const Calm& calm) const {
+    return hurries_ || much_work() || interrupted_ || signals_.size() >= calm.signals;
+  }
+
   mutable std::mutex mutex_;
   std::condition_variable arrived_;
   std::deque<std::pair<Work, std::size_t>> work_;
@@ -105,6 +142,9 @@ class Mailbox {
   std::uint64_t lost_ = 0;
   bool closed_ = false;
   bool interrupted_ = false;
+  bool hurries_ = false;  ///< one of the signals must not wait
+  bool calm_ = false;     ///< the owner waits calmly
+  std::size_t calm_signals_ = 0;
 };
 
 }  // namespace baudbridge

@@ -16,6 +16,9 @@ namespace {
 /// What may wait in memory while a disk stalls: a second of the fastest bus, an hour of a usual one.
 constexpr std::size_t kMailbox_bytes = 8U << 20;
 
+/// So long records wait for each other at most, when they come one after the other.
+constexpr Duration kTogether = std::chrono::milliseconds(5);
+
 /// A thread is told from a busy one when it has been away for so many times what it promised.
 constexpr int kPatience = 3;
 
@@ -41,6 +44,7 @@ UplinkOptions uplink_options(const Config& config, const Clock& clock) {
   options.version = BAUDBRIDGE_VERSION;
   options.boot = clock.boot_id();
   options.seed = random_seed();
+  options.together = kTogether;
   return options;
 }
 
@@ -67,7 +71,7 @@ Gateway::Gateway(Config config, const Clock& clock, std::unique_ptr<Outbox> outb
       mailbox_(kMailbox_bytes),
       outbox_(std::move(outbox)),
       transport_(paho_transport(config_.broker, config_.publish,
-                                [this](LinkEvent event) { mailbox_.signal(std::move(event)); })),
+                                [this](LinkEvent event) { tell_uplink(mailbox_, std::move(event)); })),
       uplink_(uplink_options(config_, clock_), make_commands(config_.buses), *outbox_, *transport_, clock_.now()),
       uplink_thread_(mailbox_, uplink_, clock_),
       notebook_(std::make_shared<Notebook>(config_.gateway.state_dir + "/learned")) {

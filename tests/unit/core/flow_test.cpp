@@ -145,6 +145,52 @@ TEST_CASE("an interruption ends the next wait, and only that one") {
   CHECK_FALSE(box.take(Steady::min()));
 }
 
+TEST_CASE("a calm wait lets things gather, until there are enough, something hurries or time is up") {
+  Box box(10);
+  box.signal_calmly(1);
+  box.signal_calmly(2);
+  Calm calm{Steady::max(), 3};
+  std::jthread other;
+  Texts also;
+  SECTION("enough") {
+    other = std::jthread([&] { box.signal_calmly(3); });
+    also = {"!2", "!3"};
+  }
+  SECTION("much work") {
+    box.post("a", 1);
+    other = std::jthread([&] { box.post("b", 2); });
+    also = {"!2", "a", "b"};
+  }
+  SECTION("a signal that hurries") {
+    calm.signals = 10;
+    other = std::jthread([&] { box.signal(3); });
+    also = {"!2", "!3"};
+  }
+  SECTION("the time") {
+    calm.until = std::chrono::steady_clock::now();
+    box.post("a", 1);
+    also = {"!2", "a"};
+  }
+  SECTION("an interruption") {
+    other = std::jthread([&] { box.interrupt(); });
+    also = {"!2"};
+  }
+  const auto first = box.take(Steady::max(), calm);
+  REQUIRE(first);
+  CHECK(std::get<0>(*first) == 1);
+  CHECK(take_all(box) == also);
+}
+
+TEST_CASE("without calm everything ends the wait, and a past deadline never waits") {
+  Box box(10);
+  box.signal_calmly(1);
+  CHECK(box.take(Steady::max()));
+  box.post("a", 1);
+  CHECK(box.take(Steady::max(), Calm{Steady::min(), 5}));
+  box.signal_calmly(2);
+  CHECK(box.take(Steady::min(), Calm{Steady::max(), 5}));
+}
+
 TEST_CASE("what other threads post arrives, all of it and in each sender's order") {
   Mailbox<int, int> box(1U << 30U);
   constexpr int kSenders = 3;
