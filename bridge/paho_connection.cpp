@@ -2,6 +2,7 @@
 
 #include <cassert>
 #include <chrono>
+#include <cstdlib>
 #include <utility>
 
 #include "bridge/paho_hurry.h"
@@ -26,6 +27,12 @@ LinkUp link_up(Epoch epoch, MQTTAsync_successData5& data) {
     up.server_keep_alive = std::chrono::seconds(*keep_alive);
   }
   return up;
+}
+
+/// The library writes a line about each packet into a buffer of its own, which nobody reads unless its environment
+/// variable says so.
+void quieten_library() {
+  if (std::getenv("MQTT_C_CLIENT_TRACE") == nullptr) MQTTAsync_setTraceLevel(MQTTASYNC_TRACE_ERROR);
 }
 
 bool is_refusal(int reason) {
@@ -190,6 +197,7 @@ Result<void> PahoConnection::open() {
     handle_ = nullptr;
     return Error{Fault::io, "the MQTT library refuses " + options_.uri + " (" + std::to_string(created) + ")"};
   }
+  quieten_library();
   MQTTAsync_setCallbacks(handle_, this, Callbacks::lost, Callbacks::arrived, nullptr);
   if (mqtt5) MQTTAsync_setDisconnected(handle_, this, Callbacks::disconnected);
 
