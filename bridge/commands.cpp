@@ -78,7 +78,6 @@ Result<void> check_map(const Point& point, const Value& value) {
 }
 
 Result<void> check(const Point& point, const Value& value) {
-  if (!point.writable) return refused("is not writable");
   if (!point.map.empty()) return check_map(point, value);
   if (!point.min && !point.max) return {};
   if (std::holds_alternative<std::string>(value) || std::holds_alternative<bool>(value))
@@ -132,7 +131,10 @@ Commands::Commands(const PublishConfig& publish, std::vector<CommandTarget> targ
     : topics_(publish, 1), prefix_(publish.base + "/"), sink_(std::move(sink)) {
   for (auto& target : targets) {
     auto& points = targets_[target.device];
-    for (auto& point : target.points) points.emplace(point.id, std::move(point));
+    for (auto& point : target.points) {
+      auto& kept = points[point.id];
+      if (point.writable) kept = std::make_unique<const Point>(std::move(point));
+    }
   }
 }
 
@@ -160,7 +162,8 @@ Result<std::vector<std::pair<std::string, Value>>> Commands::parse(const std::st
     if (point == target->second.end()) return refused(name + ": there is no such point");
     auto value = to_value(node);
     if (!value) return in_context(name, value.error());
-    if (auto good = check(point->second, *value); !good) return in_context(name, good.error());
+    if (!point->second) return refused(name + ": is not writable");
+    if (auto good = check(*point->second, *value); !good) return in_context(name, good.error());
     points.emplace_back(name, std::move(*value));
   }
   if (points.empty()) return refused("no point to write; write {\"point\": value}");

@@ -4,6 +4,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -70,7 +71,8 @@ class Commands {
 
   Encoder topics_;
   std::string prefix_;  ///< "B/"
-  std::map<std::string, std::map<std::string, Point>> targets_;
+  /// Of points that are not writable only the names are kept: a gateway has thousands of them.
+  std::map<std::string, std::map<std::string, std::unique_ptr<const Point>>> targets_;
   Sink sink_;
   std::map<std::uint64_t, Pending> pending_;
   std::deque<Done> done_;
