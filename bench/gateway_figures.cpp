@@ -1,11 +1,8 @@
 // How small and how quick to start the running gateway is: the real program on simulated devices, with a Mosquitto.
 // Prints figures; see scripts/measure.
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <cstring>
 #include <exception>
 #include <fstream>
 #include <iostream>
@@ -13,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/process_figures.h"
 #include "src/simulation/demo_config.h"
 #include "src/simulation/demo_subscriber.h"
 #include "src/simulation/simulation.h"
@@ -23,6 +21,7 @@
 namespace {
 
 using namespace baudbridge;
+using namespace baudbridge::bench;
 using namespace baudbridge::testing;
 using namespace baudbridge::simulation;
 using std::chrono::steady_clock;
@@ -32,26 +31,11 @@ constexpr auto kRuns = std::chrono::seconds(10);
 constexpr double kMostStart_ms = 100.0;
 constexpr double kMostMemory_MB = 12.0;
 
-/// A line of /proc/PID/status, "VmRSS", in megabytes.
-double memory_MB(pid_t pid, const std::string& name) {
-  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(name + ":"))
-      return static_cast<double>(std::atol(line.c_str() + name.size() + 1)) * 1024 / 1e6;
-  }
-  return 0.0;
-}
-
-/// CPU time that the process has used, in seconds: fields 14 and 15 of /proc/PID/stat.
+/// Seconds of processor time so far.
 double cpu_s(pid_t pid) {
-  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  std::getline(stat, text);
-  const char* at = text.c_str() + text.rfind(')') + 2;
-  for (int field = 3; field < 14; ++field) at = std::strchr(at, ' ') + 1;
-  char* next = nullptr;
-  const long ticks = std::strtol(at, &next, 10) + std::strtol(next, nullptr, 10);
-  return static_cast<double>(ticks) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+  double sum = 0.0;
+  for (const auto& [name, seconds] : thread_cpu_s(pid)) sum += seconds;
+  return sum;
 }
 
 /// Milliseconds from the start of the program to its first record at a subscriber; negative: none came.

@@ -1,12 +1,15 @@
-#include "publish_bare.h"
+#include "bench/publish_bare.h"
 
 #include <MQTTAsync.h>
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <future>
 #include <stdexcept>
+#include <vector>
 
+namespace baudbridge::bench {
 namespace {
 
 /// The messages of one run; callbacks come on the library's threads.
@@ -68,3 +71,79 @@ double publish_with_bare_paho(const std::string& uri, const std::string& topic, 
   MQTTAsync_destroy(&run.client);
   return static_cast<double>(count) / took.count();
 }
+
+/// Written by the library's receive thread alone.
+struct SeqLedger::Heard {
+  MQTTAsync client = nullptr;
+  std::string topic;
+  std::vector<bool> seen;
+  std::uint64_t last = 0;
+  std::atomic<std::uint64_t> different{0};
+  std::atomic<std::uint64_t> twice{0};
+  std::atomic<std::uint64_t> out_of_order{0};
+  std::promise<bool> subscribed;
+
+  void hear(const std::string& payload) {
+    constexpr std::string_view kName = "\"seq\":";
+    const std::size_t at = payload.find(kName);
+    if (at == std::string::npos) return;
+    const std::uint64_t seq = std::strtoull(payload.c_str() + at + kName.size(), nullptr, 10);
+    if (seq < last) ++out_of_order;
+    last = seq;
+    if (seq == 0 || seq >= seen.size()) return;
+    ++(seen[seq] ? twice : different);
+    seen[seq] = true;
+  }
+
+  static Heard& of(void* context) { return *static_cast<Heard*>(context); }
+  static int arrived(void* context, char* topic, int /*length*/, MQTTAsync_message* message) {
+    of(context).hear({static_cast<const char*>(message->payload), static_cast<std::size_t>(message->payloadlen)});
+    MQTTAsync_freeMessage(&message);
+    MQTTAsync_free(topic);
+    return 1;
+  }
+  static void failed(void* context, MQTTAsync_failureData* /*data*/) { of(context).subscribed.set_value(false); }
+  static void subscribe(void* context, MQTTAsync_successData* /*data*/) {
+    Heard& heard = of(context);
+    MQTTAsync_responseOptions call = MQTTAsync_responseOptions_initializer;
+    call.context = context;
+    call.onSuccess = [](void* self, MQTTAsync_successData*) { of(self).subscribed.set_value(true); };
+    call.onFailure = failed;
+    MQTTAsync_subscribe(heard.client, heard.topic.c_str(), 1, &call);
+  }
+};
+
+SeqLedger::SeqLedger(const std::string& uri, const std::string& topic, std::uint64_t count)
+    : heard_(std::make_unique<Heard>()) {
+  heard_->topic = topic;
+  heard_->seen.resize(count + 1);
+  if (MQTTAsync_create(&heard_->client, uri.c_str(), "ledger", MQTTCLIENT_PERSISTENCE_NONE, nullptr) !=
+      MQTTASYNC_SUCCESS) {
+    throw std::runtime_error("the ledger: " + uri);
+  }
+  MQTTAsync_setCallbacks(heard_->client, heard_.get(), nullptr, Heard::arrived, nullptr);
+  MQTTAsync_connectOptions connect = MQTTAsync_connectOptions_initializer;
+  connect.context = heard_.get();
+  connect.cleansession = 1;
+  connect.onSuccess = Heard::subscribe;
+  connect.onFailure = Heard::failed;
+  if (MQTTAsync_connect(heard_->client, &connect) != MQTTASYNC_SUCCESS || !heard_->subscribed.get_future().get()) {
+    throw std::runtime_error("the ledger hears nothing of " + uri);
+  }
+}
+
+SeqLedger::~SeqLedger() {
+  MQTTAsync_destroy(&heard_->client);
+}
+
+std::uint64_t SeqLedger::different() const {
+  return heard_->different;
+}
+std::uint64_t SeqLedger::twice() const {
+  return heard_->twice;
+}
+std::uint64_t SeqLedger::out_of_order() const {
+  return heard_->out_of_order;
+}
+
+}  // namespace baudbridge::bench

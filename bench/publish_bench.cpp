@@ -1,100 +1,106 @@
 // How fast records reach a broker: on a healthy link, and from the queue after an outage, each beside bare Paho with
-// the same payload, window and broker in the same run.
-#include <sys/resource.h>
+// the same payload, window and broker, alternately in the same run; and a long drain: memory, rate, whether all came.
+//
+//   publish_bench [--pairs N] [--records N] [--drain N] [--folder DISK_FOLDER] [publish|drain|million]...
+//
+// --records: of each run of a pair, 30,000; --drain: of the long drain, 1,000,000.
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
+#include <exception>
+#include <map>
+#include <stdexcept>
 #include <vector>
 
+#include "bench/process_figures.h"
+#include "bench/publish_bare.h"
+#include "bench/usual_record.h"
 #include "bridge/paho_transport.h"
 #include "bridge/uplink_thread.h"
-#include "publish_bare.h"
 #include "support/broker.h"
 #include "support/process.h"
 #include "support/temp_dir.h"
 
 using namespace baudbridge;
 using namespace baudbridge::testing;
+using namespace baudbridge::bench;
+using std::chrono::steady_clock;
 
 namespace {
 
 constexpr std::size_t kWindow = 100;
 constexpr std::uint64_t kFeed = 2000;  ///< so many records wait at most, as when many devices speak at once
+constexpr double kRatio = 0.9;
+constexpr double kMostMemory_MB = 16.0;
+constexpr const char* kTopic = "plant/boiler";
 
-/// A record whose JSON has about 200 bytes.
-Sample sample(const Now& now, const BootId& boot, std::uint64_t number) {
-  Sample one{"boiler", taken_at(now, boot), {}};
-  for (const char* point : {"flow_temp", "return_temp", "pressure", "power", "energy", "pump_rpm"}) {
-    one.readings.push_back({point, Value{static_cast<double>(number % 1000) / 8.0 + 20.0}});
-  }
-  return one;
+double seconds_since(steady_clock::time_point begun) {
+  return std::chrono::duration<double>(steady_clock::now() - begun).count();
 }
 
-std::string payload_of(const Sample& one) {
+std::string payload_of(const Record& record) {
   MessageBatch batch;
-  Encoder({"plant", PayloadFormat::json, false}, 1)
-      .encode(Record{1'000'000, one.device, one.taken, one.readings}, {one.taken.utc, ClockWord::set}, batch);
+  Encoder({"plant", PayloadFormat::json, false}, 1).encode(record, {record.taken.utc, ClockWord::set}, batch);
   return batch[0].payload;
-}
-
-double resident_mb() {
-  std::ifstream file("/proc/self/statm");
-  long pages = 0;
-  file >> pages >> pages;
-  return static_cast<double>(pages) * static_cast<double>(::sysconf(_SC_PAGESIZE)) / 1e6;
 }
 
 /// The gateway's road behind the buses: mailbox, outbox, uplink, transport.
 class Road {
  public:
-  Road(const std::string& url, QueueConfig queue) {
+  Road(const std::string& url, const std::string& disk, const std::string& memory) {
     options_.broker.servers.push_back(*parse_server_url(url));
     options_.broker.client_id = "bench";
     options_.broker.max_in_flight = kWindow;
     options_.publish.base = "plant";
     options_.version = "bench";
     options_.boot = clock_.boot_id();
+    options_.together = std::chrono::milliseconds(5);  // as the gateway has it
+    QueueConfig queue;
+    queue.state_dir = disk;
+    queue.runtime_dir = memory;
+    queue.max_size_bytes = 8ULL << 30U;
     auto opened = Outbox::open(queue, clock_.now(), clock_.boot_id());
-    if (!opened) {
-      std::fprintf(stderr, "%s\n", opened.error().what.c_str());
-      std::exit(1);
-    }
+    if (!opened) throw std::runtime_error(opened.error().what);
     outbox_ = std::move(*opened);
   }
   ~Road() {
     if (thread_) thread_->stop();
   }
+  Road(const Road&) = delete;
+  Road& operator=(const Road&) = delete;
 
   void connect() {
     transport_ = paho_transport(options_.broker, options_.publish, [this](LinkEvent event) {
       if (std::holds_alternative<Delivered>(event)) ++delivered_;
-      mailbox_.signal(UplinkSignal{std::move(event)});
+      tell_uplink(mailbox_, std::move(event));
     });
     uplink_.emplace(options_, Commands(options_.publish, {}, {}), *outbox_, *transport_, clock_.now());
     thread_.emplace(mailbox_, *uplink_, clock_);
     thread_->start();
     eventually([&] { return delivered_ > 0; });  // the gateway's own state
   }
+  /// The broker is away: time is made, so that everything goes to disk in groups of a thousand.
   void fill(std::uint64_t count) {
+    constexpr std::uint64_t kTogether = 1000;
+    Now now = clock_.now();
     for (std::uint64_t i = 0; i < count; ++i) {
-      const Now now = clock_.now();
-      Sample one = sample(now, clock_.boot_id(), i);
-      outbox_->accept(Record{0, one.device, one.taken, std::move(one.readings)}, now);
-      if (i % 1000 == 999 || i + 1 == count) {
-        outbox_->flush(now);
-        if (!outbox_->persist(now, true)) std::exit(1);
-      }
+      outbox_->accept(usual_record(now, clock_.boot_id(), i), now);
+      if (i % kTogether != kTogether - 1 && i + 1 != count) continue;
+      outbox_->flush(now);
+      now.steady += std::chrono::milliseconds(250);
+      if (auto stored = outbox_->persist(now, i + 1 == count); !stored) throw std::runtime_error(stored.error().what);
     }
   }
   void post(std::uint64_t number) {
-    Intake intake = sample(clock_.now(), clock_.boot_id(), number);
+    Intake intake = usual_sample(clock_.now(), clock_.boot_id(), number);
     const std::size_t size = intake_size_bytes(intake);
     mailbox_.post(std::move(intake), size);
   }
   [[nodiscard]] std::uint64_t delivered() const { return delivered_; }
+  void stop() { thread_->stop(); }
+  [[nodiscard]] Books books() const { return outbox_->books(); }
 
  private:
   Clock clock_;
@@ -107,78 +113,168 @@ class Road {
   std::optional<UplinkThread> thread_;
 };
 
-double rate_since(std::chrono::steady_clock::time_point begun, std::uint64_t count) {
-  return static_cast<double>(count) / std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+/// What a run has come to.
+struct Rate {
+  double per_second = 0.0;
+  double cpu_us = 0.0;  ///< of this process, a record
+};
+template <class Run>
+Rate rate_of(std::uint64_t count, const Run& run) {
+  const double cpu = process_cpu_s();
+  const auto begun = steady_clock::now();
+  run();
+  const double records = static_cast<double>(count);
+  return {records / seconds_since(begun), (process_cpu_s() - cpu) / records * 1e6};
 }
 
-double healthy(const std::string& url, const QueueConfig& queue, std::uint64_t count) {
-  Road road(url, queue);
+Rate healthy(const std::string& url, const std::string& disk, const std::string& memory, std::uint64_t count) {
+  Road road(url, disk, memory);
   road.connect();
   const std::uint64_t before = road.delivered();
-  const auto begun = std::chrono::steady_clock::now();
-  for (std::uint64_t posted = 0; posted < count;) {
-    while (posted < count && posted < road.delivered() - before + kFeed) road.post(posted++);
-    ::usleep(200);
-  }
-  eventually([&] { return road.delivered() - before >= count; }, std::chrono::minutes(5));
-  return rate_since(begun, count);
+  return rate_of(count, [&] {
+    for (std::uint64_t posted = 0; posted < count;) {
+      while (posted < count && posted < road.delivered() - before + kFeed) road.post(posted++);
+      ::usleep(500);
+    }
+    eventually([&] { return road.delivered() - before >= count; }, std::chrono::minutes(5));
+  });
 }
 
-double drain(const std::string& url, const QueueConfig& queue, std::uint64_t count, double& megabytes) {
-  Road road(url, queue);
+Rate drain(const std::string& url, const std::string& disk, const std::string& memory, std::uint64_t count) {
+  Road road(url, disk, memory);
   road.fill(count);
-  const auto begun = std::chrono::steady_clock::now();
-  road.connect();
-  while (road.delivered() < count) {
-    megabytes = std::max(megabytes, resident_mb());
-    ::usleep(1000);
-  }
-  return rate_since(begun, count);
+  return rate_of(count, [&] {
+    road.connect();
+    while (road.delivered() < count) ::usleep(1000);
+  });
 }
 
-QueueConfig queue_in(const TempDir& disk, const TempDir& memory) {
-  QueueConfig queue;
-  queue.state_dir = disk.path();
-  queue.runtime_dir = memory.file("run");
-  queue.max_size_bytes = 8ULL << 30U;
-  return queue;
+/// Alternately with bare Paho, so that a machine that is busy for a while is busy for both.
+template <class Ours>
+void pairs_section(const char* name, const Broker& broker, const std::string& folder, int pairs, std::uint64_t count,
+                   const Ours& ours) {
+  const Clock clock;
+  Record record = usual_record(clock.now(), clock.boot_id(), 999);
+  record.seq = 1'000'000;
+  const std::string payload = payload_of(record);
+  const std::string uri = "mqtt://127.0.0.1:" + std::to_string(broker.port());
+  std::vector<double> ratios;
+  std::vector<double> rates;
+  std::vector<double> cpu;
+  std::vector<double> bare_cpu;
+  for (int pair = 0; pair < pairs; ++pair) {
+    const Rate bare = rate_of(count, [&] { publish_with_bare_paho(uri, kTopic, payload, count, kWindow); });
+    const TempDir disk(folder);
+    const TempDir memory("/dev/shm");
+    const Rate one = ours(broker.url(), disk.path(), memory.file("run"), count);
+    ratios.push_back(one.per_second / bare.per_second);
+    rates.push_back(one.per_second);
+    cpu.push_back(one.cpu_us);
+    bare_cpu.push_back(bare.cpu_us);
+  }
+  std::printf(
+      "%-26s %.0f records/s of %zu bytes, %.2f of bare Paho (median of %d pairs, %.2f to %.2f; goal %.2f); "
+      "processor %.1f us a record, bare Paho %.1f\n",
+      name, median(rates), payload.size(), median(ratios), pairs, *std::min_element(ratios.begin(), ratios.end()),
+      *std::max_element(ratios.begin(), ratios.end()), kRatio, median(cpu), median(bare_cpu));
+  std::fflush(stdout);
+}
+
+// The long drain: the gateway's side in a process of its own, so that its memory is measured alone.
+
+int fill_step(const std::string& url, const std::string& disk, const std::string& memory, std::uint64_t count) {
+  Road road(url, disk, memory);
+  road.fill(count);
+  return EXIT_SUCCESS;
+}
+
+int drain_step(const std::string& url, const std::string& disk, const std::string& memory, std::uint64_t count) {
+  Road road(url, disk, memory);
+  const Rate rate = rate_of(count, [&] {
+    road.connect();
+    while (road.delivered() < count) ::usleep(1000);
+  });
+  const double most = memory_MB(::getpid(), "VmHWM");
+  road.stop();
+  const Books books = road.books();
+  std::printf(
+      "drain of %llu records:   %.0f records/s, processor %.1f us a record; resident memory at most %.1f MB (goal "
+      "%.0f)\n",
+      static_cast<unsigned long long>(count), rate.per_second, rate.cpu_us, most, kMostMemory_MB);
+  std::printf("  books: accepted %llu = acknowledged %llu + queued %llu + set aside %llu + dropped %llu\n",
+              static_cast<unsigned long long>(books.accepted), static_cast<unsigned long long>(books.acknowledged),
+              static_cast<unsigned long long>(books.queued), static_cast<unsigned long long>(books.set_aside),
+              static_cast<unsigned long long>(books.dropped));
+  return most <= kMostMemory_MB ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+void million_section(const Broker& broker, const std::string& folder, std::uint64_t count) {
+  const TempDir disk(folder);
+  const TempDir memory("/dev/shm");
+  const SeqLedger ledger("mqtt://127.0.0.1:" + std::to_string(broker.port()), kTopic, count);
+  for (const char* step : {"--fill", "--empty"}) {
+    const Finished done =
+        run_program({"/proc/self/exe", step, broker.url(), disk.path(), memory.path(), std::to_string(count)}, {},
+                    std::chrono::hours(1));
+    std::fputs((done.output + done.error_output).c_str(), stdout);
+  }
+  eventually([&] { return ledger.different() >= count; });
+  std::printf("  heard by a subscriber: %llu of %llu, %llu missing, %llu twice, %llu out of order\n",
+              static_cast<unsigned long long>(ledger.different()), static_cast<unsigned long long>(count),
+              static_cast<unsigned long long>(count - ledger.different()),
+              static_cast<unsigned long long>(ledger.twice()), static_cast<unsigned long long>(ledger.out_of_order()));
+}
+
+struct Words {
+  std::map<std::string, std::string> options{
+      {"--pairs", "5"}, {"--records", "30000"}, {"--drain", "1000000"}, {"--folder", "/var/tmp"}};
+  std::vector<std::string> sections;
+  [[nodiscard]] std::uint64_t number(const std::string& name) const {
+    return std::strtoull(options.at(name).c_str(), nullptr, 10);
+  }
+};
+
+int run(const std::vector<std::string>& given) {
+  if (given.size() == 5 && (given[0] == "--fill" || given[0] == "--empty")) {
+    const auto step = given[0] == "--fill" ? fill_step : drain_step;
+    return step(given[1], given[2], given[3], std::strtoull(given[4].c_str(), nullptr, 10));
+  }
+  Words words;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    if (words.options.contains(given[i]) && i + 1 < given.size()) {
+      words.options[given[i]] = given[i + 1];
+      ++i;
+    } else if (given[i] == "publish" || given[i] == "drain" || given[i] == "million") {
+      words.sections.push_back(given[i]);
+    } else {
+      std::fputs("publish_bench [--pairs N] [--records N] [--drain N] [--folder F] [publish|drain|million]...\n",
+                 stderr);
+      return 2;
+    }
+  }
+  if (words.sections.empty()) words.sections = {"publish", "drain", "million"};
+  BrokerOptions options;
+  options.config = {"max_inflight_messages " + std::to_string(kWindow + 1), "log_type error", "max_queued_messages 0"};
+  const Broker broker(std::move(options));
+  const std::string folder = words.options["--folder"];
+  const int pairs = static_cast<int>(std::max<std::uint64_t>(words.number("--pairs"), 1));
+  for (const std::string& section : words.sections) {
+    if (section == "publish")
+      pairs_section("publish on a healthy link:", broker, folder, pairs, words.number("--records"), healthy);
+    if (section == "drain")
+      pairs_section("drain after an outage:", broker, folder, pairs, words.number("--records"), drain);
+    if (section == "million") million_section(broker, folder, words.number("--drain"));
+  }
+  return EXIT_SUCCESS;
 }
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  const std::uint64_t count = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 100'000;
-  const std::string disk_folder = argc > 2 ? argv[2] : "/var/tmp";
-  BrokerOptions options;
-  options.config = {"max_inflight_messages " + std::to_string(kWindow + 1), "log_type error", "max_queued_messages 0"};
-  const Broker broker(std::move(options));
-  const Clock clock;
-  const std::string payload = payload_of(sample(clock.now(), clock.boot_id(), 999));
-  std::printf("%llu records of %zu bytes, QoS 1, window %zu, Mosquitto on loopback\n",
-              static_cast<unsigned long long>(count), payload.size(), kWindow);
-  std::vector<double> publish_ratios;
-  std::vector<double> drain_ratios;
-  double megabytes = 0.0;
-  for (int round = 0; round < 3; ++round) {
-    const double bare = publish_with_bare_paho("mqtt://127.0.0.1:" + std::to_string(broker.port()), "plant/boiler",
-                                               payload, count, kWindow);
-    const TempDir disk(disk_folder);
-    const TempDir memory("/dev/shm");
-    const double live = healthy(broker.url(), queue_in(disk, memory), count);
-    const TempDir disk2(disk_folder);
-    const TempDir memory2("/dev/shm");
-    const double drained = drain(broker.url(), queue_in(disk2, memory2), count, megabytes);
-    publish_ratios.push_back(live / bare);
-    drain_ratios.push_back(drained / bare);
-    std::printf("round %d: bare Paho %.0f/s, healthy link %.0f/s (%.2f), drain %.0f/s (%.2f)\n", round + 1, bare, live,
-                live / bare, drained, drained / bare);
-    std::fflush(stdout);
+int main(int count, char** words) {
+  try {
+    return run({words + 1, words + count});
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "publish_bench: %s\n", error.what());
+    return EXIT_FAILURE;
   }
-  std::sort(publish_ratios.begin(), publish_ratios.end());
-  std::sort(drain_ratios.begin(), drain_ratios.end());
-  std::printf("publish on a healthy link: %.2f of bare Paho (goal 0.90)\n", publish_ratios[1]);
-  std::printf("drain after an outage:     %.2f of bare Paho (goal 0.90)\n", drain_ratios[1]);
-  std::printf("resident while draining:   %.1f MB (goal 16 MB for a million records; this program, broker apart)\n",
-              megabytes);
-  return 0;
 }

@@ -1,0 +1,273 @@
+// The queue on disk: accept-and-store beside SQLite alone with the same grouping and durability, bytes written a
+// record, and what a large backlog costs: time to open, time to the first record, memory, the cost of one more commit.
+//
+//   store_bench [--records N] [--folder DISK_FOLDER] [store|bytes|backlog]...
+//
+// --records: of the backlog, 1,000,000 if nothing is said; 26,000,000 are 30 days at 10 records a second (6 GB).
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <filesystem>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "bench/bare_sqlite.h"
+#include "bench/process_figures.h"
+#include "bench/usual_record.h"
+#include "offline_queue/outbox_options.h"
+#include "support/process.h"
+#include "support/temp_dir.h"
+
+namespace {
+
+using namespace baudbridge;
+using namespace baudbridge::testing;
+using namespace baudbridge::bench;
+using std::chrono::steady_clock;
+
+constexpr std::uint64_t kMaxSize = 8ULL << 30U;
+constexpr double kDays30 = 30.0 * 86400 * 10;
+
+double seconds_since(steady_clock::time_point begun) {
+  return std::chrono::duration<double>(steady_clock::now() - begun).count();
+}
+
+/// An outbox whose broker is away. Time is made: `commit_after` passes at each commit.
+class Store {
+ public:
+  Store(const std::string& disk, const std::string& memory) {
+    QueueConfig config;
+    config.state_dir = disk;
+    config.runtime_dir = memory;
+    config.max_size_bytes = kMaxSize;
+    OutboxOptions options = outbox_options(config);
+    options.vfs = kCountingVfs;
+    now_ = clock_.now();
+    commit_after_ = config.commit_after;
+    auto opened = open_outbox(std::move(options), now_, clock_.boot_id());
+    if (!opened) throw std::runtime_error(opened.error().what);
+    outbox_ = std::move(*opened);
+  }
+  /// Accepts so many and has them stored in one transaction.
+  void store(std::uint64_t count) {
+    for (std::uint64_t i = 0; i < count; ++i) outbox_->accept(usual_record(now_, clock_.boot_id(), number_++), now_);
+    outbox_->flush(now_);
+    now_.steady += commit_after_;
+    if (auto stored = outbox_->persist(now_, false); !stored) throw std::runtime_error(stored.error().what);
+  }
+  void close() {
+    if (auto stored = outbox_->persist(now_, true); !stored) throw std::runtime_error(stored.error().what);
+    outbox_.reset();
+  }
+  Outbox& outbox() { return *outbox_; }
+  [[nodiscard]] const Now& now() const { return now_; }
+
+ private:
+  Clock clock_;
+  Now now_;
+  Duration commit_after_{};
+  std::uint64_t number_ = 0;
+  std::unique_ptr<Outbox> outbox_;
+};
+
+/// What a number of commits took.
+struct Took {
+  double seconds = 0.0;
+  double cpu = 0.0;
+  DiskCounts disk{};
+  Took& operator+=(const Took& other) {
+    seconds += other.seconds;
+    cpu += other.cpu;
+    disk += other.disk;
+    return *this;
+  }
+};
+template <class Commit>
+Took took(std::uint64_t commits, const Commit& commit) {
+  const double cpu = process_cpu_s();
+  const DiskCounts disk = disk_counts();
+  const auto begun = steady_clock::now();
+  for (std::uint64_t i = 0; i < commits; ++i) commit();
+  return {seconds_since(begun), process_cpu_s() - cpu, disk_counts() - disk};
+}
+
+void store_section(const std::string& folder) {
+  const Clock clock;
+  const std::string body = stored_body(usual_record(clock.now(), clock.boot_id(), 999));
+  std::printf("accept-and-store, records of %zu bytes, beside SQLite alone (WAL, synchronous=FULL):\n", body.size());
+  constexpr int kPairs = 5;
+  for (const auto& [group, commits] : {std::pair<std::uint64_t, std::uint64_t>{10, 400}, {100, 200}, {1000, 60}}) {
+    std::vector<double> ratios;
+    std::vector<double> ours;
+    std::vector<double> cpu_ours;
+    std::vector<double> cpu_bare;
+    const double count = static_cast<double>(group * commits);
+    for (int pair = 0; pair < kPairs; ++pair) {
+      const TempDir disk(folder);
+      const TempDir memory("/dev/shm");
+      BareStore bare(disk.file("bare.db"));
+      Store store(disk.path(), memory.path());
+      // Alternately, so that a machine that is busy for a while is busy for both.
+      Took bare_took;
+      Took our_took;
+      constexpr std::uint64_t kSlices = 20;
+      for (std::uint64_t slice = 0; slice < kSlices; ++slice) {
+        bare_took += took(commits / kSlices, [&] { bare.insert(body, group); });
+        our_took += took(commits / kSlices, [&] { store.store(group); });
+      }
+      ratios.push_back(bare_took.seconds / our_took.seconds);
+      ours.push_back(count / our_took.seconds);
+      cpu_ours.push_back(our_took.cpu / count * 1e6);
+      cpu_bare.push_back(bare_took.cpu / count * 1e6);
+    }
+    std::printf(
+        "  %4llu a commit: %.0f records/s, %.2f of SQLite alone (goal 0.80); processor %.2f us a record, SQLite "
+        "alone %.2f\n",
+        static_cast<unsigned long long>(group), median(ours), median(ratios), median(cpu_ours), median(cpu_bare));
+    std::fflush(stdout);
+  }
+}
+
+void bytes_section(const std::string& folder) {
+  const TempDir disk(folder);
+  const TempDir memory("/dev/shm");
+  Store store(disk.path(), memory.path());
+  constexpr std::uint64_t kGroup = 10;
+  constexpr std::uint64_t kCommits = 600;  // ten minutes at one a second: whole rounds of the WAL
+  store.store(kGroup);
+  const DiskCounts before = disk_counts();
+  const std::uint64_t pages_before = disk_bytes_written(::getpid());
+  for (std::uint64_t i = 0; i < kCommits; ++i) store.store(kGroup);
+  const DiskCounts after = disk_counts();
+  constexpr double kRecords = kGroup * kCommits;
+  std::printf(
+      "bytes written to disk a record, %llu a commit: %.0f (goal 3500) in %.2f writes and %.2f syncs a commit; by "
+      "the kernel's account %.0f\n",
+      static_cast<unsigned long long>(kGroup), static_cast<double>(after.bytes - before.bytes) / kRecords,
+      static_cast<double>(after.writes - before.writes) / kCommits,
+      static_cast<double>(after.syncs - before.syncs) / kCommits,
+      static_cast<double>(disk_bytes_written(::getpid()) - pages_before) / kRecords);
+}
+
+// The backlog: each step in a process of its own, so that one's memory is not the other's.
+
+/// Milliseconds of single commits of ten records.
+std::vector<double> commit_times(Store& store, std::uint64_t commits) {
+  std::vector<double> all;
+  for (std::uint64_t i = 0; i < commits; ++i) {
+    const auto begun = steady_clock::now();
+    store.store(10);
+    all.push_back(seconds_since(begun) * 1000);
+  }
+  return all;
+}
+
+int fill_step(const std::string& disk, const std::string& memory, std::uint64_t records) {
+  Store store(disk, memory);
+  constexpr std::uint64_t kProbes = 1000;
+  const auto first = commit_times(store, kProbes);
+  const auto begun = steady_clock::now();
+  constexpr std::uint64_t kGroup = 1000;
+  for (std::uint64_t done = 20 * kProbes; done < records; done += kGroup) store.store(std::min(kGroup, records - done));
+  const double seconds = seconds_since(begun);
+  const auto last = commit_times(store, kProbes);
+  std::printf(
+      "  %.0f records/s in commits of %llu; a commit of ten: median %.2f ms, 99th percentile %.2f ms with an empty "
+      "file, %.2f and %.2f with a full one\n",
+      static_cast<double>(records) / seconds, static_cast<unsigned long long>(kGroup), median(first),
+      percentile(first, 0.99), median(last), percentile(last, 0.99));
+  store.close();
+  return EXIT_SUCCESS;
+}
+
+/// The file is read from the disk, not from what the kernel remembers of it.
+void forget_pages(const std::string& file) {
+  const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return;
+  ::fdatasync(fd.get());
+  ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
+}
+
+int open_step(const std::string& disk, const std::string& memory) {
+  forget_pages(disk + "/queue.db");
+  const double before = memory_MB(::getpid(), "VmRSS");
+  const auto begun = steady_clock::now();
+  Store store(disk, memory);
+  const double opened = seconds_since(begun) * 1000;
+  const bool any = store.outbox().next(Lane::fifo, store.now()) != nullptr;
+  const double first = seconds_since(begun) * 1000;
+  for (int i = 0; i < 10'000 && store.outbox().next(Lane::fifo, store.now()) != nullptr; ++i) {
+  }
+  std::printf("  %-7s open %.1f ms, %s %.1f ms; resident %.1f MB, most %.1f MB (%.1f MB before it was opened)\n",
+              any ? "full:" : "empty:", opened, any ? "first record after" : "looked for one after", first,
+              memory_MB(::getpid(), "VmRSS"), memory_MB(::getpid(), "VmHWM"), before);
+  return EXIT_SUCCESS;
+}
+
+void backlog_section(const std::string& folder, std::uint64_t records) {
+  const TempDir disk(folder);
+  const TempDir memory("/dev/shm");
+  std::printf("a backlog of %llu records:\n", static_cast<unsigned long long>(records));
+  const auto step = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), "/proc/self/exe");
+    const Finished done = run_program(words, {}, std::chrono::hours(2));
+    std::fputs((done.output + done.error_output).c_str(), stdout);
+    std::fflush(stdout);
+    if (done.status != EXIT_SUCCESS) throw std::runtime_error("the step " + words[1] + " failed");
+  };
+  step({"--open", disk.file("none"), memory.file("none")});
+  step({"--fill", disk.path(), memory.path(), std::to_string(records)});
+  const double bytes = static_cast<double>(std::filesystem::file_size(disk.file("queue.db")));
+  step({"--open", disk.path(), memory.path()});
+  const double each = bytes / static_cast<double>(records);
+  std::printf(
+      "  the file has %.0f bytes a record: 30 days at 10 records a second are %.2f GiB (goal: 8 GiB hold them)\n", each,
+      each * kDays30 / static_cast<double>(1ULL << 30U));
+}
+
+int run(const std::vector<std::string>& words) {
+  register_counting_vfs();
+  if (words.size() == 4 && words[0] == "--fill")
+    return fill_step(words[1], words[2], std::strtoull(words[3].c_str(), nullptr, 10));
+  if (words.size() == 3 && words[0] == "--open") return open_step(words[1], words[2]);
+  std::string folder = "/var/tmp";
+  std::uint64_t records = 1'000'000;
+  std::vector<std::string> sections;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const bool more = i + 1 < words.size();
+    if (words[i] == "--records" && more) {
+      records = std::strtoull(words[++i].c_str(), nullptr, 10);
+    } else if (words[i] == "--folder" && more) {
+      folder = words[++i];
+    } else if (words[i] == "store" || words[i] == "bytes" || words[i] == "backlog") {
+      sections.push_back(words[i]);
+    } else {
+      std::fputs("store_bench [--records N] [--folder DISK_FOLDER] [store|bytes|backlog]...\n", stderr);
+      return 2;
+    }
+  }
+  if (sections.empty()) sections = {"store", "bytes", "backlog"};
+  for (const std::string& section : sections) {
+    if (section == "store") store_section(folder);
+    if (section == "bytes") bytes_section(folder);
+    if (section == "backlog") backlog_section(folder, records);
+  }
+  return EXIT_SUCCESS;
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  try {
+    return run({words + 1, words + count});
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "store_bench: %s\n", error.what());
+    return EXIT_FAILURE;
+  }
+}
