@@ -31,7 +31,6 @@ constexpr Duration kTcpTimeout = 1s;
 constexpr Duration kLongestTimeout = 60s;
 constexpr int kSlowest = 50;  // as [[bus]] baud
 constexpr int kFastest = 12'000'000;
-constexpr int kLastUnit = 247;
 constexpr int kLastByte = 255;
 constexpr const char* kUsualUnits = "1-247";
 constexpr Duration kRewriteEvery = 100ms;  // a line on a terminal

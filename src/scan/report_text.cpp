@@ -44,9 +44,9 @@ std::string quoted(const std::string& text) {
 /// What an id can hold of a name: "ttyUSB0", "10_0_0_5".
 std::string id_from(const std::string& name) {
   std::string id;
-  for (const unsigned char c : name.substr(name.rfind('/') + 1)) {
-    if (std::isalnum(c) != 0 || c == '_' || c == '-') {
-      id += static_cast<char>(c);
+  for (const char c : name.substr(name.rfind('/') + 1)) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-') {
+      id += c;
     } else if (!id.empty() && id.back() != '_') {
       id += '_';
     }

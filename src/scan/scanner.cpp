@@ -54,8 +54,12 @@ ScanReport Scanner::run() {
   if (!report_.error && report_.tried.empty() && open_error_) report_.error = open_error_;
   report_.complete = !ended();
   // Those found at one setting by unit id, whoever was asked first.
-  std::stable_sort(report_.found.begin(), report_.found.end(),
-                   [](const FoundUnit& a, const FoundUnit& b) { return a.setting == b.setting && a.unit < b.unit; });
+  std::stable_sort(report_.found.begin(), report_.found.end(), [&](const FoundUnit& a, const FoundUnit& b) {
+    const auto place = [&](const FoundUnit& each) {
+      return std::pair(std::find(report_.tried.begin(), report_.tried.end(), each.setting), each.unit);
+    };
+    return place(a) < place(b);
+  });
   if (line_.client) line_.client->close();
   line_ = {};
   return std::move(report_);

@@ -114,6 +114,17 @@ TEST_CASE("the likely units are asked at every setting before all others are") {
   CHECK(times_asked(line, "9600 8N1 1 4") == 0);
 }
 
+TEST_CASE("whoever was asked first, devices are told in the order of their unit ids") {
+  FakeLine line;
+  for (const std::uint8_t unit : {std::uint8_t{2}, std::uint8_t{30}, std::uint8_t{9}}) {
+    line.devices["9600 8N1"][unit] = with_register_0();
+    line.devices["19200 8E1"][unit] = with_register_0();
+  }
+  SearchOrder order = order_of({kThree[0], kThree[1]}, {1, 30, 2, 9}, 2);
+  order.all_settings = true;
+  CHECK(units_of(scan_line(line, order)) == std::vector<int>{2, 9, 30, 2, 9, 30});
+}
+
 TEST_CASE("where nobody likely answers, all units are asked at all settings") {
   FakeLine line;
   line.devices["19200 8E1"][9] = with_register_0();
