@@ -51,8 +51,6 @@ void keep_memory_small() {
   constexpr int kArenas = 2;
   constexpr int kGiveBack_bytes = 128 * 1024;
   ::mallopt(M_ARENA_MAX, kArenas);
-  // Records are larger than what fast bins hold, and each of them would make the allocator clear those bins first.
-  ::mallopt(M_MXFAST, 0);
   ::mallopt(M_MMAP_THRESHOLD, kGiveBack_bytes);
   ::mallopt(M_TRIM_THRESHOLD, kGiveBack_bytes);
 }
