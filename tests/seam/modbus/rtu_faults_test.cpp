@@ -141,6 +141,11 @@ std::string toml_for(const PtyPair& line, const std::string& keys) {
   return "bus = { port = \"" + line.port() + "\", baud = 115200, " + keys + " }\n" + telling_points();
 }
 
+std::string over_tcp(std::uint16_t port, const std::string& keys) {
+  return "bus = { host = \"127.0.0.1\", tcp_port = " + std::to_string(port) + ", baud = 115200, " + keys + " }\n" +
+         telling_points();
+}
+
 }  // namespace
 
 TEST_CASE("nothing that comes instead of an answer on a line becomes a value") {
@@ -158,6 +163,44 @@ TEST_CASE("nothing that comes instead of an answer on a line becomes a value") {
     CHECK(counts.reopened == 0);
     CHECK(counts.values > 0);
   }
+}
+
+TEST_CASE("nothing that comes instead of an answer in RTU frames over TCP becomes a value") {
+  for (const LineFault& fault : line_faults()) {
+    ScriptedModbusServer server(ModbusFraming::rtu, [&](const ModbusAsked& asked) {
+      const ModbusBytes frame = rtu_bytes(asked.unit, telling_pdu(asked));
+      return asked.number % 5 == 2 ? fault.steps(asked, frame) : now(frame);
+    });
+    BusBench bench(over_tcp(server.port(), "timeout = \"100ms\", retries = 1"), ModbusTransport::rtu_over_tcp);
+    const PollCounts counts = poll_all(bench, 4);
+    INFO(fault.name);
+    CHECK(counts.wrong == 0);
+    CHECK(counts.reopened == 0);
+    CHECK(counts.values > 0);
+  }
+}
+
+TEST_CASE("a late answer in RTU frames over TCP is never another's, and costs at most one poll") {
+  Dice dice(seed_of(7));
+  std::atomic<std::size_t> made_late{0};
+  ScriptedModbusServer server(
+      ModbusFraming::rtu,
+      [&](const ModbusAsked& asked) {
+        const bool late = dice.roll(100) < 6;
+        if (late) ++made_late;
+        const Duration pause = late ? 45ms + Duration(1ms) * dice.roll(60) : 0ms;
+        return std::vector<ModbusStep>{{pause, rtu_bytes(asked.unit, telling_pdu(asked)), false}};
+      },
+      false);
+  BusBench bench(over_tcp(server.port(), "timeout = \"40ms\", retries = 0"), ModbusTransport::rtu_over_tcp);
+  const PollCounts counts = poll_all(bench, polls_of(100, 20));
+  std::printf(
+      "late answers in RTU frames over TCP: %zu polls, %zu made late, %zu seen late, %zu polls lost, %zu wrong "
+      "values\n",
+      counts.polls, made_late.load(), counts.late, counts.lost, counts.wrong);
+  CHECK(counts.wrong == 0);
+  CHECK(counts.lost <= counts.late + made_late.load());
+  CHECK(counts.values > 0);
 }
 
 TEST_CASE("an answer that is there behind something else on the line is found") {
