@@ -5,6 +5,7 @@
 
 #include "adapters/modbus/knowledge.h"
 #include "adapters/modbus/pdu.h"
+#include "adapters/modbus/rtu_frame.h"
 
 namespace baudbridge::scan {
 namespace {
@@ -85,14 +86,19 @@ Result<Answer> UnitProbe::transact(const Bytes& pdu, unsigned retries) {
 Heard UnitProbe::ask(Table table) {
   if (line_.ear) (void)line_.ear->take_count();
   const Steady begun = steady_now();
-  const auto answer = transact(read_request(table, 0, 1), 0);
+  const Bytes request = read_request(table, 0, 1);
+  const auto answer = transact(request, 0);
   const std::size_t heard_bytes = line_.ear ? line_.ear->take_count() : 0;
   if (!answer) {
     Heard heard = heard_from(answer.error(), heard_bytes);
     heard.response = steady_now() - begun;  // a refusal comes without its time: this is with the request
     return heard;
   }
-  return {Presence::there, true, false, std::string(table_word(table)) + " register 0", answer->response};
+  Heard heard{Presence::there, true, false, std::string(table_word(table)) + " register 0", answer->response};
+  const std::size_t frame = answer->pdu.size() + kRtuExtraBytes;
+  if (heard_bytes > frame) heard.beside = heard_bytes - frame;
+  if (heard.beside == request.size() + kRtuExtraBytes) heard.beside = 0;  // a line that gives back what is sent
+  return heard;
 }
 
 std::string UnitProbe::find_double(Table table) {
@@ -102,8 +108,8 @@ std::string UnitProbe::find_double(Table table) {
     if (again.presence == Presence::garbled) ++damaged;
     if (again.presence != Presence::there || !line_.ear) continue;
     if (!line_.ear->listen(kSecondAnswer, stop_, wake_fd_)) break;
-    if (const std::size_t more = line_.ear->take_count(); more > 0) {
-      return std::to_string(more) + " bytes more came behind its answer: two devices with this unit id, or noise";
+    if (const std::size_t more = again.beside + line_.ear->take_count(); more > 0) {
+      return std::to_string(more) + " bytes more came with its answer: two devices with this unit id, or noise";
     }
   }
   if (damaged == 0) return "";

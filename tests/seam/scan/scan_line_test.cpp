@@ -10,6 +10,7 @@
 #include "src/scan/scanner.h"
 #include "support/catch.h"
 #include "support/modbus_server.h"
+#include "support/process.h"
 #include "support/pty.h"
 
 using namespace baudbridge;
@@ -53,6 +54,7 @@ ScanReport scan_port(const PtyPair& line, SearchOrder order) {
 
 ScanReport scan_tcp(std::uint16_t port, SearchOrder order) {
   order.serial = false;
+  order.timeout = kPatience;  // nobody is silent here
   Endpoint endpoint;
   endpoint.host = "127.0.0.1";
   endpoint.tcp_port = port;
@@ -126,7 +128,7 @@ TEST_CASE("two devices with one unit id are told as such") {
   const ScriptedModbusServer server(line.master(), [](const ModbusAsked& asked) -> Steps {
     if (asked.unit == 4) {
       Steps both = sends(rtu_bytes(4, good_pdu(asked)));
-      both.push_back({10ms, rtu_bytes(4, good_pdu(asked)), false});
+      both.push_back({0ms, rtu_bytes(4, good_pdu(asked)), false});
       return both;
     }
     if (asked.unit != 6) return asked.unit == 1 ? sends(rtu_bytes(1, good_pdu(asked))) : Steps{};
@@ -271,4 +273,16 @@ TEST_CASE("RTU frames over TCP are searched like a line, noise included") {
   CHECK(units_of(report) == std::vector<int>{3});
   REQUIRE(report.garbled.size() == 1);
   CHECK(report.garbled[0].unit == 2);
+}
+
+TEST_CASE("a line that gives back what is sent has no second device on it") {
+  const PtyPair line;
+  const ScriptedModbusServer server(line.master(), [](const ModbusAsked& asked) -> Steps {
+    Steps steps = sends(asked.frame);
+    if (asked.unit == 1) steps.push_back({0ms, rtu_bytes(1, good_pdu(asked)), false});
+    return steps;
+  });
+  const ScanReport report = scan_port(line, order_of(kOne, {1, 2, 3}));
+  REQUIRE(units_of(report) == std::vector<int>{1});
+  CHECK(report.found[0].doubt.empty());
 }

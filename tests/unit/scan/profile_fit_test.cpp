@@ -146,6 +146,35 @@ TEST_CASE("a device that refuses everything is asked little, and fits nothing") 
   CHECK(asked <= 3 * shipped().size());
 }
 
+TEST_CASE("a missing register and an unusual value take away what they say, a missing setting does not") {
+  Candidate candidate;
+  for (std::uint16_t i = 0; i < 5; ++i) {
+    CandidatePoint each;
+    each.point.id = "f" + std::to_string(i);
+    each.point.kind = "frequency";
+    each.point.unit = "Hz";
+    each.point.scale = 0.01;
+    each.place.table = Table::input;
+    each.place.address = i;
+    candidate.points.push_back(each);
+  }
+  RegisterImage image;
+  const auto evidence = [&] {
+    ReadOnce read(read_from(image));
+    return try_profile(candidate, read).evidence;
+  };
+  for (std::uint16_t i = 0; i < 4; ++i) image.set(Table::input, i, static_cast<std::uint16_t>(5000 + i));
+  const double missing = evidence();
+  candidate.points[4].point.writable = true;
+  const double missing_setting = evidence();
+  CHECK(missing_setting == Approx(missing + 3.0));
+  image.set(Table::input, 4, 5500);
+  const double unusual_not_yet = evidence();
+  image.set(Table::input, 4, 9000);
+  CHECK(evidence() == Approx(missing_setting - 3.0));
+  CHECK(unusual_not_yet > missing_setting);
+}
+
 TEST_CASE("what was read once is not read again") {
   RegisterImage image = sdm120();
   unsigned asked = 0;
