@@ -261,7 +261,11 @@ Result<void> DurableOutbox::close_numbers(const Now& now) {
     work.close_numbers = true;
     return {};
   });
-  if (!done) return done;
+  if (!done) {
+    // It may be in the file all the same: until that has been read, no number counts as reserved.
+    state_.reserved_through = std::min(state_.reserved_through, next_seq_ - 1);
+    return done;
+  }
   return spool_->checkpoint();
 }
 
