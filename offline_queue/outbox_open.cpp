@@ -38,13 +38,15 @@ SpoolOptions DurableOutbox::spool_options(const std::string& path) const {
 Result<void> DurableOutbox::start(const Now& now) {
   now_ = now;
   if (auto loaded = load_tail(now); !loaded) return loaded;
-  auto opened = tail_loaded_.trusted && tail_.distrusts_store() ? reopen_store(now) : open_store(now);
+  // Of an earlier boot, or a copy: it says nothing about the store as it is now.
+  const bool void_distrust = tail_.distrusts_store() && !tail_loaded_.trusted;
+  auto opened = tail_.distrusts_store() && !void_distrust ? reopen_store(now) : open_store(now);
   if (!opened) {
     const Fault kind = opened.error().kind;
     if (kind == Fault::closed || kind == Fault::refused) return in_context(options_.store_path, opened.error());
     static_cast<void>(refuse(opened.error(), now));
   }
-  if (tail_.distrusts_store() && !tail_loaded_.trusted) tail_.distrust_store(false);
+  if (void_distrust && (opened || !is_sync_error(opened.error()))) tail_.distrust_store(false);
   meet(now);
   const auto until = std::chrono::steady_clock::now() + kSalvageAtStart;
   while (salvage_ && spool_ && trouble_.empty() && std::chrono::steady_clock::now() < until) {
@@ -134,6 +136,9 @@ Result<void> DurableOutbox::finish_replacement() {
   const std::string damaged = (*made)->state().salvage.file;
   // One that was not to replace anything holds nothing either, and nobody knows whether all of it was synced.
   const bool replaces = !damaged.empty() || (*made)->state().change > 0;
+  if (replaces) {
+    if (auto synced = (*made)->sync(); !synced) return synced;
+  }
   made->reset();
   if (!replaces) return {};
   const std::string wal = options_.store_path + "-wal";

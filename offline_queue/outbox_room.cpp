@@ -128,9 +128,13 @@ void DurableOutbox::expire_tail(const Now& now) {
 void DurableOutbox::plan_expiry(const Now& now) {
   expiry_due_ = Steady::max();
   if (!spool_ || state_.queued == 0) return;
-  const auto rows = spool_->read(0, kMostSeq, kRows, kReadBytes);
-  if (!rows) return;
-  for (const auto& row : *rows) {
+  // One row is looked at, as a rule: this comes after every transaction.
+  Seq after = 0;
+  for (std::size_t tried = 0; tried < kRows; ++tried) {
+    const auto rows = spool_->read(after, kMostSeq, 1, 1);
+    if (!rows || rows->empty()) return;
+    const StoredRecord& row = rows->front();
+    after = outstanding_.end_of(row.seq);
     if (outstanding_.contains(row.seq)) continue;
     const auto record = decode_record(row.seq, row.body);
     const auto age = record ? ages_.age(record->taken, now) : std::nullopt;

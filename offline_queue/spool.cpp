@@ -69,19 +69,31 @@ Result<std::unique_ptr<Spool>> Spool::open(const SpoolOptions& options) {
 }
 
 Result<void> Spool::make(const SpoolOptions& options, const SpoolState& state) {
-  for (const char* suffix : {"", "-wal", "-journal"}) ::unlink((options.path + suffix).c_str());
-  Spool spool;
-  spool.path_ = options.path;
+  const auto remove = [&] {
+    for (const char* suffix : {"", "-wal", "-journal"}) ::unlink((options.path + suffix).c_str());
+  };
+  remove();
+  auto made = write_new(options, state);
+  if (!made) remove();  // it may look whole without being on the disk
+  return made;
+}
+
+Result<void> Spool::write_new(const SpoolOptions& options, const SpoolState& state) {
   auto database = Database::open(options.path, Database::Mode::change, options.vfs);
   if (!database) return with_kind(database.error());
-  spool.database_ = std::move(*database);
-  spool.database_.keep_wal_on_close(false);
-  if (auto done = spool.configure(options); !done) return done;
-  if (auto done = bring_up_to_date(spool.database_, schema_steps()); !done) return done;
-  auto statement = spool.database_.prepare(kWriteState);
-  if (!statement) return statement.error();
-  if (auto done = write_state(*statement, state); !done) return done;
-  return spool.checkpoint();
+  database->keep_wal_on_close(false);
+  // Nothing of it counts before it is renamed into its place: it is synced once, as a whole.
+  constexpr const char* kDraft =
+      "PRAGMA synchronous=OFF;PRAGMA page_size=4096;PRAGMA journal_mode=MEMORY;PRAGMA auto_vacuum=INCREMENTAL";
+  if (auto done = database->execute(kDraft); !done) return done;
+  if (auto done = bring_up_to_date(*database, schema_steps()); !done) return done;
+  {
+    auto statement = database->prepare(kWriteState);
+    if (!statement) return statement.error();
+    if (auto done = write_state(*statement, state); !done) return done;
+  }
+  if (auto done = database->execute("PRAGMA journal_mode=WAL"); !done) return done;
+  return database->sync();
 }
 
 Result<std::unique_ptr<Spool>> Spool::look(const std::string& path) {
@@ -113,8 +125,14 @@ Result<void> Spool::configure(const SpoolOptions& options) {
   const std::uint64_t wal_bytes = (2 * static_cast<std::uint64_t>(checkpoint_frames_) + 12) * kFrameBytes;
   max_pages_ = options.max_bytes == 0 ? kUnboundedPages
                                       : (options.max_bytes - std::min(options.max_bytes, wal_bytes)) / kPageBytes;
+  constexpr std::int64_t kIncremental = 2;
+  const auto vacuum = database_.ask_number("PRAGMA auto_vacuum");
+  if (!vacuum) return vacuum.error();
+  if (*vacuum != kIncremental) {  // to set it is a transaction, even if nothing changes by it
+    if (auto done = database_.execute("PRAGMA page_size=4096;PRAGMA auto_vacuum=INCREMENTAL"); !done) return done;
+  }
   const std::string settings =
-      "PRAGMA page_size=4096;PRAGMA auto_vacuum=INCREMENTAL;PRAGMA secure_delete=OFF;PRAGMA mmap_size=0;"
+      "PRAGMA secure_delete=OFF;PRAGMA mmap_size=0;"
       "PRAGMA temp_store=MEMORY;PRAGMA cache_size=-1024;PRAGMA cell_size_check=ON;PRAGMA journal_mode=WAL;PRAGMA "
       "synchronous=" +
       std::string(options.full_sync ? "FULL" : "NORMAL") + ";PRAGMA journal_size_limit=" + std::to_string(wal_bytes) +
@@ -313,17 +331,23 @@ Result<std::vector<std::string>> Spool::check_structure() {
   return found;
 }
 
-Result<std::uint64_t> Spool::free_bytes() {
-  std::uint64_t pages[2] = {};
+Result<Spool::Pages> Spool::pages() {
+  std::uint64_t counts[2] = {};
   Statement* const statements[2] = {&page_count_, &free_count_};
   for (int i = 0; i < 2; ++i) {
     const auto row = statements[i]->step();
     if (!row) return row.error();
-    pages[i] = statements[i]->number(0);
+    counts[i] = statements[i]->number(0);
     statements[i]->reset();
   }
+  return Pages{counts[0], counts[1]};
+}
+
+Result<std::uint64_t> Spool::free_bytes() {
+  const auto now = pages();
+  if (!now) return now.error();
   // A file that is larger than a bound that was lowered does not grow, but what is free in it is used.
-  return (max_pages_ - std::min(max_pages_, pages[0]) + pages[1]) * kPageBytes;
+  return (max_pages_ - std::min(max_pages_, now->all) + now->free) * kPageBytes;
 }
 
 Result<void> Spool::checkpoint_if_due() {
@@ -336,15 +360,13 @@ Result<void> Spool::checkpoint() {
 }
 
 Result<bool> Spool::shrink() {
-  constexpr std::int64_t kWorthIt = 256;  // pages
-  constexpr std::int64_t kFullestTimes = 16;
-  const auto free = database_.ask_number("PRAGMA freelist_count");
-  if (!free) return free.error();
-  const auto all = database_.ask_number("PRAGMA page_count");
-  if (!all) return all.error();
+  constexpr std::uint64_t kWorthIt = 256;  // pages
+  constexpr std::uint64_t kFullestTimes = 16;
+  const auto now = pages();
+  if (!now) return now.error();
   // Not before most of the queue has gone: pages at the end of the file that are still used would be moved, again and
   // again.
-  if (*free < kWorthIt || (*all - *free) * kFullestTimes > *all) return false;
+  if (now->free < kWorthIt || (now->all - now->free) * kFullestTimes > now->all) return false;
   if (auto done = database_.execute("PRAGMA incremental_vacuum(256)"); !done) return done.error();
   if (auto copied = checkpoint_if_due(); !copied) return copied.error();
   return true;

@@ -85,6 +85,8 @@ class Spool {
   /// Copies the WAL into the file when it has grown enough.
   Result<void> checkpoint_if_due();
   Result<void> checkpoint();
+  /// Syncs the file: one that make() may have been killed over.
+  Result<void> sync() { return database_.sync(); }
   /// The next opening finds the WAL as it is now.
   void keep_wal_on_close() { database_.keep_wal_on_close(true); }
   /// Gives a megabyte of free pages back to the file system when most of the file is free. True: there is more.
@@ -95,7 +97,13 @@ class Spool {
   static constexpr std::uint64_t kPageBytes = 4096;
 
  private:
+  struct Pages {
+    std::uint64_t all = 0;
+    std::uint64_t free = 0;  ///< of them
+  };
   Spool() = default;
+  static Result<void> write_new(const SpoolOptions& options, const SpoolState& state);
+  Result<Pages> pages();
   Result<void> configure(const SpoolOptions& options);
   Result<void> prepare_all();
 

@@ -209,6 +209,16 @@ Result<void> Database::checkpoint() {
   return {};
 }
 
+Result<void> Database::sync() {
+  sqlite3_file* file = nullptr;
+  const int asked = sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  if (asked != SQLITE_OK) return error(asked);
+  if (file->pMethods == nullptr) return error(SQLITE_MISUSE);
+  const int code = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
+  if (code != SQLITE_OK) return Error{Fault::io, sqlite3_errstr(code), code};
+  return {};
+}
+
 int Database::wal_frames() const {
   return *wal_frames_;
 }

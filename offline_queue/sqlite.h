@@ -74,6 +74,8 @@ class Database {
 
   /// Copies the WAL into the database and syncs it; the WAL then starts over.
   Result<void> checkpoint();
+  /// Syncs the file itself: for one that was written with synchronous=OFF.
+  Result<void> sync();
   /// The WAL's committed frames that no checkpoint has copied yet, as told after the last commit.
   [[nodiscard]] int wal_frames() const;
   /// Whether the WAL file is left as it is when this connection closes. True from the start: SQLite would delete one
