@@ -25,6 +25,11 @@ class LineEar {
   [[nodiscard]] std::size_t take_count() { return std::exchange(count_, 0U); }
   /// The latest bytes, at most kMostKept.
   [[nodiscard]] const Bytes& latest() const { return latest_; }
+  /// What came so far is of no interest any more.
+  void forget() {
+    count_ = 0;
+    latest_.clear();
+  }
   void heard(std::span<const std::uint8_t> bytes);
   /// Only listens, for so long; ends early when a stop is asked for. Errors as Stream::read_some().
   virtual Result<void> listen(Duration how_long, const std::stop_token& stop, int wake_fd) = 0;

@@ -64,7 +64,7 @@ std::string bus_id(const Searched& searched, const LineSetting& setting, bool se
   return several ? id + "-" + std::to_string(setting.baud) + parity_word(setting.parity) : id;
 }
 
-std::string bus_text(const Searched& searched, const LineSetting& setting, const std::string& id) {
+std::string bus_text(const Searched& searched, const LineSetting& setting, const std::string& id, bool echo) {
   const Target& target = searched.target;
   std::string text = "[[bus]]\nid = \"" + id + "\"\n";
   if (!target.serial()) {
@@ -74,7 +74,8 @@ std::string bus_text(const Searched& searched, const LineSetting& setting, const
   }
   text += "adapter = \"modbus-rtu\"\nport = " + quoted(searched.port_name) + "\n";
   text += "baud = " + std::to_string(setting.baud) + "\nparity = \"" + parity_word(setting.parity) + "\"\n";
-  return text + "stop_bits = " + std::to_string(setting.stop_bits) + "\n";
+  text += "stop_bits = " + std::to_string(setting.stop_bits) + "\n";
+  return echo ? text + "echo = true   # the line gives back what is sent\n" : text;
 }
 
 /// The others that fit as well, for a remark.
@@ -227,7 +228,7 @@ std::string config_text(const ScanReport& report, const Searched& searched) {
   if (several) text += "# A port can have one line setting at a time: keep one of these buses.\n";
   for (const LineSetting& setting : settings) {
     const std::string bus = bus_id(searched, setting, several);
-    text += bus_text(searched, setting, bus);
+    text += bus_text(searched, setting, bus, report.echo);
     for (const FoundUnit& unit : report.found) {
       if (unit.setting != setting) continue;
       const std::string prefix = several ? std::to_string(setting.baud) + parity_word(setting.parity) + "-" : "";
@@ -240,6 +241,7 @@ std::string config_text(const ScanReport& report, const Searched& searched) {
 
 std::vector<std::string> remark_lines(const ScanReport& report, const Searched& searched) {
   std::vector<std::string> lines = report.notes;
+  if (report.echo) lines.emplace_back("the line gives back what is sent, as two-wire adapters with echo do");
   if (report.answers_to_all) {
     lines.emplace_back("it answers to every unit id: one device, any address will do");
   }

@@ -194,6 +194,7 @@ bool Scanner::ask_unit(const LineSetting& setting, std::uint8_t unit, Table tabl
   Heard heard = asking.ask(table);
   if (heard.presence == Presence::garbled) heard = asking.ask(table);
   report_.gateway = report_.gateway || heard.gateway;
+  report_.echo = report_.echo || heard.echo;
   if (heard.presence != Presence::gone) gone_in_a_row_ = 0;
   if (heard.presence != Presence::garbled) garbled_in_a_row_ = 0;
   switch (heard.presence) {

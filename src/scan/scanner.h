@@ -47,6 +47,7 @@ struct ScanReport {
   std::vector<std::string> notes;  ///< for people, in the order of things
   std::vector<LineSetting> tried;  ///< settings at which somebody was asked
   bool complete = false;           ///< all that was ordered was done
+  bool echo = false;               ///< the line gives back what is sent
   bool answers_to_all = false;     ///< one device for every unit id
   bool gateway = false;            ///< a gateway said that there is nobody behind it
   std::optional<Error> error;      ///< why the search could not go on

@@ -84,20 +84,28 @@ Result<Answer> UnitProbe::transact(const Bytes& pdu, unsigned retries) {
 }
 
 Heard UnitProbe::ask(Table table) {
-  if (line_.ear) (void)line_.ear->take_count();
+  if (line_.ear) line_.ear->forget();
   const Steady begun = steady_now();
   const Bytes request = read_request(table, 0, 1);
   const auto answer = transact(request, 0);
-  const std::size_t heard_bytes = line_.ear ? line_.ear->take_count() : 0;
-  if (!answer) {
-    Heard heard = heard_from(answer.error(), heard_bytes);
-    heard.response = steady_now() - begun;  // a refusal comes without its time: this is with the request
-    return heard;
+  std::size_t beside = 0;
+  bool echo = false;
+  if (line_.ear) {
+    beside = line_.ear->take_count();
+    const Bytes sent = rtu_frame(unit_, request);
+    const Bytes& heard = line_.ear->latest();
+    echo = std::search(heard.begin(), heard.end(), sent.begin(), sent.end()) != heard.end();
+    if (echo) beside -= std::min(beside, sent.size());
   }
-  Heard heard{Presence::there, true, false, std::string(table_word(table)) + " register 0", answer->response};
-  const std::size_t frame = answer->pdu.size() + kRtuExtraBytes;
-  if (heard_bytes > frame) heard.beside = heard_bytes - frame;
-  if (heard.beside == request.size() + kRtuExtraBytes) heard.beside = 0;  // a line that gives back what is sent
+  Heard heard;
+  if (!answer) {
+    heard = heard_from(answer.error(), beside);
+    heard.response = steady_now() - begun;  // a refusal comes without its time: this is with the request
+  } else {
+    heard = {Presence::there, true, false, std::string(table_word(table)) + " register 0", answer->response};
+    heard.beside = beside - std::min(beside, answer->pdu.size() + kRtuExtraBytes);
+  }
+  heard.echo = echo;
   return heard;
 }
 

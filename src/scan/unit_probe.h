@@ -27,7 +27,8 @@ struct Heard {
   bool gateway = false;  ///< exception 10 or 11: a gateway spoke for it
   std::string what;      ///< "holding register 0", "refuses function 3 (...)", or what went wrong
   Duration response{};
-  std::size_t beside = 0;  ///< bytes on the line besides request and answer
+  std::size_t beside = 0;  ///< bytes on the line besides the answer and an echo of the request
+  bool echo = false;       ///< the line gives back what is sent
 };
 
 /// Device identification, MODBUS Application Protocol 1.1b3, section 6.21: object id -> text.

@@ -275,14 +275,18 @@ TEST_CASE("RTU frames over TCP are searched like a line, noise included") {
   CHECK(report.garbled[0].unit == 2);
 }
 
-TEST_CASE("a line that gives back what is sent has no second device on it") {
+TEST_CASE("an echo is neither a second device nor noise, and is told") {
   const PtyPair line;
   const ScriptedModbusServer server(line.master(), [](const ModbusAsked& asked) -> Steps {
     Steps steps = sends(asked.frame);
     if (asked.unit == 1) steps.push_back({0ms, rtu_bytes(1, good_pdu(asked)), false});
     return steps;
   });
-  const ScanReport report = scan_port(line, order_of(kOne, {1, 2, 3}));
+  SearchOrder order = order_of(kOne, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10});
+  const ScanReport report = scan_port(line, order);
   REQUIRE(units_of(report) == std::vector<int>{1});
   CHECK(report.found[0].doubt.empty());
+  CHECK(report.garbled.empty());
+  CHECK(report.complete);
+  CHECK_THAT(remarks(report, order), ContainsSubstring("gives back what is sent"));
 }

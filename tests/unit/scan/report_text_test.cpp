@@ -83,7 +83,10 @@ Config parsed(const std::string& text) {
 
 TEST_CASE("what is printed to paste is a good configuration, whatever was found and whatever devices say") {
   for (const auto transport : {ModbusTransport::rtu, ModbusTransport::tcp, ModbusTransport::rtu_over_tcp}) {
-    const std::string text = config_text(report_of_all_kinds(), searched_of(transport));
+    ScanReport report = report_of_all_kinds();
+    report.echo = true;
+    const std::string text = config_text(report, searched_of(transport));
+    CHECK((text.find("echo = true") != std::string::npos) == (transport == ModbusTransport::rtu));
     INFO(text);
     const Config config = parsed(text);
     CHECK(config.good());
