@@ -14,9 +14,6 @@ namespace {
 /// The broker's acknowledgements reach the store's file in groups: so many together, or so often.
 constexpr std::uint64_t kNotesTogether = 8192;
 constexpr Duration kNotesEvery = std::chrono::seconds(2);
-/// Numbers that no store has reserved come from the system clock: so many for each millisecond since 1970. Stays below
-/// 2^53, where JavaScript's numbers are exact, for 17,000 years.
-constexpr Seq kNumbersAMillisecond = 16;
 
 }  // namespace
 
@@ -43,10 +40,6 @@ DurableOutbox::DurableOutbox(OutboxOptions options, const BootId& boot)
 
 // Numbers.
 
-Seq DurableOutbox::clock_number(const Now& now) const {
-  return static_cast<Seq>(std::max<std::int64_t>(now.utc.count(), 0)) * kNumbersAMillisecond;
-}
-
 Seq DurableOutbox::take_number(const Now& now) {
   if (next_seq_ > state_.reserved_through && !clock_numbered_) {
     if (spool_ && trouble_.empty() && !persisting_) {
@@ -54,11 +47,9 @@ Seq DurableOutbox::take_number(const Now& now) {
     }
     if (next_seq_ > state_.reserved_through) {
       clock_numbered_ = true;
-      const Seq floor = clock_number(now);
-      if (floor > next_seq_) {
-        note({"skipped", "the disk refused to reserve further numbers", 0, next_seq_, floor - 1});
-        next_seq_ = floor;
-      }
+      const Seq first = clock_number(now);
+      note({"skipped", "the disk refused to reserve further numbers", 0, next_seq_, first - 1});
+      next_seq_ = first;
     }
   }
   return next_seq_++;

@@ -29,6 +29,15 @@ constexpr QueueId kNoQueue{};
 
 constexpr Duration kSalvageAtStart = std::chrono::seconds(3);
 
+/// Numbers that no store has reserved come from the system clock: so many for each millisecond since 1970. Stays below
+/// 2^53, where JavaScript's numbers are exact, for 17,000 years.
+constexpr Seq kNumbersAMillisecond = 16;
+/// ... plus, while the clock is not set, a random part: a board without a clock chip starts at the same time each time.
+constexpr Seq kScatter = Seq{1} << 40;
+/// ... and this far from every number that is known: what another start of the machine, that knows only the store,
+/// counts up from there does not get to it in centuries.
+constexpr Seq kApart = Seq{1} << 42;
+
 }  // namespace
 
 SpoolOptions DurableOutbox::spool_options(const std::string& path) const {
@@ -282,6 +291,13 @@ void DurableOutbox::join(const Now& now) {
   learn_boots();
 }
 
+Seq DurableOutbox::clock_number(const Now& now) const {
+  Seq number = static_cast<Seq>(std::max<std::int64_t>(now.utc.count(), 0)) * kNumbersAMillisecond;
+  if (!now.utc_synced) number += random_number() % kScatter;
+  while (number < next_seq_ + kApart) number += kApart;
+  return number;
+}
+
 /// The disk refuses from the start: the queue lives in the tail alone for now.
 void DurableOutbox::meet_without_store(const Now& now) {
   const TailHead& head = tail_.head();
@@ -291,7 +307,8 @@ void DurableOutbox::meet_without_store(const Now& now) {
     clock_numbered_ = head.last_seq > state_.reserved_through;
     losses_.decode(tail_.untold());
   } else {
-    next_seq_ = std::max({next_seq_, head.last_seq + 1, clock_number(now)});
+    next_seq_ = std::max(next_seq_, head.last_seq + 1);
+    next_seq_ = clock_number(now);
     clock_numbered_ = true;
     tail_.begin_anew(SpoolState{}, kNoQueue, random_number(), boot_, 0, next_seq_ - 1);
     tail_loaded_.trusted = tail_loaded_.headed = true;

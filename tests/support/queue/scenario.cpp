@@ -7,6 +7,8 @@ namespace baudbridge::testing {
 namespace {
 
 constexpr Seq kClockNumbers = 1'000'000'000'000;
+/// A machine needs at least this long after a power cut.
+constexpr Duration kRestart = 1s;
 
 }  // namespace
 
@@ -200,6 +202,7 @@ void Scenario::end_life() {
     std::error_code ignored;
     std::filesystem::remove(options_.tail_path, ignored);
     disk_.restart();
+    clock_ += kRestart;
   } else {
     disk_.forget();
   }
