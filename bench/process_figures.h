@@ -59,6 +59,13 @@ inline double median(std::vector<double> values) {
   return values.empty() ? 0.0 : values[values.size() / 2];
 }
 
+/// What stands behind a figure, and whether all goals of this run were reached.
+inline bool all_reached = true;
+inline const char* verdict(bool reached) {
+  all_reached = all_reached && reached;
+  return reached ? "" : "   MISSED";
+}
+
 /// The smallest one that at least `share` of all do not exceed.
 inline double percentile(std::vector<double> values, double share) {
   if (values.empty()) return 0.0;
