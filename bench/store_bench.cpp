@@ -57,9 +57,15 @@ class Store {
     if (!opened) throw std::runtime_error(opened.error().what);
     outbox_ = std::move(*opened);
   }
+  /// Records to come: what makes them is no part of the queue.
+  void prepare(std::uint64_t count) {
+    ready_.clear();
+    for (std::uint64_t i = 0; i < count; ++i) ready_.push_back(usual_record(now_, clock_.boot_id(), number_++));
+    next_ = 0;
+  }
   /// Accepts so many and has them stored in one transaction.
   void store(std::uint64_t count) {
-    for (std::uint64_t i = 0; i < count; ++i) outbox_->accept(usual_record(now_, clock_.boot_id(), number_++), now_);
+    for (std::uint64_t i = 0; i < count; ++i) outbox_->accept(std::move(ready_[next_++]), now_);
     outbox_->flush(now_);
     now_.steady += commit_after_;
     if (auto stored = outbox_->persist(now_, false); !stored) throw std::runtime_error(stored.error().what);
@@ -76,6 +82,8 @@ class Store {
   Now now_;
   Duration commit_after_{};
   std::uint64_t number_ = 0;
+  std::vector<Record> ready_;
+  std::size_t next_ = 0;
   std::unique_ptr<Outbox> outbox_;
 };
 
@@ -121,6 +129,7 @@ void store_section(const std::string& folder) {
       Took our_took;
       constexpr std::uint64_t kSlices = 20;
       for (std::uint64_t slice = 0; slice < kSlices; ++slice) {
+        store.prepare(commits / kSlices * group);
         bare_took += took(commits / kSlices, [&] { bare.insert(body, group); });
         our_took += took(commits / kSlices, [&] { store.store(group); });
       }
@@ -143,6 +152,7 @@ void bytes_section(const std::string& folder) {
   Store store(disk.path(), memory.path());
   constexpr std::uint64_t kGroup = 10;
   constexpr std::uint64_t kCommits = 600;  // ten minutes at one a second: whole rounds of the WAL
+  store.prepare(kGroup * (kCommits + 1));
   store.store(kGroup);
   const DiskCounts before = disk_counts();
   const std::uint64_t pages_before = disk_bytes_written(::getpid());
@@ -165,6 +175,7 @@ void bytes_section(const std::string& folder) {
 /// Milliseconds of single commits of ten records.
 std::vector<double> commit_times(Store& store, std::uint64_t commits) {
   std::vector<double> all;
+  store.prepare(10 * commits);
   for (std::uint64_t i = 0; i < commits; ++i) {
     const auto begun = steady_clock::now();
     store.store(10);
@@ -179,7 +190,11 @@ int fill_step(const std::string& disk, const std::string& memory, std::uint64_t 
   const auto first = commit_times(store, kProbes);
   const auto begun = steady_clock::now();
   constexpr std::uint64_t kGroup = 1000;
-  for (std::uint64_t done = 20 * kProbes; done < records; done += kGroup) store.store(std::min(kGroup, records - done));
+  for (std::uint64_t done = 20 * kProbes; done < records; done += kGroup) {
+    const std::uint64_t count = std::min(kGroup, records - done);
+    store.prepare(count);
+    store.store(count);
+  }
   const double seconds = seconds_since(begun);
   const auto last = commit_times(store, kProbes);
   std::printf(
