@@ -282,52 +282,62 @@ void Scanner::look_closer(FoundUnit& unit) {
   if (!ended()) fit_profiles(unit);
 }
 
-void Scanner::fit_profiles(FoundUnit& unit) {
-  const Duration timeout = std::max({kShortestFitTimeout, order_.timeout, 2 * unit.response});
-  ReadOnce read([&](const RegisterPoint& place) -> Result<std::vector<std::uint16_t>> {
-    const auto answer = probe(unit.unit, timeout).transact(read_request(place.table, place.address, place.size()), 1);
-    if (!answer) return answer.error();
-    if (!holds_bits(place.table)) return reply_registers(answer->pdu);
-    return std::vector<std::uint16_t>{reply_bits(answer->pdu, 1)[0] ? std::uint16_t{1} : std::uint16_t{0}};
-  });
-  std::vector<std::string> words;
-  for (const auto& [object, text] : unit.identification) words.push_back(text);
+Result<std::vector<std::uint16_t>> Scanner::read_point(std::uint8_t unit, Duration timeout,
+                                                       const RegisterPoint& place) {
+  const auto answer = probe(unit, timeout).transact(read_request(place.table, place.address, place.size()), 1);
+  if (!answer) return answer.error();
+  if (!holds_bits(place.table)) return reply_registers(answer->pdu);
+  return std::vector<std::uint16_t>{reply_bits(answer->pdu, 1)[0] ? std::uint16_t{1} : std::uint16_t{0}};
+}
+
+bool Scanner::is_liked(const std::string& profile) const {
+  return std::find(liked_.begin(), liked_.end(), profile) != liked_.end();
+}
+
+std::vector<const Candidate*> Scanner::liked_first() const {
   std::vector<const Candidate*> candidates;
   for (const Candidate& each : known_) candidates.push_back(&each);
-  const auto is_liked = [&](const Candidate* each) {
-    return std::find(liked_.begin(), liked_.end(), each->id) != liked_.end();
-  };
-  std::stable_partition(candidates.begin(), candidates.end(), is_liked);
+  std::stable_partition(candidates.begin(), candidates.end(), [&](const auto* each) { return is_liked(each->id); });
+  return candidates;
+}
+
+void Scanner::keep_best(std::vector<Fit>& fits) {
+  std::erase_if(fits, [](const Fit& fit) { return fit.grade == Grade::none; });
+  rank(fits);
+  const bool weak = !fits.empty() && fits.front().grade == Grade::weak;
+  if (!weak) std::erase_if(fits, [](const Fit& fit) { return fit.grade == Grade::weak; });
+  fits.resize(std::min(fits.size(), weak ? kMostWeakFits : kMostFits));
+  for (const Fit& fit : fits) {
+    if (!weak && !is_liked(fit.profile)) liked_.push_back(fit.profile);
+  }
+}
+
+void Scanner::fit_profiles(FoundUnit& unit) {
+  const std::string who = setting_prefix(unit.setting) + "unit " + std::to_string(unit.unit) + ": profile ";
+  const Duration timeout = std::max({kShortestFitTimeout, order_.timeout, 2 * unit.response});
+  ReadOnce read([&](const RegisterPoint& place) { return read_point(unit.unit, timeout, place); });
+  std::vector<std::string> words;
+  for (const auto& [object, text] : unit.identification) words.push_back(text);
+  const auto candidates = liked_first();
   unsigned silent = 0;
   bool good = false;
   std::size_t done = 0;
   for (const Candidate* each : candidates) {
-    // A bus mostly has several of a kind.
-    if (good && !is_liked(each)) break;
-    tell(setting_prefix(unit.setting) + "unit " + std::to_string(unit.unit) + ": profile " + std::to_string(++done) +
-             " of " + std::to_string(candidates.size()),
-         Duration::zero());
+    const bool liked = is_liked(each->id);
+    if (good && !liked) break;  // a bus mostly has several of a kind
+    tell(who + std::to_string(++done) + " of " + std::to_string(candidates.size()), Duration::zero());
     Fit fit = try_profile(*each, read);
-    if (ended()) return;
+    if (ended()) return keep_best(unit.fits);
     fit.identified = names_maker(*each, words);
     fit.factory_line = order_.serial && each->line == unit.setting;
+    good = good || (liked && fit.grade == Grade::good);
     silent = fit.asked > 0 && fit.unanswered == fit.asked ? silent + 1 : 0;
-    if (silent >= kSilentProfiles) {
-      report_.notes.push_back("unit " + std::to_string(unit.unit) + " stopped answering while profiles were tried");
-      break;
-    }
-    if (fit.grade == Grade::none) continue;
-    good = good || (fit.grade == Grade::good && is_liked(each));
     unit.fits.push_back(std::move(fit));
+    if (silent < kSilentProfiles) continue;
+    report_.notes.push_back("unit " + std::to_string(unit.unit) + " stopped answering while profiles were tried");
+    break;
   }
-  rank(unit.fits);
-  const bool weak = !unit.fits.empty() && unit.fits.front().grade == Grade::weak;
-  if (!weak) std::erase_if(unit.fits, [](const Fit& fit) { return fit.grade == Grade::weak; });
-  unit.fits.resize(std::min(unit.fits.size(), weak ? kMostWeakFits : kMostFits));
-  for (const Fit& fit : unit.fits) {
-    const bool known = std::find(liked_.begin(), liked_.end(), fit.profile) != liked_.end();
-    if (!known && fit.grade >= Grade::likely) liked_.push_back(fit.profile);
-  }
+  keep_best(unit.fits);
   unit.fits_known = true;
 }
 

@@ -100,6 +100,12 @@ class Scanner {
   bool answers_to_all(const LineSetting& setting);
   void look_closer(FoundUnit& unit);
   void fit_profiles(FoundUnit& unit);
+  Result<std::vector<std::uint16_t>> read_point(std::uint8_t unit, Duration timeout, const RegisterPoint& place);
+  [[nodiscard]] bool is_liked(const std::string& profile) const;
+  /// The profiles in the order in which they are tried.
+  [[nodiscard]] std::vector<const Candidate*> liked_first() const;
+  /// Ranks, drops what says nothing, and remembers the rest for the next unit.
+  void keep_best(std::vector<Fit>& fits);
   [[nodiscard]] FoundUnit* find(const LineSetting& setting, std::uint8_t unit);
   [[nodiscard]] std::size_t found_at(const LineSetting& setting) const;
   void tell(std::string doing, Duration left) { tell_({std::move(doing), report_.found.size(), left}); }

@@ -308,6 +308,31 @@ TEST_CASE("a profile that fitted one unit is tried first at the next, and may be
   CHECK(times_asked(line, "9600 8N1 1 3") > times_asked(line, "9600 8N1 2 3"));
 }
 
+TEST_CASE("a stop while profiles are tried leaves no half-read guess behind") {
+  CandidatePoint point;
+  point.point.id = "p";
+  point.place.table = Table::input;
+  point.place.address = 7;
+  Candidate none;
+  none.id = "none";
+  none.points.assign(4, point);
+  Candidate unread = none;
+  unread.id = "unread";
+  for (auto& each : unread.points) each.place.address = 8;
+  const std::vector<Candidate> known{none, unread};
+  FakeLine line;
+  line.devices["9600 8N1"][1] = with_register_0();
+  std::stop_source stop;
+  line.on_request = [&](const Request& request) {
+    if (request.pdu[0] == 4 && request.pdu[2] == 8) stop.request_stop();
+  };
+  const ScanReport report = scan_line(line, order_of({kThree[0]}, {1}, 1), known, &stop);
+  REQUIRE(report.found.size() == 1);
+  CHECK(report.found[0].fits.empty());
+  CHECK_FALSE(report.found[0].fits_known);
+  CHECK_FALSE(report.complete);
+}
+
 TEST_CASE("frames of another master are told from noise") {
   CHECK(count_requests(rtu_frame(5, read_request(Table::holding, 10, 4))) == 1);
   CHECK(count_requests(Bytes{0x42, 0x4d, 0x00, 0x1c, 0x00, 0x01, 0x02, 0x03}) == 0);
