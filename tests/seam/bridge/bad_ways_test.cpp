@@ -74,7 +74,11 @@ TEST_CASE("a connection that is reset inside a packet costs a reconnect, never a
   Subscriber subscriber(broker.port(), records());
   FaultProxy proxy(broker.port());
   const bool mqtt5 = GENERATE(true, false);
-  Road road({proxy.url()}, [&](UplinkOptions& change) { change.broker.mqtt5 = mqtt5; });
+  Road road({proxy.url()}, [&](UplinkOptions& change) {
+    change.broker.mqtt5 = mqtt5;
+    change.broker.reconnect_min = std::chrono::milliseconds(10);
+    change.broker.reconnect_max = std::chrono::milliseconds(30);
+  });
   std::int64_t count = 0;
   constexpr std::size_t kResets = 12;
   for (std::size_t reset = 1; reset <= kResets; ++reset) {

@@ -33,12 +33,15 @@ std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise)
 class FullDisk {
  public:
   explicit FullDisk(const std::string& folder) {
-    constexpr rlim_t kTail = 64U << 10U;
-    std::error_code none;
-    const auto log = std::filesystem::file_size(folder + "/queue.db-wal", none);
+    constexpr rlim_t kGrows = 64U << 10U;
+    const auto size_of = [&](const char* file) {
+      std::error_code none;
+      const auto size = std::filesystem::file_size(folder + file, none);
+      return none ? rlim_t{0} : static_cast<rlim_t>(size);
+    };
     std::signal(SIGXFSZ, SIG_IGN);
     ::getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit full{std::max<rlim_t>(none ? 0 : log, kTail), before_.rlim_max};
+    const rlimit full{std::max(size_of("/queue.db-wal"), size_of("/run/tail.db") + kGrows), before_.rlim_max};
     ::setrlimit(RLIMIT_FSIZE, &full);
   }
   ~FullDisk() { ::setrlimit(RLIMIT_FSIZE, &before_); }
