@@ -26,6 +26,8 @@ class Round {
     Steady deadline{};
     std::stop_token stop;
     int wake_fd = -1;  ///< readable when the visit should end early (stop, or a write is waiting); -1: none
+    /// What would have to be waited for may be left for another visit: leave_rest().
+    bool comes_again = false;
   };
 
   /// due: indices into device.points.
@@ -61,8 +63,13 @@ class Round {
     ++late_replies_;
     slowest_late_ = std::max(slowest_late_, took);
   }
+  /// Something came from another device of the bus (its place in BusPlan::devices), which may have been thought silent.
+  void heard_from(std::size_t device_index) { heard_.push_back(device_index); }
   /// The device is not to be visited again before: a late reply may still come, or it needs a pause.
   void rest_until(Steady until) { rest_until_ = until; }
+  [[nodiscard]] bool comes_again() const { return limits_.comes_again; }
+  /// Not all that is due was asked for; it stays due, and the others go on meanwhile. Together with rest_until().
+  void leave_rest() { rest_left_ = true; }
 
   // What the runner looks at afterwards.
   [[nodiscard]] const std::vector<Reading>& readings() const { return readings_; }
@@ -78,6 +85,8 @@ class Round {
   [[nodiscard]] unsigned late_replies() const { return late_replies_; }
   [[nodiscard]] Duration slowest_late() const { return slowest_late_; }
   [[nodiscard]] std::optional<Steady> rest_until() const { return rest_until_; }
+  [[nodiscard]] bool rest_left() const { return rest_left_; }
+  [[nodiscard]] std::span<const std::size_t> heard() const { return heard_; }
 
  private:
   void add(std::size_t point, std::string_view id, Result<Value> value);
@@ -90,11 +99,13 @@ class Round {
   std::vector<Reading> readings_;
   std::vector<std::size_t> reading_points_;
   std::vector<Duration> responses_;
+  std::vector<std::size_t> heard_;
   std::optional<Steady> answered_at_;
   std::optional<Steady> rest_until_;
   Error silence_;
   unsigned late_replies_ = 0;
   Duration slowest_late_{};
+  bool rest_left_ = false;
   bool silent_ = false;
   bool answered_ = false;
 };

@@ -149,7 +149,7 @@ Steady BusThread::visit_deadline(const Visit& visit, const Now& now) const {
 Result<void> BusThread::visit(const Visit& visit, const Now& now) {
   DeviceWatch& watch = watches_[visit.device];
   const DevicePlan& device = plan_.devices[visit.device];
-  Round round(device, visit.device, visit.points, {visit_deadline(visit, now), stop_.get_token(), wake_.get()});
+  Round round(device, visit.device, visit.points, {visit_deadline(visit, now), stop_.get_token(), wake_.get(), true});
   const auto polled = adapter_->poll(round);
   const Now end = clock_.now();
   const Duration spent = end.steady - now.steady;
@@ -158,11 +158,13 @@ Result<void> BusThread::visit(const Visit& visit, const Now& now) {
   const bool cut_short =
       !silent && !visit.listen && round.readings().size() < visit.points.size() && (stopping() || orders_waiting());
   if (polled && !cut_short) {
-    const bool postponed = round.readings().empty() && !silent && !round.answered() && round.rest_until().has_value();
+    const bool nothing = round.readings().empty() && !round.answered();
+    const bool postponed = !silent && round.rest_until().has_value() && (nothing || round.rest_left());
     schedule_.done(visit, VisitOutcome{silent, spent, round.rest_until(), postponed}, end);
     note_good(end);
     rest_if_idle(round, spent);
   }
+  for (const std::size_t other : round.heard()) schedule_.heard(other);
   if (!polled && silent) return polled;  // told of the bus, not of the device
   const auto failures = watch.failures();
   const auto polls = watch.polls();

@@ -91,6 +91,7 @@ void Schedule::restart(const Now& now) {
   for (auto& device : devices_) {
     device.failures = 0;
     device.visited = false;
+    device.heard = false;
     device.stretch = 1.0;
     device.rest_until = Steady{};
     device.last = Steady{};
@@ -128,7 +129,7 @@ Steady Schedule::wake_at(const Now& now) const {
   for (const auto& device : devices_) {
     if (!device.polled()) continue;
     if (device.failures > 0) {
-      wake = std::min(wake, std::max(probe_at(device), affordable));
+      wake = std::min(wake, std::max(now.steady, probe_at(device, affordable)));
     } else if (device.greedy) {
       wake = std::min(wake, std::max(now.steady, device.rest_until));
     } else {
@@ -150,6 +151,7 @@ void Schedule::done(const Visit& visit, const VisitOutcome& outcome, const Now& 
   if (outcome.postponed) return;
   device.last = begun;
   device.visited = true;
+  device.heard = false;
   if (outcome.silent) {
     if (device.failures++ == 0) ++silent_;
     device.silent_cost = outcome.spent;
@@ -176,6 +178,10 @@ void Schedule::note_due(Device& device) {
   for (const auto& group : device.groups) {
     if (group.every > Duration::zero()) device.due = std::min(device.due, group.due);
   }
+}
+
+void Schedule::heard(std::size_t device) {
+  devices_[device].heard = devices_[device].failures > 0;
 }
 
 /// Books a visit of a group that began then.
@@ -253,11 +259,12 @@ std::optional<std::size_t> Schedule::greediest(const Now& now, Duration waiting_
 }
 
 std::optional<std::size_t> Schedule::probe(const Now& now) const {
-  if (silent_ == 0 || probes_affordable_at() > now.steady) return std::nullopt;
   std::optional<std::size_t> best;
+  if (silent_ == 0) return best;
+  const Steady affordable = probes_affordable_at();
   for (std::size_t i = 0; i < devices_.size(); ++i) {
     const Device& device = devices_[i];
-    if (device.failures == 0 || !device.polled() || probe_at(device) > now.steady) continue;
+    if (device.failures == 0 || !device.polled() || probe_at(device, affordable) > now.steady) continue;
     if (!best || device.last < devices_[*best].last) best = i;
   }
   return best;
@@ -298,7 +305,7 @@ Visit Schedule::make_visit(std::size_t index, const Now& now) const {
 Visit Schedule::make_probe(std::size_t index, const Now& now) const {
   Visit visit;
   visit.device = index;
-  visit.due_at = std::min(now.steady, probe_at(devices_[index]));
+  visit.due_at = std::min(now.steady, probe_at(devices_[index], Steady::min()));
   visit.probe = true;
   for (const auto& group : devices_[index].groups) {
     visit.points.insert(visit.points.end(), group.points.begin(), group.points.end());
@@ -311,9 +318,11 @@ Steady Schedule::due_at(const Device& device) const {
   return std::max(device.due, device.rest_until);
 }
 
-/// When a silent device may be asked, if there is time for it: at its own period.
-Steady Schedule::probe_at(const Device& device) const {
-  return std::max(device.last + std::max({device.base, device.silent_cost, kSilentPause}), device.rest_until);
+/// When a silent device may be asked: at its own period, if there is time for it; at once, if it is known to be there.
+Steady Schedule::probe_at(const Device& device, Steady affordable) const {
+  if (device.heard) return device.rest_until;
+  const Steady own = device.last + std::max({device.base, device.silent_cost, kSilentPause});
+  return std::max({own, affordable, device.rest_until});
 }
 
 /// When the time that asking silent devices has taken will have been paid for. With nobody to wait for it, it is free.

@@ -25,7 +25,7 @@ struct VisitOutcome {
   bool silent = false;               ///< it answered nothing at all
   Duration spent{};                  ///< time on the bus
   std::optional<Steady> rest_until;  ///< not to be asked before (a late reply may still come)
-  bool postponed = false;            ///< it was not asked, because it is to rest first
+  bool postponed = false;            ///< it was not asked, or not all, because it is to rest first
 };
 
 /// Says whose turn it is on one bus. Each point has its period; those of one device that fall together share a visit;
@@ -44,6 +44,8 @@ class Schedule {
   [[nodiscard]] Steady wake_at(const Now& now) const;
   /// now: the end of the visit.
   void done(const Visit& visit, const VisitOutcome& outcome, const Now& now);
+  /// Something came from this device, though late: if it counts as silent, it is asked at once.
+  void heard(std::size_t device);
   /// The bus was gone and is back: everything is due, nothing counts as silent or late.
   void restart(const Now& now);
 
@@ -76,6 +78,7 @@ class Schedule {
     Duration silent_cost{};  ///< what its last silent visit took
     double stretch = 1.0;    ///< measured period / period, smoothed
     unsigned failures = 0;   ///< silent visits in a row
+    bool heard = false;      ///< since the last visit, while it counts as silent
     bool visited = false;
     bool greedy = false;  ///< has points with every = 0
     bool talks = false;
@@ -88,7 +91,7 @@ class Schedule {
   [[nodiscard]] std::optional<std::size_t> greediest(const Now& now, Duration waiting_at_least) const;
   [[nodiscard]] std::optional<std::size_t> probe(const Now& now) const;
   [[nodiscard]] std::optional<std::size_t> next_talker() const;
-  [[nodiscard]] Steady probe_at(const Device& device) const;
+  [[nodiscard]] Steady probe_at(const Device& device, Steady affordable) const;
   [[nodiscard]] Steady probes_affordable_at() const;
   [[nodiscard]] Steady due_at(const Device& device) const;
   [[nodiscard]] bool anyone_answers() const;

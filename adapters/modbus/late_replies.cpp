@@ -7,7 +7,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kShortest = 1s;  ///< from the request; devices that were seen to be slow get longer
+constexpr Duration kShortest = 2s;  ///< from the request; devices that were seen to be slow get longer
 constexpr Duration kLongest = 5s;
 constexpr Duration kLearnedFor = 10min;
 /// Beyond the wait, so that a reply later than that is still recognised and learned from.

@@ -59,6 +59,7 @@ class ModbusAdapter : public Adapter, public Writer, public Adviser, public Inte
     auto visited = unit.visit(*client_, round);
     take_late_replies();
     if (unit.knowledge().version() != known && learned_->keep) learned_->keep(remembered(units_));
+    for (const std::size_t other : std::exchange(heard_, {})) round.heard_from(other);
     for (const Duration response : unit.link().take_responses()) round.responded_in(response);
     for (const Duration late : unit.link().take_late()) round.count_late_reply(late);
     return visited;
@@ -74,9 +75,10 @@ class ModbusAdapter : public Adapter, public Writer, public Adviser, public Inte
  private:
   void take_late_replies() {
     for (const LateReply& late : client_->take_late()) {
-      for (UnitReader& unit : units_) {
-        if (unit.unit().unit != late.unit) continue;
-        unit.link().came_late(late.response);
+      for (std::size_t i = 0; i < units_.size(); ++i) {
+        if (units_[i].unit().unit != late.unit) continue;
+        units_[i].link().came_late(late.response);
+        heard_.push_back(i);
         break;
       }
     }
@@ -86,6 +88,7 @@ class ModbusAdapter : public Adapter, public Writer, public Adviser, public Inte
   std::unique_ptr<ModbusClient> client_;
   std::shared_ptr<Learned> learned_;
   std::vector<UnitReader> units_;
+  std::vector<std::size_t> heard_;  ///< units whose late replies came since the last poll
   std::stop_token stop_;
 };
 

@@ -54,6 +54,8 @@ class ModbusClient {
   virtual Result<void> broadcast(const Request& request) = 0;
   /// From when on this request goes out without waiting for a late reply to another. In the past: now.
   [[nodiscard]] virtual Steady clear_at(std::uint8_t unit, const Bytes& pdu) const = 0;
+  /// Takes in what has come meanwhile, without waiting: perhaps the late reply that is in the way.
+  virtual Result<void> listen() { return {}; }
   /// Late replies since the last call.
   [[nodiscard]] virtual std::vector<LateReply> take_late() = 0;
   [[nodiscard]] virtual std::string advice() const = 0;

@@ -62,6 +62,10 @@ class RtuClient : public ModbusClient {
     return {};
   }
 
+  Result<void> listen() override {
+    if (auto input = take_input(); !input) return input.error();
+    return {};
+  }
   [[nodiscard]] Steady clear_at(std::uint8_t unit, const Bytes& pdu) const override {
     return late_.clear_at(unit, pdu, false);
   }

@@ -11,6 +11,7 @@ constexpr Duration kMissingAgain = 60s;    ///< so often a point that the device
 constexpr std::size_t kKeptPlans = 8;      ///< lists of due points, as periods fall together
 constexpr unsigned kUnansweredInARow = 2;  ///< requests of one visit, after which the rest is not asked
 constexpr Duration kTurnaroundChange = 1ms;
+constexpr Duration kLookAgain = 20ms;   ///< so often it is looked whether a late reply has come
 constexpr unsigned kRefusedInARow = 4;  ///< single points refused, nothing answered: it refuses everything now
 
 // Exception codes, Modbus Application Protocol 1.1b3, section 7.
@@ -52,17 +53,18 @@ class UnitReader::Visit {
     if (reader_.silent_) ask_whether_back(asked.front());
     const auto plan = reader_.plan_for(asked);
     const std::vector<ReadBlock>& blocks = *plan;
+    if (!begin(blocks)) return failed_ ? Result<void>{end_} : Result<void>{};
     for (const ReadBlock& block : blocks) {
       if (over() || (!round_.readings().empty() && order_waits())) break;
       if (!reported(block)) read_unconfused(block);
     }
-    rest(blocks);
+    rest();
     if (failed_ && end_.kind == Fault::closed) return {};
     if (failed_) return end_;
     if (silent_) return {};
-    reader_.silent_ = false;
+    if (answered_) reader_.silent_ = false;
     report_missing();
-    if (!split_) grow(blocks);
+    if (!split_ && !round_.rest_left()) grow(blocks);
     return {};
   }
 
@@ -86,22 +88,43 @@ class UnitReader::Visit {
     return parts_of(unit_, block, [&](const ReadBlock& part) { return clear_at(part) <= now; });
   }
 
+  /// False: there is a late reply to wait for first, and somebody comes again. Nothing is asked then, as it would be
+  /// asked twice.
+  bool begin(const std::vector<ReadBlock>& blocks) {
+    const auto waits = [&](const ReadBlock& block) {
+      const Steady now = steady_now();
+      return clear_at(block) > now && unconfused_parts(block, now).empty();
+    };
+    if (!round_.comes_again() || answered_ || std::none_of(blocks.begin(), blocks.end(), waits)) return true;
+    if (auto heard = client_.listen(); !heard) {
+      failed_ = true;
+      end_ = heard.error();
+      return false;
+    }
+    if (std::none_of(blocks.begin(), blocks.end(), waits)) return true;
+    round_.leave_rest();
+    round_.rest_until(steady_now() + kLookAgain);
+    return false;
+  }
+
   void read_unconfused(const ReadBlock& block) {
-    const std::vector<ReadBlock> parts = unconfused_parts(block, steady_now());
-    if (parts.empty()) read(block);  // where it must wait for the late reply, that is done below
+    const Steady now = steady_now();
+    const std::vector<ReadBlock> parts = unconfused_parts(block, now);
+    if (parts.empty() && round_.comes_again() && clear_at(block) > now) {
+      round_.leave_rest();  // the others need not wait for a late reply of this device
+      return;
+    }
+    if (parts.empty()) read(block);
     for (const ReadBlock& part : parts) {
       if (!over()) read(part);
     }
   }
 
-  /// The device is left alone for its pause, and while something is to be waited for that need not hold up the bus.
-  void rest(const std::vector<ReadBlock>& blocks) {
+  /// The device is left alone for its pause, and while a late reply is in the way of what was left.
+  void rest() {
     const Steady now = steady_now();
     Steady until = unit_.pause > Duration::zero() ? reader_.link_.last_answer() + unit_.pause : now;
-    for (const ReadBlock& block : blocks) {
-      const Steady clear = clear_at(block);
-      if (clear > until && unconfused_parts(block, now).empty()) until = clear;
-    }
+    if (round_.rest_left()) until = std::max(until, now + kLookAgain);
     if (until > now) round_.rest_until(until);
   }
 

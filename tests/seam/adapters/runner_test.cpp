@@ -214,6 +214,36 @@ TEST_CASE("a bus that may take long to open promises no more than that") {
   REQUIRE(slow.runner->promise() == 95s);
 }
 
+TEST_CASE("a device of which something was left is visited again after its rest, and the others meanwhile") {
+  Bench bench({device("slow", 60s, 2), device("other", 5ms)});
+  auto visits = std::make_shared<std::atomic<int>>(0);
+  auto rest_until = std::make_shared<Steady>();
+  auto too_early = std::make_shared<std::atomic<bool>>(false);
+  bench.bus->poll = [=](Round& round) {
+    const bool slow = round.device().id == "slow";
+    const bool first = slow && ++*visits == 1;
+    if (slow && !first && std::chrono::steady_clock::now() < *rest_until) *too_early = true;
+    round.report(0, Value{std::int64_t{1}});
+    if (slow && !first) round.report(1, Value{std::int64_t{2}});
+    if (first) {
+      *rest_until = std::chrono::steady_clock::now() + 100ms;
+      round.leave_rest();
+      round.rest_until(*rest_until);
+    }
+    return Result<void>{};
+  };
+  bench.start();
+  REQUIRE(eventually([&] { return *visits == 2; }));
+  REQUIRE(bench.collected->wait_for<Sample>([](const auto& samples) {
+    return std::any_of(samples.begin(), samples.end(), [](const Sample& s) { return s.readings.size() == 2; });
+  }));
+  bench.runner->join();
+  REQUIRE_FALSE(*too_early);
+  REQUIRE(*visits == 2);  // and then its period holds
+  const auto samples = bench.collected->all<Sample>();
+  REQUIRE(std::count_if(samples.begin(), samples.end(), [](const Sample& s) { return s.device == "other"; }) >= 2);
+}
+
 TEST_CASE("an adapter's advice reaches the report") {
   struct Advising : FakeAdapter, Adviser {
     using FakeAdapter::FakeAdapter;

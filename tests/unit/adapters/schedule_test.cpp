@@ -233,6 +233,29 @@ TEST_CASE("a silent device is back within one probing interval after it answers 
   }
 }
 
+TEST_CASE("a silent device that something came from, late, is asked at once") {
+  SimulatedBus bus(bus_of(4, {0s}));
+  bus.timeout = [](const Visit&) { return Duration{2s}; };  // more than has been saved up for such questions
+  bus.answers = [](std::size_t device, Duration when) { return device != 2 || when < 60s || when >= 62s; };
+  bus.run_until(62500ms);
+  REQUIRE(bus.schedule.silent(2));
+  bus.schedule.heard(2);
+  bus.run_until(63s);
+  REQUIRE_FALSE(bus.schedule.silent(2));
+  // Once: if it does not answer then, it is asked as any silent device.
+  bus.answers = [](std::size_t device, Duration) { return device != 2; };
+  bus.run_until(66s);
+  bus.schedule.heard(2);
+  bus.run_until(126s);
+  REQUIRE(bus.schedule.silent(2));
+  REQUIRE(seconds(bus.spent(true, 66s)) <= 60.0 * 0.03 + 2 * 2.0);
+  // One that answers is in no hurry.
+  const auto before = bus.begins(1, 66s).size();
+  bus.schedule.heard(1);
+  bus.run_until(126500ms);
+  REQUIRE(bus.begins(1, 66s).size() - before <= 7);
+}
+
 TEST_CASE("a device that misses one visit is asked again at its own period when all is well otherwise") {
   SimulatedBus bus(bus_of(8, {1s}));
   bus.answers = [](std::size_t device, Duration when) { return device != 3 || when < 30s || when >= 31s; };

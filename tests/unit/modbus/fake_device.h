@@ -26,6 +26,8 @@ class FakeDevice : public ModbusClient {
   /// Looked at first: an error to give instead of an answer.
   std::function<std::optional<Error>(const Request&)> instead;
   std::function<void(const Request&)> before;
+  std::function<void()> heard;                    ///< what listen() finds
+  std::function<Steady(const Bytes& pdu)> clear;  ///< until when a late reply is in the way
 
   Result<void> open() override { return {}; }
   void close() noexcept override {}
@@ -33,7 +35,11 @@ class FakeDevice : public ModbusClient {
     requests.push_back(request);
     return {};
   }
-  [[nodiscard]] Steady clear_at(std::uint8_t, const Bytes&) const override { return {}; }
+  Result<void> listen() override {
+    if (heard) heard();
+    return {};
+  }
+  [[nodiscard]] Steady clear_at(std::uint8_t, const Bytes& pdu) const override { return clear ? clear(pdu) : Steady{}; }
   [[nodiscard]] std::vector<LateReply> take_late() override { return {}; }
   [[nodiscard]] std::string advice() const override { return {}; }
 
