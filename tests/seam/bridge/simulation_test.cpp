@@ -191,7 +191,7 @@ class Simulation {
   /// Everything is mended; what is left must get through.
   void finish() {
     disk_.reset();
-    for (int i = 0; i < 400 && (rig_.books().queued > 0 || i < 3); ++i) {
+    for (int i = 0; i < 4000 && (rig_.books().queued > 0 || i < 3); ++i) {
       pass(5s);
       if (rig_.transport.attempting()) accept();
       while (rig_.transport.out() > 0) {
