@@ -10,8 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kListenFirst = 700ms;  ///< before anything is asked
-constexpr int kPatienceFactor = 4;        ///< for the last unit of a pass, and for those that came late
-constexpr Duration kMostPatience = 2s;
+constexpr Duration kMostLate = 10s;       ///< a device slower than this is of no use
 constexpr Duration kShortestFitTimeout = 300ms;
 constexpr unsigned kGarbledTooOften = 6;  ///< in a row: this is no bus with these settings
 constexpr unsigned kGoneTooOften = 4;
@@ -23,10 +22,6 @@ constexpr std::array<Table, 2> kTables{Table::holding, Table::input};
 /// Ids that hardly anybody gives: who answers to all of these answers to every id.
 constexpr std::array<std::uint8_t, 3> kUnlikelyUnits{113, 201, 223};
 constexpr std::size_t kManyUnits = 20;  ///< of fewer nobody asks whether all are the same
-
-Duration patient(Duration timeout) {
-  return std::min(kPatienceFactor * timeout, std::max(kMostPatience, timeout));
-}
 
 }  // namespace
 
@@ -153,7 +148,7 @@ void Scanner::pass(const LineSetting& setting, std::span<const std::uint8_t> uni
       if (!asked_.emplace(setting_text(setting), units[i], tables[t]).second) continue;
       // Nobody is asked after the last one, whose late answer would pass unheard.
       const bool last = i + 1 == units.size();
-      if (!ask_unit(setting, units[i], tables[t], last ? patient(order_.timeout) : order_.timeout)) return;
+      if (!ask_unit(setting, units[i], tables[t], last ? patience(order_.timeout) : order_.timeout)) return;
       if (until_first && found_at(setting) > 0) return;
     }
   }
@@ -237,8 +232,7 @@ void Scanner::ask_late_ones(const LineSetting& setting) {
   for (const LateReply& late : line_.client->take_late()) {
     const auto listed = std::find(order_.units.begin(), order_.units.end(), late.unit) != order_.units.end();
     if (!listed || find(setting, late.unit) != nullptr) continue;
-    const Duration patience = std::max(patient(order_.timeout), std::min(2 * late.response, kMostPatience));
-    UnitProbe again = probe(late.unit, patience);
+    UnitProbe again = probe(late.unit, std::max(patience(order_.timeout), std::min(2 * late.response, kMostLate)));
     Heard heard = again.ask(Table::holding);
     heard.response = std::max(heard.response, late.response);
     if (heard.presence != Presence::there) continue;

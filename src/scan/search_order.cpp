@@ -11,6 +11,9 @@ namespace {
 constexpr int kRequestCharacters = 8;  ///< MODBUS over Serial Line 1.02, section 2.5.1: unit, 5 bytes of PDU, CRC
 constexpr double kSilences = 7.0;      ///< twice 3.5 characters
 constexpr int kFirstUnits = 3;
+constexpr int kPatienceFactor = 4;
+constexpr Duration kMostPatience = std::chrono::seconds(2);
+constexpr int kPasses = 4;     ///< at a setting, at most: likely units and the others, with two questions
 constexpr int kQuestions = 2;  ///< functions 3 and 4
 
 std::optional<int> to_number(std::string_view text) {
@@ -141,6 +144,10 @@ std::vector<std::uint8_t> ordered_units(std::span<const int> units, bool tcp, st
   return ordered;
 }
 
+Duration patience(Duration timeout) {
+  return std::min(kPatienceFactor * timeout, std::max(kMostPatience, timeout));
+}
+
 Duration question_time(const SearchOrder& order, const LineSetting& setting) {
   if (!order.serial) return order.timeout;
   const LineConfig line = line_config("", setting);
@@ -154,9 +161,11 @@ Estimate estimate(const SearchOrder& order) {
   const auto likely = static_cast<long>(order.likely);
   for (const LineSetting& setting : order.settings) {
     const Duration each = question_time(order, setting);
-    result.likely += each * likely;
-    result.one = std::max(result.one, each * units * kQuestions);
-    result.all += each * (order.all_settings ? units * kQuestions : units);
+    const Duration at_end = patience(order.timeout) - order.timeout;
+    const Duration whole = each * units * kQuestions + at_end * kPasses;
+    result.likely += each * likely + at_end;
+    result.one = std::max(result.one, whole);
+    result.all += order.all_settings ? whole : each * units + at_end * 2;
   }
   if (order.settings.size() == 1) {
     result.likely = Duration::zero();

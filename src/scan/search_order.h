@@ -54,6 +54,9 @@ struct Estimate {
 };
 [[nodiscard]] Estimate estimate(const SearchOrder& order);
 
+/// How long the last unit of a pass is waited for, whose late answer nobody would hear, and one that answered late.
+[[nodiscard]] Duration patience(Duration timeout);
+
 /// One question without an answer.
 [[nodiscard]] Duration question_time(const SearchOrder& order, const LineSetting& setting);
 

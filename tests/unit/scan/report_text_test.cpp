@@ -178,7 +178,7 @@ TEST_CASE("the JSON has all of it") {
 
 TEST_CASE("how long it takes is told before it begins, in words that fit the order") {
   Searched searched = searched_of();
-  CHECK_THAT(plan_text(searched), ContainsSubstring("3 unit ids at 19200 8E1, at most 1 s"));
+  CHECK_THAT(plan_text(searched), ContainsSubstring("3 unit ids at 19200 8E1, at most 2 s"));
   searched.order.settings.push_back({9600, Parity::none, 1});
   searched.order.likely = 1;
   CHECK_THAT(plan_text(searched), ContainsSubstring("likely unit ids at 2 line settings, beginning with 19200 8E1"));

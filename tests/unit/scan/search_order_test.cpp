@@ -99,14 +99,18 @@ TEST_CASE("the time is told from questions, timeout and speed") {
   order.units.assign(100, 1);
   order.likely = 10;
   order.timeout = 100ms;
-  // 15 characters of 1.0417 ms on the line and 100 ms of silence, for two questions each.
-  CHECK(std::chrono::duration<double>(estimate(order).all).count() == Approx(200 * 0.115625).epsilon(0.001));
+  // 15 characters of 1.0417 ms on the line and 100 ms of silence, for two questions each, and 300 ms more for the last
+  // unit of each of four passes.
+  CHECK(std::chrono::duration<double>(estimate(order).all).count() == Approx(200 * 0.115625 + 1.2).epsilon(0.001));
   CHECK(estimate(order).likely == Duration::zero());
   order.settings.push_back({9600, Parity::even, 1});
   CHECK(estimate(order).likely > 2 * 10 * 115ms);
   CHECK(estimate(order).all > 2 * 100 * 115ms);
-  CHECK(estimate(order).one < estimate(order).all + 1s);
+  CHECK(estimate(order).one < estimate(order).all + 3s);
+  CHECK(patience(100ms) == 400ms);
+  CHECK(patience(1s) == 2s);
+  CHECK(patience(5s) == 5s);
   order.serial = false;
   order.settings.resize(1);
-  CHECK(estimate(order).all == 200 * 100ms);
+  CHECK(estimate(order).all == 200 * 100ms + 1200ms);
 }
