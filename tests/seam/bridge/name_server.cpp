@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 
 #include "bridge/name_lookup.h"
 #include "connected.h"

@@ -1,4 +1,6 @@
 // The uplink over a real outbox: stop and restart, the lanes of a drain, limits, the clock, commands, health.
+#include <cstdlib>
+
 #include "support/bridge/uplink_rig.h"
 #include "support/figure.h"
 

@@ -1,6 +1,8 @@
 // The power goes while the queue's files are made, or brought up to date.
 #include <sqlite3.h>
 
+#include <algorithm>
+
 #include "offline_queue/spool_schema.h"
 #include "seam/queue/queue_files.h"
 #include "support/figure.h"

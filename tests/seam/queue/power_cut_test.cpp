@@ -1,5 +1,7 @@
 // Lives of a queue by seeds, on a disk that loses power. BAUDBRIDGE_SEED and BAUDBRIDGE_SEEDS give other seeds, and
 // more.
+#include <iostream>
+
 #include "support/figure.h"
 #include "support/queue/scenario.h"
 

@@ -3,6 +3,8 @@
 #include <sys/mount.h>
 
 #include <cstdlib>
+#include <fstream>
+#include <iostream>
 #include <set>
 
 #include "seam/queue/queue_files.h"

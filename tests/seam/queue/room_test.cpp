@@ -1,5 +1,6 @@
 // Room and age: what goes when the queue is full, when records are too old, and when the disk takes nothing.
 
+#include <algorithm>
 #include <fstream>
 
 #include "support/figure.h"

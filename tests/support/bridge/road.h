@@ -1,5 +1,8 @@
 #pragma once
 // Everything behind the buses, real: mailbox, outbox, uplink on its thread, transport; for the tests with brokers.
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
 #include <functional>
 #include <future>
 #include <map>

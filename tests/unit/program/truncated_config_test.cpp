@@ -1,4 +1,7 @@
 // A configuration file that ends too early: the disk was full, or the copy was interrupted.
+#include <algorithm>
+#include <cctype>
+
 #include "src/config.h"
 #include "support/catch.h"
 #include "support/figure.h"
