@@ -78,6 +78,7 @@ void add_visits(std::vector<Turn> turns, const std::function<VisitCost(const std
   Duration now{};
   for (int visits = 0; visits < kVisitsFollowed; ++visits) {
     std::vector<bool> due;
+    due.reserve(turns.size());
     for (const Turn& turn : turns) due.push_back(turn.next == now);
     auto cost = known.find(due);
     if (cost == known.end()) {
@@ -110,6 +111,7 @@ Demand demand_of(const ModbusConfig& config, const UnitConfig& unit, const Devic
   demand.greedy = periods.contains(Duration::zero());
   periods.erase(Duration::zero());
   std::vector<Turn> turns;
+  turns.reserve(periods.size());
   for (const auto& [every, points] : periods) turns.push_back({every, Duration::zero(), points});
   const auto cost_of = [&](const std::vector<std::size_t>& points) {
     VisitCost visit;

@@ -50,7 +50,7 @@ class UnitReader::Visit {
     const std::vector<std::size_t> left = without_missing();
     const std::span<const std::size_t> asked = reader_.missing_.empty() ? round_.due() : std::span(left);
     if (asked.empty()) return {};
-    if (reader_.silent_) ask_whether_back(asked.front());
+    if (reader_.silent_ && !ask_whether_back(asked.front())) return failed_ ? Result<void>{end_} : Result<void>{};
     const auto plan = reader_.plan_for(asked);
     const std::vector<ReadBlock>& blocks = *plan;
     if (!begin(blocks)) return failed_ ? Result<void>{end_} : Result<void>{};
@@ -156,9 +156,13 @@ class UnitReader::Visit {
   }
 
   /// The least is asked first, in case it is the length of a read that it does not answer.
-  void ask_whether_back(std::size_t point) {
+  /// False as begin().
+  bool ask_whether_back(std::size_t point) {
     const std::size_t only[] = {point};
-    read(plan_reads(unit_, only, reader_.knowledge_, WireCost{}).front());
+    const std::vector<ReadBlock> least = plan_reads(unit_, only, reader_.knowledge_, WireCost{});
+    if (!begin(least)) return false;
+    read(least.front());
+    return true;
   }
 
   Result<Answer> ask(const ReadBlock& block) {

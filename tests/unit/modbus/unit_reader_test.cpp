@@ -299,3 +299,18 @@ TEST_CASE("what a late reply could be taken for is left for another visit, so th
   bench.device.heard = {};
   CHECK(Bench::values(bench.visit({0, 1, 2})) == 3);
 }
+
+TEST_CASE("a silent device is not asked whether it is back while a late reply could be taken for its answer") {
+  Bench bench({0, 500});
+  bench.device.instead = [](const Request&) { return Error{Fault::timeout, "no answer"}; };
+  CHECK(bench.visit({0, 1}, true).silent());
+  bench.device.instead = {};
+  bench.device.asked();
+  bench.device.clear = [](const Bytes&) { return steady_now() + 1h; };
+  const Round waits = bench.visit({0, 1}, true);
+  CHECK(waits.readings().empty());
+  CHECK(waits.rest_left());
+  CHECK(bench.device.asked().empty());
+  bench.device.clear = {};
+  CHECK(Bench::values(bench.visit({0, 1}, true)) == 2);
+}
