@@ -113,7 +113,13 @@ void store_section(const std::string& folder) {
   const std::string body = stored_body(usual_record(clock.now(), clock.boot_id(), 999));
   std::printf("accept-and-store, records of %zu bytes, beside SQLite alone (WAL, synchronous=FULL):\n", body.size());
   constexpr int kPairs = 5;
-  for (const auto& [group, commits] : {std::pair<std::uint64_t, std::uint64_t>{10, 400}, {100, 200}, {1000, 60}}) {
+  struct Grouping {
+    std::uint64_t group;
+    std::uint64_t commits;
+  };
+  for (const Grouping& grouping : {Grouping{10, 400}, Grouping{100, 200}, Grouping{1000, 60}}) {
+    const std::uint64_t group = grouping.group;
+    const std::uint64_t commits = grouping.commits;
     std::vector<double> ratios;
     std::vector<double> ours;
     std::vector<double> cpu_ours;
