@@ -47,13 +47,26 @@ struct PollCounts {
   std::size_t reopened = 0;
 };
 
-/// Visits the units in turn. A value that is not its own register's is wrong.
-inline PollCounts poll_all(BusBench& bench, std::size_t polls) {
+/// Three single values for each of two units: all reads look alike, and none can be made in parts of other lengths.
+inline std::string lone_points() {
+  std::string text;
+  for (const char* const unit : {"1", "2"}) {
+    text += "[[device]]\naddress = " + std::string(unit) + "\n";
+    for (const char* const address : {"0", "800", "1600"}) {
+      text += "[[device.point]]\ntable = \"holding\"\ntype = \"uint32\"\nregister = " + std::string(address) + "\n";
+    }
+  }
+  return text;
+}
+
+/// Visits the units in turn. A value that is not its own register's is wrong. comes_again: what was left for the sake
+/// of a late reply is read after the device's rest, and then the poll counts.
+inline PollCounts poll_all(BusBench& bench, std::size_t polls, bool comes_again = false) {
   PollCounts counts;
   bench.open();
-  for (; counts.polls < polls; ++counts.polls) {
+  while (counts.polls < polls) {
     const std::size_t device = counts.polls % bench.setup.plan.devices.size();
-    const Round round = bench.visit(device);
+    const Round round = bench.visit(device, comes_again);
     bool lost = round.readings().size() < bench.setup.plan.devices[device].points.size();
     for (std::size_t i = 0; i < round.readings().size(); ++i) {
       const auto& value = round.readings()[i].value;
@@ -68,6 +81,11 @@ inline PollCounts poll_all(BusBench& bench, std::size_t polls) {
       if ((number & 0xffff0000U) != own) ++counts.wrong;
     }
     counts.late += round.late_replies();
+    if (bench.polled && round.rest_left()) {
+      (void)wait_input(-1, round.rest_until().value(), -1);
+      continue;
+    }
+    ++counts.polls;
     if (lost) ++counts.lost;
     if (bench.polled) continue;
     ++counts.reopened;
