@@ -34,9 +34,9 @@ std::uint64_t fill_up(QueuePlace& place, Outbox& outbox, std::uint64_t first, st
   return most;
 }
 
-/// A transaction (and with `everything` a checkpoint after it) whose n-th operation fails, then one that works, then a
-/// power cut. True: it has an n-th operation.
-bool survives_failure_at(std::uint64_t n, bool everything, std::uint64_t& failed_syncs) {
+/// A transaction (and with `everything` a checkpoint after it) whose n-th operation fails, perhaps a kill and a start,
+/// then a transaction that works, then a power cut. True: it has an n-th operation.
+bool survives_failure_at(std::uint64_t n, bool everything, bool killed, std::uint64_t& failed_syncs) {
   QueuePlace place;
   CrashDisk disk(n);
   place.options.vfs = disk.vfs();
@@ -49,9 +49,18 @@ bool survives_failure_at(std::uint64_t n, bool everything, std::uint64_t& failed
   failed_syncs += disk.failed_syncs();
   INFO("operation " << n << ", " << disk.failed_syncs() << " failed syncs, persist said " << stored);
   if (!stored) CHECK_FALSE(outbox->report().durable);
+  if (killed) {
+    outbox->flush(at(1s));
+    disk.lose_power();
+    outbox.reset();
+    disk.forget();
+    outbox = place.open(at(2s));
+  }
   for (std::uint64_t i = 21; i <= 30; ++i) outbox->accept(a_record(i, at(2s)), at(2s));
-  if (!outbox->persist(at(4s), true)) REQUIRE(outbox->persist(at(6s), true));
+  // Without a checkpoint, which would copy what is in the page cache into the database, and sync that.
+  if (!outbox->persist(at(4s), false)) REQUIRE(outbox->persist(at(6s), false));
   CHECK(outbox->report().durable);
+  CHECK(outbox->report().in_tail == 0);
   disk.lose_power();
   outbox.reset();
   fs::remove(place.tail());
@@ -269,14 +278,19 @@ TEST_CASE(
 
 TEST_CASE("a failed sync is not tried again: what it should have written is written anew (12)") {
   // The disk drops what a failed sync was to write, as Linux does, tells of it once, and loses power after the next
-  // success.
+  // success. A process that starts in between finds it in the page cache, where it looks as good as what is on the
+  // disk.
   std::uint64_t failures = 0;
   std::uint64_t syncs = 0;
   for (const bool everything : {false, true}) {
-    for (std::uint64_t n = 1; survives_failure_at(n, everything, syncs); ++n) ++failures;
+    for (const bool killed : {false, true}) {
+      for (std::uint64_t n = 1; survives_failure_at(n, everything, killed, syncs); ++n) ++failures;
+    }
   }
   CHECK(syncs >= 3);
-  figure("12", failures, " writes and syncs that failed once (", syncs, " of them syncs), then a power cut: 0 lost");
+  figure("12", failures, " writes and syncs that failed once (", syncs,
+         " of them syncs), half of them with a kill "
+         "and a start, then a power cut: 0 lost");
 }
 
 TEST_CASE("a folder that nothing can be written to: the gateway starts, publishes, and takes the disk when it can") {

@@ -288,11 +288,11 @@ void CrashDisk::restart() {
     if (!file.existed && !file.deleted && dice_.one_in(2)) file.durable.clear();
     std::ofstream(path, std::ios::binary) << file.durable;
   }
+  files_.clear();
   forget();
 }
 
 void CrashDisk::forget() {
-  files_.clear();
   dead_ = false;
   power_at_ = 0;
   lost_in_.clear();

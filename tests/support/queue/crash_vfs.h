@@ -75,7 +75,8 @@ class CrashDisk {
 
   /// The power is back: the files become what the disk has of them. All databases must be closed.
   void restart();
-  /// The process was killed, the machine goes on: nothing is lost. All databases must be closed.
+  /// The process was killed, the machine goes on: what it wrote is there, and as little on the disk as before. All
+  /// databases must be closed.
   void forget();
 
  private:
