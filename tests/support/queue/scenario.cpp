@@ -190,11 +190,14 @@ void Scenario::check_books() {
 }
 
 void Scenario::end_life() {
-  const bool power_lost = disk_.dead() || (plan_.power_cuts && (!plan_.kills || dice_.one_in(2)));
-  if (!power_lost && dice_.one_in(4)) persist(true);
+  // In the middle of an operation it may have been the power, or a kill: what was written is in the page cache then.
+  const bool amid = disk_.dead();
+  const bool power_lost =
+      amid ? !(plan_.kills && dice_.one_in(6)) : plan_.power_cuts && (!plan_.kills || dice_.one_in(2));
+  if (!power_lost && !amid && dice_.one_in(4)) persist(true);
   const std::string& where = disk_.power_lost_in();
   ++(power_lost ? ends_.power_cuts : ends_.kills);
-  if (where == options_.store_path || where == options_.store_path + ".new") ++ends_.in_database;
+  if (power_lost && (where == options_.store_path || where == options_.store_path + ".new")) ++ends_.in_database;
   // A kill: whatever the process would still do does not happen.
   disk_.lose_power();
   outbox_.reset();
@@ -236,7 +239,10 @@ void Scenario::check_restart(bool power_lost) {
     }
   }
   // What was never in the RAM file system may be gone, and its number may be given again: nobody has seen it.
-  std::erase_if(truth_, [&](const auto& one) { return !one.second.flushed && !present.contains(one.first); });
+  // What was acknowledged may come back when the power takes the note of it.
+  std::erase_if(truth_, [&](const auto& one) {
+    return !one.second.flushed && !one.second.acknowledged && !present.contains(one.first);
+  });
   highest_ = 0;
   for (const auto& [seq, truth] : truth_) {
     if (seq < kClockNumbers) highest_ = seq;
