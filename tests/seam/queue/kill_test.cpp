@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <map>
 #include <set>
 #include <sstream>
@@ -113,6 +114,40 @@ void check(QueuePlace& place, const Truth& truth) {
 }
 
 }  // namespace
+
+TEST_CASE("a kill between a write and its sync, then a start, then a power cut: nothing is lost (24)") {
+  std::uint64_t kills = 0;
+  for (bool killed = true; killed; ++kills) {
+    QueuePlace place;
+    CrashDisk disk(kills);
+    place.options.vfs = disk.vfs();
+    const std::string tail_then = place.state.file("tail-then");
+    auto outbox = place.open(at(0s));
+    for (std::uint64_t n = 1; n <= 20; ++n) outbox->accept(a_record(n, at(0s)), at(0s));
+    outbox->flush(at(0s));
+    disk.at_death([&] { std::filesystem::copy_file(place.tail(), tail_then); });
+    disk.lose_power_at(kills + 1);
+    static_cast<void>(outbox->persist(at(1s), false));
+    killed = disk.dead();
+    disk.lose_power();
+    outbox.reset();
+    if (killed) std::filesystem::rename(tail_then, place.tail());
+    disk.forget();
+    outbox = place.open(at(2s));
+    CHECK(outbox->books().queued == 20);
+    if (outbox->persist_due() <= at(3s).steady) REQUIRE(outbox->persist(at(3s), false));
+    disk.lose_power();
+    outbox.reset();
+    std::filesystem::remove(place.tail());
+    disk.restart();
+    INFO("operation " << kills + 1);
+    auto again = place.open(at(4s));
+    CHECK(numbers_of(all_of(*again, at(4s))).size() == 20);
+    CHECK(again->books().balance());
+  }
+  CHECK(kills > 3);
+  figure("24", kills, " kills in the middle of a transaction, a start, a power cut: 0 of 20 records lost");
+}
 
 TEST_CASE(
     "kill -9 at random moments: what was accepted is there, what was acknowledged is not, in order, no number twice "

@@ -221,6 +221,7 @@ CrashDisk::Fault CrashDisk::next_operation(const std::string& path, bool& power_
     dead_ = true;
     power_lost = true;
     lost_in_ = path;
+    if (at_death_) at_death_();
   }
   if (fault_ == Fault::none) return Fault::none;
   const bool hit = for_ever_ ? operations_ >= fault_at_ : operations_ == fault_at_;

@@ -1,6 +1,7 @@
 #pragma once
 // A file system for SQLite that loses power, fills up and fails: at a chosen moment, by a seed.
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -56,6 +57,9 @@ class CrashDisk {
   /// The power goes at the n-th operation from now on: it and everything after it fails, nothing more is written.
   void lose_power_at(std::uint64_t n) { power_at_ = operations_ + n; }
   void lose_power() { dead_ = true; }
+  /// Called at that operation: what a process that is killed there leaves elsewhere can be kept from what it would
+  /// still do.
+  void at_death(std::function<void()> look) { at_death_ = std::move(look); }
   [[nodiscard]] bool dead() const { return dead_; }
   /// The file whose operation met lose_power_at(); empty: none did.
   [[nodiscard]] const std::string& power_lost_in() const { return lost_in_; }
@@ -111,6 +115,7 @@ class CrashDisk {
   bool for_ever_ = false;
   bool dead_ = false;
   std::string lost_in_;
+  std::function<void()> at_death_;
   bool renamed_unsynced_ = false;
   struct Registration;
   std::unique_ptr<Registration> registration_;
