@@ -15,10 +15,11 @@
 namespace baudbridge {
 
 /// For so long a wait is ended by signal() and interrupt(), by signal_calmly() only when so many signals are waiting,
-/// and by work only when it fills a quarter of its lane. signals 0: it is not calm.
+/// and by work only when so much is waiting, or when it fills a quarter of its lane. signals 0: it is not calm.
 struct Calm {
   Steady until = Steady::min();
   std::size_t signals = 0;
+  std::size_t work = 32;
 };
 
 /// Carries messages to one thread, in two lanes. Work is bounded in bytes: when it is full the oldest work goes,
@@ -47,7 +48,7 @@ class Mailbox {
         work_.pop_front();
         ++lost_;
       }
-      if (calm_ && !much_work()) return;
+      if (calm_ && !much_work(calm_work_)) return;
     }
     arrived_.notify_one();
   }
@@ -78,6 +79,7 @@ class Mailbox {
     if (calm.signals > 0 && !loud(calm)) {
       calm_ = true;
       calm_signals_ = calm.signals;
+      calm_work_ = calm.work;
       arrived_.wait_until(lock, in_steps_of_the_clock(std::min(deadline, calm.until)), [&] { return loud(calm); });
       calm_ = false;
     }
@@ -127,10 +129,10 @@ class Mailbox {
   static auto in_steps_of_the_clock(Steady when) {
     return std::chrono::time_point_cast<std::chrono::steady_clock::duration>(when);
   }
-  [[nodiscard]] bool much_work() const { return bytes_ > limit_ / 4; }
+  [[nodiscard]] bool much_work(std::size_t items) const { return work_.size() >= items || bytes_ > limit_ / 4; }
   /// Something is there that ends a calm wait.
   [[nodiscard]] bool loud(const Calm& calm) const {
-    return hurries_ || much_work() || interrupted_ || signals_.size() >= calm.signals;
+    return hurries_ || much_work(calm.work) || interrupted_ || signals_.size() >= calm.signals;
   }
 
   mutable std::mutex mutex_;
@@ -145,6 +147,7 @@ class Mailbox {
   bool hurries_ = false;  ///< one of the signals must not wait
   bool calm_ = false;     ///< the owner waits calmly
   std::size_t calm_signals_ = 0;
+  std::size_t calm_work_ = 0;
 };
 
 }  // namespace baudbridge

@@ -161,6 +161,12 @@ TEST_CASE("a calm wait lets things gather, until there are enough, something hur
     other = std::jthread([&] { box.post("b", 2); });
     also = {"!2", "a", "b"};
   }
+  SECTION("many items of work") {
+    calm.work = 2;
+    box.post("a", 0);
+    other = std::jthread([&] { box.post("b", 0); });
+    also = {"!2", "a", "b"};
+  }
   SECTION("a signal that hurries") {
     calm.signals = 10;
     other = std::jthread([&] { box.signal(3); });
