@@ -173,7 +173,7 @@ SpoolState DurableOutbox::state_after_damage(const Now& now) {
     first.salvage.missing = first.queued + first.set_aside;
     first.salvage.not_before = first.lowest_seq;
     first.dropped += first.queued + first.set_aside;
-    first.queued = first.set_aside = first.set_aside_bytes = 0;
+    first.queued = first.set_aside = first.set_aside_bytes = first.lowest_seq = 0;
     return first;
   }
   if (state_.change > 0) {
@@ -183,7 +183,7 @@ SpoolState DurableOutbox::state_after_damage(const Now& now) {
     first.salvage.missing = first.queued + first.set_aside;
     first.salvage.not_before = first.lowest_seq;
     first.dropped += first.queued + first.set_aside;
-    first.queued = first.set_aside = first.set_aside_bytes = 0;
+    first.queued = first.set_aside = first.set_aside_bytes = first.lowest_seq = 0;
     return first;
   }
   // Nobody knows which numbers were given: the clock tells numbers that were not.

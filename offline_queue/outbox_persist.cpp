@@ -69,6 +69,10 @@ Result<void> DurableOutbox::apply_notes(Work& work) {
     work.next.queued -= *erased;
     work.next.acknowledged += *erased;
   }
+  // Is it that record alone, or the page? Where a page is damaged SQLite may pass over records that are whole.
+  if (!damaged_.empty()) {
+    if (auto whole = spool_->check_whole(); !whole) return whole;
+  }
   for (const auto& [first, last] : damaged_) {
     const auto erased = spool_->erase(first, last);
     if (!erased) return erased.error();

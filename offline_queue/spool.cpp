@@ -167,6 +167,7 @@ Result<void> Spool::prepare_all() {
 }
 
 Result<void> Spool::begin() {
+  lowest_erased_ = state_.lowest_seq == 0;
   return none(begin_.run());
 }
 
@@ -174,6 +175,8 @@ Result<void> Spool::commit(SpoolState next) {
   next.change = state_.change + 1;
   const auto lowest = lowest_seq();
   if (!lowest) return lowest.error();
+  // What lies before it would not be salvaged from a damaged file.
+  if (!lowest_erased_ && (*lowest == 0 || *lowest > state_.lowest_seq)) return damage("its first record is not found");
   next.lowest_seq = *lowest;
   if (auto written = write_state(write_state_, next); !written) return written;
   if (auto done = commit_.run(); !done) return done.error();
@@ -202,6 +205,7 @@ Result<bool> Spool::insert_aside(const StoredRecord& record) {
 }
 
 Result<std::uint64_t> Spool::erase(Seq first, Seq last) {
+  if (first <= state_.lowest_seq && state_.lowest_seq <= last) lowest_erased_ = true;
   return erase_.bind(1, first).bind(2, last).run();
 }
 
@@ -254,6 +258,11 @@ Result<std::vector<StoredRecord>> Spool::read(Seq after, Seq through, std::size_
     record.seq = read_.number(0);
     record.crc = static_cast<std::uint32_t>(read_.integer(1));
     record.body = std::string(read_.bytes(2));
+    if (record.seq <= after) {
+      read_.reset();
+      return damage("its records are out of order");
+    }
+    after = record.seq;
     taken += record.body.size();
     records.push_back(std::move(record));
   }
@@ -329,6 +338,16 @@ Result<std::vector<std::string>> Spool::check_structure() {
   }
   if (found.size() == 1 && found.front() == "ok") found.clear();
   return found;
+}
+
+Result<void> Spool::check_whole() {
+  auto statement = database_.prepare("PRAGMA quick_check(1)");
+  if (!statement) return statement.error();
+  const auto row = statement->step();
+  if (!row) return row.error();
+  const std::string found = *row ? std::string(statement->bytes(0)) : "no answer";
+  if (found == "ok") return {};
+  return damage(found);
 }
 
 Result<Spool::Pages> Spool::pages() {

@@ -77,6 +77,8 @@ class Spool {
   Result<Seq> lowest_seq();  ///< of the queued ones; 0: none
   /// SQLite's own look at the structure; the first lines of what it finds, none if all is well.
   Result<std::vector<std::string>> check_structure();
+  /// A quicker look, up to the first thing that is wrong, which it answers as an error. Reads the whole file.
+  Result<void> check_whole();
 
   /// So much more fits below max_bytes.
   Result<std::uint64_t> free_bytes();
@@ -112,6 +114,7 @@ class Spool {
   std::uint64_t transaction_bytes_ = 0;
   int checkpoint_frames_ = 0;
   SpoolState state_;
+  bool lowest_erased_ = false;  ///< in this transaction
   // The statements go before the database does.
   Database database_;
   Statement begin_, commit_, rollback_, insert_, insert_aside_, erase_, erase_aside_, contains_, contains_aside_, read_,

@@ -62,6 +62,10 @@ Trouble trouble_of(const Error& error) {
   }
 }
 
+Error damage(std::string what) {
+  return Error{Fault::protocol, std::move(what), SQLITE_CORRUPT};
+}
+
 bool is_sync_error(const Error& error) {
   return error.code == SQLITE_IOERR_FSYNC || error.code == SQLITE_IOERR_DIR_FSYNC || error.code == SQLITE_IOERR_CLOSE;
 }

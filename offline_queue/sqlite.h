@@ -16,6 +16,8 @@ namespace baudbridge {
 /// What an error of SQLite means to us; Error::code keeps the library's extended result code.
 enum class Trouble { none, full, locked, damaged, disk };
 [[nodiscard]] Trouble trouble_of(const Error& error);
+/// What we noticed ourselves, as SQLite would tell it.
+[[nodiscard]] Error damage(std::string what);
 /// A sync failed: what it should have synced may be in the page cache, where every reader sees it, and not on the disk,
 /// and a later sync that succeeds says nothing about it.
 [[nodiscard]] bool is_sync_error(const Error& error);
