@@ -55,6 +55,7 @@ void LateReplies::asked_again(std::uint8_t unit, std::span<const std::uint8_t> r
 std::optional<LateReplies::Settled> LateReplies::settled_by(std::uint8_t unit, std::span<const std::uint8_t> reply,
                                                             Steady now) {
   auto oldest = debts_.end();
+  Steady newest_sent{};
   for (auto debt = debts_.begin(); debt != debts_.end(); ++debt) {
     if (debt->unit != unit || !may_answer(debt->expected, reply)) continue;
     if (oldest == debts_.end()) {
@@ -62,9 +63,11 @@ std::optional<LateReplies::Settled> LateReplies::settled_by(std::uint8_t unit, s
     } else if (!same(oldest->request, debt->request)) {
       return std::nullopt;
     }
+    newest_sent = std::max(newest_sent, debt->sent);
   }
   if (oldest == debts_.end()) return std::nullopt;
-  const Settled settled{now - oldest->sent, oldest->foreign};
+  // Another reply to the same request may have been lost long ago: a device is not called slow on a guess.
+  const Settled settled{now - newest_sent, oldest->foreign};
   if (--oldest->replies == 0) debts_.erase(oldest);
   if (settled.foreign) return settled;
   Slowest& slowest = slowest_[unit];

@@ -90,6 +90,17 @@ TEST_CASE("a device that was seen to be slow is given longer") {
   CHECK(others.clear_at(1, kSecond, false) == when(1h + 2s));  // it is long ago that it was
 }
 
+TEST_CASE("a device whose replies are lost is not taken for a slow one") {
+  LateReplies late;
+  late.owe(1, kFirst, when(0s), when(300ms), false);  // its reply never comes
+  late.owe(1, kFirst, when(6s), when(6300ms), false);
+  const auto settled = late.settled_by(1, kReply, when(6500ms));
+  REQUIRE(settled);
+  CHECK(settled->took == 500ms);
+  late.owe(1, kFirst, when(20s), when(20300ms), false);
+  CHECK(late.clear_at(1, kSecond, false) == when(22s));
+}
+
 TEST_CASE("requests that are lost for ever do not pile up") {
   LateReplies late;
   for (int i = 0; i < 100000; ++i) {
