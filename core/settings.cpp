@@ -50,7 +50,7 @@ std::string text_with_unit(std::int64_t amount, const std::array<Unit, N>& units
   return std::to_string(amount / smallest.factor) + std::string(smallest.name);
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   return "\"" + std::string(text) + "\"";
 }
 
@@ -180,8 +180,8 @@ Duration Settings::duration(const std::string& key, Duration otherwise, Duration
   const auto value = optional_duration(key, min);
   if (!value) return otherwise;
   if (*value > max) {
-    problem(key,
-            quoted(text(key, "")) + " is too long: the most is " + quoted(text_with_unit(max.count(), kTimeUnits)));
+    problem(key, in_quotes(text(key, "")) + " is too long: the most is " +
+                     in_quotes(text_with_unit(max.count(), kTimeUnits)));
     return otherwise;
   }
   return *value;
@@ -193,13 +193,14 @@ std::optional<Duration> Settings::optional_duration(const std::string& key, Dura
   const auto* text = std::get_if<std::string>(&node->value);
   const auto value = text == nullptr ? std::nullopt : parse_duration(*text);
   if (!value) {
-    problem(key, (text == nullptr ? "" : quoted(*text) + " is no duration: ") +
+    problem(key, (text == nullptr ? "" : in_quotes(*text) + " is no duration: ") +
                      std::string("a duration is a whole number and a unit in quotes, like \"250ms\", \"5s\", \"10m\", "
                                  "\"2h\" or \"30d\""));
     return std::nullopt;
   }
   if (*value < min) {
-    problem(key, quoted(*text) + " is too short: the least is " + quoted(text_with_unit(min.count(), kTimeUnits)));
+    problem(key,
+            in_quotes(*text) + " is too short: the least is " + in_quotes(text_with_unit(min.count(), kTimeUnits)));
     return std::nullopt;
   }
   return value;
@@ -211,14 +212,14 @@ std::uint64_t Settings::size_bytes(const std::string& key, std::uint64_t otherwi
   const auto* text = std::get_if<std::string>(&node->value);
   const auto value = text == nullptr ? std::nullopt : parse_size(*text);
   if (!value) {
-    problem(key, (text == nullptr ? "" : quoted(*text) + " is no size: ") +
+    problem(key, (text == nullptr ? "" : in_quotes(*text) + " is no size: ") +
                      std::string("a size is a whole number and a unit in quotes, like \"512B\", \"64KiB\", \"256MiB\" "
                                  "or \"1GiB\""));
     return otherwise;
   }
   if (*value < min) {
     const auto least = static_cast<std::int64_t>(min);
-    problem(key, quoted(*text) + " is too small: the least is " + quoted(text_with_unit(least, kSizeUnits)));
+    problem(key, in_quotes(*text) + " is too small: the least is " + in_quotes(text_with_unit(least, kSizeUnits)));
     return otherwise;
   }
   return *value;
@@ -298,8 +299,8 @@ void Settings::not_a_choice(const std::string& key, const std::string& word, std
   const ConfigNode* node = find(key);
   if (node == nullptr || !std::holds_alternative<std::string>(node->value)) return;  // told by text()
   const std::string near = nearest(word, known);
-  problem(key, quoted(word) + " is none of " + listed(known) +
-                   (near.empty() ? std::string() : "; did you mean " + quoted(near) + "?"));
+  problem(key, in_quotes(word) + " is none of " + listed(known) +
+                   (near.empty() ? std::string() : "; did you mean " + in_quotes(near) + "?"));
 }
 
 void Settings::finish() {
@@ -312,11 +313,11 @@ void Settings::finish() {
     const std::string near = nearest(key, known);
     std::string hint;
     if (!near.empty()) {
-      hint = "; did you mean " + quoted(near) + "?";
+      hint = "; did you mean " + in_quotes(near) + "?";
     } else if (!known.empty()) {
       hint = "; known are " + listed(known);
     }
-    problems_->push_back({node.key, where + quoted(key) + hint});
+    problems_->push_back({node.key, where + in_quotes(key) + hint});
     known_.insert(key);
   }
 }

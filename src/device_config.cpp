@@ -17,7 +17,7 @@ namespace {
 
 constexpr Duration kDefaultEvery = std::chrono::seconds(1);
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   return "\"" + std::string(text) + "\"";
 }
 
@@ -30,13 +30,13 @@ std::string take_id(Settings& settings, const char* what, std::map<std::string, 
   std::string id = settings.required_text("id");
   if (id.empty()) return id;
   if (!valid_id(id)) {
-    settings.problem("id", quoted(id) + " is no id: 1 to 64 letters (a-z, A-Z), digits, _ or -");
+    settings.problem("id", in_quotes(id) + " is no id: 1 to 64 letters (a-z, A-Z), digits, _ or -");
     return {};
   }
   const auto [other, is_new] = taken.emplace(id, settings.node("id")->place);
   if (!is_new) {
     settings.problem(
-        "id", std::string("there is a ") + what + " " + quoted(id) + " already, at " + place_text(other->second));
+        "id", std::string("there is a ") + what + " " + in_quotes(id) + " already, at " + place_text(other->second));
     return {};
   }
   return id;
@@ -136,8 +136,8 @@ class BusParser {
       list += (list.empty() ? "" : ", ") + std::string(each.name);
     }
     const std::string near = nearest(adapter, known);
-    bus.problem("adapter",
-                quoted(adapter) + " is none of " + list + (near.empty() ? "" : "; did you mean " + quoted(near) + "?"));
+    bus.problem("adapter", in_quotes(adapter) + " is none of " + list +
+                               (near.empty() ? "" : "; did you mean " + in_quotes(near) + "?"));
     return near.empty() ? nullptr : find_adapter_kind(near);  // so that the other mistakes are told too
   }
 
@@ -165,7 +165,7 @@ class BusParser {
       finish_device(settings[i], says_every[i]);
     }
     if (devices.empty() && complete_ && !plan.id.empty()) {
-      bus.warning("id", "bus " + quoted(plan.id) + " has no device: it is opened, and nothing is read from it");
+      bus.warning("id", "bus " + in_quotes(plan.id) + " has no device: it is opened, and nothing is read from it");
     }
   }
 
@@ -175,7 +175,7 @@ class BusParser {
     for (auto& point : settings.points) point.finish();
     settings.device.finish();
     if (plan.points.empty() && !plan.talks) {
-      settings.device.warning("id", "device " + quoted(plan.id) +
+      settings.device.warning("id", "device " + in_quotes(plan.id) +
                                         " has no points: nothing is read from it. Name a profile, "
                                         "or write [[device.point]]");
     }
@@ -228,8 +228,8 @@ class BusParser {
     for (const auto& name : only) {
       if (std::find(known.begin(), known.end(), name) != known.end()) continue;
       const std::string near = nearest(name, known);
-      device.problem("only", "the profile has no point " + quoted(name) +
-                                 (near.empty() ? "" : "; did you mean " + quoted(near) + "?"));
+      device.problem("only", "the profile has no point " + in_quotes(name) +
+                                 (near.empty() ? "" : "; did you mean " + in_quotes(near) + "?"));
     }
     std::erase_if(points, [&](const ConfigNode& point) {
       const std::string* id = text_of(point, "id");
@@ -244,8 +244,8 @@ class BusParser {
       if (id == nullptr) continue;
       const auto [other, is_new] = taken.emplace(*id, point.find("id")->place);
       if (!is_new) {
-        problems().push_back({point.find("id")->place, "id: this device has a point " + quoted(*id) + " already, at " +
-                                                           place_text(other->second)});
+        problems().push_back({point.find("id")->place, "id: this device has a point " + in_quotes(*id) +
+                                                           " already, at " + place_text(other->second)});
       }
     }
   }
@@ -263,14 +263,14 @@ class BusParser {
       const std::vector<std::string> names = profiles_.names();
       const std::vector<std::string_view> known(names.begin(), names.end());
       const std::string near = nearest(name, known);
-      device.problem("profile", "there is no profile " + quoted(name) +
+      device.problem("profile", "there is no profile " + in_quotes(name) +
                                     (near.empty() ? "; 'baudbridge profiles' lists them"
-                                                  : "; did you mean " + quoted(near) + "?"));
+                                                  : "; did you mean " + in_quotes(near) + "?"));
     }
     if (profile == nullptr || kind == nullptr || profile->adapter.empty() || profile->adapter == kind->profile)
       return profile;
-    device.problem("profile", quoted(name) + " is for " + profile->adapter +
-                                  " devices, but this device is on a bus with adapter " + quoted(kind->name));
+    device.problem("profile", in_quotes(name) + " is for " + profile->adapter +
+                                  " devices, but this device is on a bus with adapter " + in_quotes(kind->name));
     return nullptr;
   }
 
@@ -280,8 +280,8 @@ class BusParser {
     const std::string near = nearest(bus, bus_names_);
     std::string list;
     for (const auto name : bus_names_) list += (list.empty() ? "" : ", ") + std::string(name);
-    device.problem("bus", "there is no bus " + quoted(bus) +
-                              (!near.empty()        ? "; did you mean " + quoted(near) + "?"
+    device.problem("bus", "there is no bus " + in_quotes(bus) +
+                              (!near.empty()        ? "; did you mean " + in_quotes(near) + "?"
                                : bus_names_.empty() ? ": none is configured, write a [[bus]]"
                                                     : "; there are " + list));
   }

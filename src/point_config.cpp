@@ -99,7 +99,7 @@ constexpr auto kDeviceClasses = std::to_array<std::string_view>({"absolute_humid
                                                                  "wind_speed",
                                                                  "window"});
 
-std::string quoted(const std::string& text) {
+std::string in_quotes(const std::string& text) {
   return "\"" + text + "\"";
 }
 
@@ -167,11 +167,11 @@ void parse_map(Settings& settings, Point& point) {
       settings.problems().push_back({place, "map: " + what});
     };
     if (parsed.ec != std::errc{} || parsed.ptr != key.data() + key.size()) {
-      refuse(entry.key, quoted(key) + " is not a whole number");
+      refuse(entry.key, in_quotes(key) + " is not a whole number");
     } else if (word == nullptr) {
       refuse(entry.place, "what " + key + " stands for must be text in quotes");
     } else if (point.writable && !words.insert(*word).second) {
-      refuse(entry.place, quoted(*word) + " stands for two numbers: which one should a command write?");
+      refuse(entry.place, in_quotes(*word) + " stands for two numbers: which one should a command write?");
     } else {
       point.map[number] = *word;
     }
@@ -231,8 +231,8 @@ void parse_words(Settings& settings, Point& point) {
   point.kind = settings.text("kind", "");
   if (!point.kind.empty() && !known_device_class(point.kind)) {
     const std::string near = nearest(point.kind, kDeviceClasses);
-    settings.warning("kind", quoted(point.kind) + " is no device class that Home Assistant is known to have" +
-                                 (near.empty() ? "" : "; did you mean " + quoted(near) + "?"));
+    settings.warning("kind", in_quotes(point.kind) + " is no device class that Home Assistant is known to have" +
+                                 (near.empty() ? "" : "; did you mean " + in_quotes(near) + "?"));
   }
   point.statistics = settings.choice<std::string>(
       "statistics", {{"measurement", "measurement"}, {"total_increasing", "total_increasing"}, {"total", "total"}}, "");
@@ -244,7 +244,7 @@ Point parse_common_point(Settings& settings) {
   Point point;
   point.id = settings.required_text("id");
   if (!point.id.empty() && !valid_id(point.id)) {
-    settings.problem("id", quoted(point.id) + " is no id: 1 to 64 letters (a-z, A-Z), digits, _ or -");
+    settings.problem("id", in_quotes(point.id) + " is no id: 1 to 64 letters (a-z, A-Z), digits, _ or -");
   }
   point.writable = settings.flag("writable", false);
   parse_words(settings, point);

@@ -44,6 +44,6 @@ TextField parse_text_field(Settings& point, char decimal);
 /// Text that may be published: what is no UTF-8 is taken for Latin-1.
 [[nodiscard]] std::string as_utf8(std::string_view bytes);
 /// For messages: cut, without control characters.
-[[nodiscard]] std::string quoted(std::string_view text);
+[[nodiscard]] std::string in_quotes(std::string_view text);
 
 }  // namespace baudbridge

@@ -32,7 +32,7 @@ std::string milliseconds(Duration duration) {
 }
 
 /// A key's text in TOML's basic form.
-std::string quoted(const std::string& text) {
+std::string in_quotes(const std::string& text) {
   std::string out = "\"";
   for (const char c : printable(text)) {
     if (c == '"' || c == '\\') out += '\\';
@@ -69,10 +69,10 @@ std::string bus_text(const Searched& searched, const LineSetting& setting, const
   std::string text = "[[bus]]\nid = \"" + id + "\"\n";
   if (!target.serial()) {
     text += std::string("adapter = \"") + (target.transport == ModbusTransport::tcp ? "modbus-tcp" : "modbus-rtu-tcp") +
-            "\"\nhost = " + quoted(target.endpoint.host) + "\n";
+            "\"\nhost = " + in_quotes(target.endpoint.host) + "\n";
     return text + "tcp_port = " + std::to_string(target.endpoint.tcp_port) + "\n";
   }
-  text += "adapter = \"modbus-rtu\"\nport = " + quoted(searched.port_name) + "\n";
+  text += "adapter = \"modbus-rtu\"\nport = " + in_quotes(searched.port_name) + "\n";
   text += "baud = " + std::to_string(setting.baud) + "\nparity = \"" + parity_word(setting.parity) + "\"\n";
   text += "stop_bits = " + std::to_string(setting.stop_bits) + "\n";
   return echo ? text + "echo = true   # the line gives back what is sent\n" : text;
@@ -100,7 +100,7 @@ std::string device_text(const FoundUnit& unit, const std::string& id, const std:
   const bool chosen = !unit.fits.empty() && unit.fits.front().grade >= Grade::likely;
   if (!unit.fits.empty()) {
     const Fit& best = unit.fits.front();
-    text += std::string(chosen ? "" : "# ") + "profile = " + quoted(best.profile) +
+    text += std::string(chosen ? "" : "# ") + "profile = " + in_quotes(best.profile) +
             "   # a guess: " + printable(fit_text(best)) + "\n";
     if (const auto others = others_text(unit); !others.empty()) text += "# these fit as well: " + others + "\n";
   }

@@ -116,7 +116,7 @@ pattern = '^0R0,Dm=(?<wind_direction>\d+)D,Sm=(?<wind_speed>[\d.]+)M,Ta=(?<tempe
 )toml";
 
 /// A TOML basic string (TOML 1.0, "String").
-std::string quoted(const std::string& text) {
+std::string in_quotes(const std::string& text) {
   std::string result = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') result.push_back('\\');
@@ -129,10 +129,10 @@ std::string quoted(const std::string& text) {
 
 std::string demo_config(const Places& places, const DemoSetup& setup) {
   const std::vector<std::pair<std::string, std::string>> values{
-      {"{state_dir}", quoted(setup.state_dir)},          {"{runtime_dir}", quoted(setup.runtime_dir)},
-      {"{broker_url}", quoted(setup.broker_url)},        {"{client_id}", quoted(setup.client_id)},
-      {"{rs485_port}", quoted(places.rs485_port)},       {"{tcp_port}", std::to_string(places.tcp_port)},
-      {"{particle_port}", quoted(places.particle_port)}, {"{weather_port}", quoted(places.weather_port)}};
+      {"{state_dir}", in_quotes(setup.state_dir)},          {"{runtime_dir}", in_quotes(setup.runtime_dir)},
+      {"{broker_url}", in_quotes(setup.broker_url)},        {"{client_id}", in_quotes(setup.client_id)},
+      {"{rs485_port}", in_quotes(places.rs485_port)},       {"{tcp_port}", std::to_string(places.tcp_port)},
+      {"{particle_port}", in_quotes(places.particle_port)}, {"{weather_port}", in_quotes(places.weather_port)}};
   std::string text(kText);
   for (const auto& [name, value] : values) {
     const std::size_t at = text.find(name);
