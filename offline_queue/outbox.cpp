@@ -116,7 +116,10 @@ const StoredRecord* DurableOutbox::peek_store(Cursor& cursor, Seq through) {
       static_cast<void>(refuse(row.error(), now_));
       return nullptr;
     }
-    if (*row == nullptr) return nullptr;
+    if (*row == nullptr) {
+      check_end_of_store(cursor);
+      return nullptr;
+    }
     const Seq seq = (*row)->seq;
     if (tail_.store_settled().contains(seq)) {
       after = tail_.store_settled().end_of(seq);
@@ -131,6 +134,19 @@ const StoredRecord* DurableOutbox::peek_store(Cursor& cursor, Seq through) {
       return *row;
     }
   }
+}
+
+/// Where the store ends all that the books have in it must be under way. If not, a damaged page hides records: SQLite
+/// does not miss what no page points to. Once a connection, since it reads the whole file.
+void DurableOutbox::check_end_of_store(const Cursor& cursor) {
+  if (&cursor == &cursors_[static_cast<std::size_t>(Lane::live)]) live_ended_ = true;
+  const bool at_end = &cursor == &cursors_[static_cast<std::size_t>(Lane::fifo)] ||
+                      (&cursor == &cursors_[static_cast<std::size_t>(Lane::backlog)] && live_ended_);
+  const std::uint64_t left =
+      state_.queued - tail_.store_settled().size() - tail_.store_asides().size() - damaged_.size();
+  if (!at_end || end_checked_ || salvage_ || left <= outstanding_.size()) return;
+  end_checked_ = true;
+  if (auto whole = spool_->check_whole(); !whole) static_cast<void>(refuse(whole.error(), now_));
 }
 
 Tail::Entry* DurableOutbox::peek_tail(Seq after, Seq through) {
@@ -188,6 +204,7 @@ void DurableOutbox::rewind() {
     cursor.reader.forget();
   }
   lanes_fresh_ = true;
+  end_checked_ = live_ended_ = false;
 }
 
 void DurableOutbox::put_back(Seq seq) {

@@ -144,6 +144,7 @@ class DurableOutbox final : public Outbox {
   const StoredRecord* peek_store(Cursor& cursor, Seq through);
   Tail::Entry* peek_tail(Seq after, Seq through);
   const Record* hand_out(Record record);
+  void check_end_of_store(const Cursor& cursor);
   void damaged_in_store(Seq seq);
   Seq take_number(const Now& now);
   void put_back(Seq seq);
@@ -165,6 +166,8 @@ class DurableOutbox final : public Outbox {
   Losses losses_;
 
   Seq next_seq_ = 1;
+  bool end_checked_ = false;     ///< on this connection
+  bool live_ended_ = false;      ///< likewise: the live lane had nothing more in the store
   bool clock_numbered_ = false;  ///< numbers go on unreserved, from where the clock said
 
   SeqRanges outstanding_;  ///< handed out and not settled
