@@ -56,11 +56,17 @@ class FakeAdapter : public Adapter, public Writer {
   std::shared_ptr<FakeBus> bus_;
 };
 
-/// Waits as an adapter that listens does: until the deadline of the visit, or until it is woken.
-inline void wait_as_a_listener(const Round& round) {
+/// Waits as an adapter does whose device takes its time: until then, or until it is woken.
+inline void wait_in_visit(const Round& round, Steady until) {
   pollfd wake{round.wake_fd(), POLLIN, 0};
-  const auto left = std::chrono::duration_cast<Milliseconds>(round.deadline() - std::chrono::steady_clock::now());
-  ::poll(&wake, 1, static_cast<int>(std::max<Milliseconds::rep>(left.count(), 0)));
+  using std::chrono::seconds;
+  const Duration left = std::max<Duration>(until - std::chrono::steady_clock::now(), Duration::zero());
+  const timespec patience{static_cast<time_t>(left / seconds(1)), static_cast<long>((left % seconds(1)).count())};
+  ::ppoll(&wake, 1, &patience, nullptr);
+}
+/// ... as one that listens: until the deadline of the visit.
+inline void wait_as_a_listener(const Round& round) {
+  wait_in_visit(round, round.deadline());
 }
 
 /// Keeps what is delivered, in order.

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -238,9 +239,17 @@ bool Process::running() const {
 }
 
 std::optional<int> Process::wait_for_exit(Duration patience) {
-  std::optional<int> status;
-  eventually([&] { return (status = peek_exit(pid_)).has_value(); }, patience);
-  return status;
+  const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));  // glibc 2.36 has no C++ name for it
+  pollfd ended{process.get(), POLLIN, 0};
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  for (;;) {
+    if (auto status = peek_exit(pid_)) return status;
+    const Duration left = deadline - std::chrono::steady_clock::now();
+    if (left <= Duration::zero()) return std::nullopt;
+    using std::chrono::seconds;
+    const timespec wait{static_cast<time_t>(left / seconds(1)), static_cast<long>((left % seconds(1)).count())};
+    ::ppoll(&ended, 1, &wait, nullptr);
+  }
 }
 
 void Process::kill(int signal) {

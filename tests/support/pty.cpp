@@ -13,15 +13,16 @@
 #include <cstdlib>
 #include <cstring>
 #include <stdexcept>
-#include <thread>
 #include <utility>
+
+#include "support/process.h"
 
 namespace baudbridge::testing {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kTurn = 1ms;  // how often a line whose other end is not open is looked at
+constexpr Duration kTurn = 1ms;  // how often a line that is full is looked at
 
 Steady steady_now() {
   return std::chrono::steady_clock::now();
@@ -103,7 +104,7 @@ bool PtyPair::take_waiting(Steady deadline) {
     received_.append(buffer.data(), static_cast<std::size_t>(got));
     return true;
   }
-  if ((events & POLLHUP) != 0) std::this_thread::sleep_for(kTurn);  // nobody has opened the other end yet
+  if ((events & POLLHUP) != 0) return wait_opened(deadline - steady_now());
   return steady_now() < deadline;
 }
 
@@ -134,12 +135,7 @@ std::string PtyPair::receive_now() {
 }
 
 bool PtyPair::wait_opened(Duration within) {
-  const Steady deadline = steady_now() + within;
-  while ((poll_for(master_.get(), POLLOUT, steady_now()) & POLLHUP) != 0) {
-    if (steady_now() >= deadline) return false;
-    std::this_thread::sleep_for(kTurn);
-  }
-  return true;
+  return eventually([&] { return (poll_for(master_.get(), POLLOUT, steady_now()) & POLLHUP) == 0; }, within);
 }
 
 int PtyPair::baud() const {

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
-#include <thread>
 
 #include "seam/adapters/runner_bench.h"
 #include "support/catch.h"
@@ -142,7 +141,7 @@ TEST_CASE("a single bad point is a fault in the record of the others") {
 TEST_CASE("a bus reports about once a second: polls, failures, load, response times") {
   Bench bench({device("meter", 20ms)});
   bench.bus->poll = [](Round& round) {
-    std::this_thread::sleep_for(10ms);  // the bus at work
+    wait_in_visit(round, std::chrono::steady_clock::now() + 10ms);  // the bus at work
     round.report(0, Value{1.0});
     round.responded_in(10ms);
     return Result<void>{};
@@ -165,7 +164,7 @@ TEST_CASE("a bus reports about once a second: polls, failures, load, response ti
 TEST_CASE("a bus with too much to do says so, with the numbers") {
   Bench bench({device("meter", 10ms)});
   bench.bus->poll = [](Round& round) {
-    std::this_thread::sleep_for(20ms);
+    wait_in_visit(round, std::chrono::steady_clock::now() + 20ms);
     round.report(0, Value{1.0});
     return Result<void>{};
   };

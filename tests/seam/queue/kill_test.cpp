@@ -3,12 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
+#include <ctime>
 #include <filesystem>
 #include <map>
 #include <set>
 #include <sstream>
-#include <thread>
 
 #include "core/unique_fd.h"
 #include "support/figure.h"
@@ -21,6 +22,16 @@ using namespace baudbridge::testing;
 namespace {
 
 /// The life of the child: it reports through the pipe what flush() has promised.
+/// The kernel does it, in the middle of whatever this process does then.
+void kill_me_in(std::chrono::microseconds delay) {
+  sigevent kill{};
+  kill.sigev_notify = SIGEV_SIGNAL;
+  kill.sigev_signo = SIGKILL;
+  timer_t timer{};
+  const itimerspec once{{}, {0, static_cast<long>(std::chrono::nanoseconds(delay).count()) + 1}};  // 0 would be never
+  if (::timer_create(CLOCK_MONOTONIC, &kill, &timer) != 0 || ::timer_settime(timer, 0, &once, nullptr) != 0) ::_exit(4);
+}
+
 [[noreturn]] void live(const OutboxOptions& options, std::uint64_t seed, std::uint64_t first_content, int report) {
   Dice dice(seed);
   Duration clock{};
@@ -164,16 +175,16 @@ TEST_CASE(
     REQUIRE(::pipe(ends) == 0);
     const UniqueFd read_end(ends[0]);
     UniqueFd write_end(ends[1]);
+    const auto delay = std::chrono::microseconds(dice.below(30'000));
+    const std::uint64_t seed = dice.next();
     const pid_t child = ::fork();
     REQUIRE(child >= 0);
-    if (child == 0) live(place.options, dice.next(), contents, write_end.get());
+    if (child == 0) {
+      kill_me_in(delay);
+      live(place.options, seed, contents, write_end.get());
+    }
     write_end.reset();
-    std::thread killer([child, wait = std::chrono::microseconds(dice.below(30'000))] {
-      std::this_thread::sleep_for(wait);  // the moment of the kill, not a wait for something
-      ::kill(child, SIGKILL);
-    });
     truth.read(read_end.get());
-    killer.join();
     int status = 0;
     ::waitpid(child, &status, 0);
     REQUIRE(WIFSIGNALED(status));

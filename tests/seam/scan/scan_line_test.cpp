@@ -2,12 +2,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <map>
-#include <thread>
 
 #include "src/scan/report_text.h"
 #include "src/scan/scanner.h"
+#include "src/simulation/stoppable_thread.h"
 #include "support/catch.h"
 #include "support/modbus_server.h"
 #include "support/process.h"
@@ -172,17 +171,15 @@ TEST_CASE("a device's identification is read in all its parts") {
 
 TEST_CASE("a line on which somebody speaks unasked is told, with what was heard") {
   PtyPair line;
-  std::atomic<bool> over{false};
-  std::thread talker([&] {
-    while (!over) {
+  simulation::StoppableThread talker;
+  talker.start([&] {
+    do {
       (void)line.send("$GPGGA,", 0ms);
-      std::this_thread::sleep_for(2ms);
-    }
+    } while (talker.wait(std::chrono::steady_clock::now() + 2ms));
   });
   SearchOrder order = order_of(kOne, {1});
   const ScanReport report = scan_port(line, order);
-  over = true;
-  talker.join();
+  talker.stop();
   CHECK(report.found.empty());
   const std::string text = remarks(report, order);
   INFO(text);

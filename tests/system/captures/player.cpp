@@ -103,17 +103,15 @@ Player::Player(const std::vector<std::string>& ids, const std::string& folder) {
 }
 
 void Player::start() {
-  thread_ = std::thread([this] {
-    while (!stop_) {
+  thread_.start([this] {
+    do {
       for (const auto& device : devices_) device->turn();
-      std::this_thread::sleep_for(1ms);
-    }
+    } while (thread_.wait(std::chrono::steady_clock::now() + 1ms));
   });
 }
 
 void Player::stop() {
-  stop_ = true;
-  if (thread_.joinable()) thread_.join();
+  thread_.stop();
 }
 
 }  // namespace baudbridge::testing

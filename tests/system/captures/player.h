@@ -1,13 +1,12 @@
 #pragma once
 // Devices that say what was recorded of them, each behind a pseudo-terminal of its own.
-#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "src/simulation/stoppable_thread.h"
 #include "support/capture.h"
 #include "support/pty.h"
 
@@ -56,8 +55,7 @@ class Player {
 
  private:
   std::vector<std::unique_ptr<RecordedDevice>> devices_;
-  std::atomic<bool> stop_{false};
-  std::thread thread_;
+  simulation::StoppableThread thread_;
 };
 
 }  // namespace baudbridge::testing

@@ -3,7 +3,6 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <random>
-#include <thread>
 
 #include "gateway_under_test.h"
 #include "support/catch.h"
@@ -79,15 +78,15 @@ TEST_CASE(
   wait_for_records(subscriber, 20);
 
   broker.stop();
-  std::this_thread::sleep_for(outage);  // the outage is the thing under test
+  REQUIRE(gateway.lives_for(outage));
   broker.start();
   wait_for_records(subscriber, 20);
 
   broker.stop();
-  std::this_thread::sleep_for(outage / 2);
+  REQUIRE(gateway.lives_for(outage / 2));
   gateway.kill();
   gateway.start();
-  std::this_thread::sleep_for(outage / 2);
+  REQUIRE(gateway.lives_for(outage / 2));
   broker.start();
   wait_for_records(subscriber, 20);
   check_all_arrived(gateway, subscriber, "24, 45", "broker away, then away again and the gateway killed");
@@ -105,7 +104,7 @@ TEST_CASE("the gateway is killed at random moments under load: no record is miss
   for (std::uint64_t i = 0; i < kills; ++i) {
     gateway.start();
     // From the first instant to well into its work. The moment is the thing under test.
-    std::this_thread::sleep_for(std::chrono::microseconds(chance() % 400'000));
+    REQUIRE(gateway.lives_for(std::chrono::microseconds(chance() % 400'000)));
     gateway.kill();
   }
   gateway.start();

@@ -27,6 +27,8 @@ class GatewayUnderTest {
 
   void start(ProcessOptions options = {});
   [[nodiscard]] Process& process() { return *process_; }
+  /// False: it ended within that time, by itself.
+  bool lives_for(Duration time) { return !process_->wait_for_exit(time).has_value(); }
   /// SIGKILL: no farewell.
   void kill();
   /// SIGTERM; the exit status.
