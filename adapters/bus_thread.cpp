@@ -10,6 +10,7 @@
 
 #include "adapters/shaping.h"
 #include "core/log.h"
+#include "core/poll_until.h"
 
 namespace baudbridge {
 namespace {
@@ -50,9 +51,7 @@ std::size_t talkers(const BusPlan& plan) {
 
 void wait_for_wake(int fd, Steady until) {
   pollfd waited{fd, POLLIN, 0};
-  const Duration left = std::max<Duration>(until - std::chrono::steady_clock::now(), Duration::zero());
-  const timespec timeout{static_cast<time_t>(left / 1s), static_cast<long>((left % 1s).count())};
-  ::ppoll(&waited, 1, &timeout, nullptr);
+  (void)poll_until({&waited, 1}, until);
 }
 
 Now moment_before(const Now& now, Steady when) {

@@ -16,6 +16,7 @@
 #include "adapters/exec/error_lines.h"
 #include "adapters/exec/record_gatherer.h"
 #include "core/log.h"
+#include "core/poll_until.h"
 
 namespace baudbridge {
 namespace {
@@ -128,9 +129,7 @@ class ExecAdapter : public Adapter, public Adviser {
         {{child_->output(), POLLIN, 0}, {child_->error_output(), POLLIN, 0}, {round.wake_fd(), POLLIN, 0}}};
     Steady until = std::min(round.deadline(), now + kLookAtChild);
     if (const auto pause = gatherer_.pause_at()) until = std::min(until, *pause);
-    const Duration left = std::max<Duration>(until - now, Duration::zero());
-    const timespec timeout{static_cast<time_t>(left / 1s), static_cast<long>((left % 1s).count())};
-    const int ready = ::ppoll(fds.data(), fds.size(), &timeout, nullptr);
+    const int ready = poll_until(fds, until);
     if (ready > 0 && fds[1].revents != 0) read_errors();
     if (ready > 0 && fds[0].revents != 0) {
       read_output();

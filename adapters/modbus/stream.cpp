@@ -9,6 +9,8 @@
 #include <optional>
 #include <utility>
 
+#include "core/poll_until.h"
+
 namespace baudbridge {
 namespace {
 
@@ -65,13 +67,8 @@ Duration frame_silence(const LineConfig& line) {
 
 Waited wait_input(int fd, Steady deadline, int wake_fd) {
   std::array<pollfd, 2> fds{{{fd, POLLIN, 0}, {wake_fd, POLLIN, 0}}};
-  for (;;) {
-    const Duration left = std::max<Duration>(deadline - steady_now(), Duration{0});
-    const timespec wait{static_cast<time_t>(left / 1s), static_cast<long>((left % 1s).count())};
-    const int ready = ::ppoll(fds.data(), fds.size(), &wait, nullptr);
-    if (ready > 0) return fds[0].revents != 0 ? Waited::readable : Waited::woken;
-    if (ready == 0 || errno != EINTR) return Waited::deadline;
-  }
+  if (poll_until(fds, deadline) <= 0) return Waited::deadline;
+  return fds[0].revents != 0 ? Waited::readable : Waited::woken;
 }
 
 }  // namespace baudbridge

@@ -16,6 +16,7 @@
 #include "adapters/serial/libserialport.h"
 #include "adapters/serial/port_list.h"
 #include "adapters/serial/termios_line.h"
+#include "core/poll_until.h"
 
 namespace baudbridge {
 namespace {
@@ -24,11 +25,6 @@ using namespace std::chrono_literals;
 
 constexpr int kMinBaud = 50;
 constexpr int kMaxBaud = 12'000'000;  // fastest USB adapters
-
-timespec left_until(Steady deadline) {
-  const Duration left = std::max<Duration>(deadline - std::chrono::steady_clock::now(), Duration::zero());
-  return {static_cast<time_t>(left / 1s), static_cast<long>((left % 1s).count())};
-}
 
 Error gone(const std::string& node) {
   return Error{Fault::unplugged, "port " + node + " is gone (unplugged, or its other end was closed)"};
@@ -170,14 +166,9 @@ SerialPort::~SerialPort() {
 
 Result<void> SerialPort::wait_readable(Steady deadline, int wake_fd) const {
   std::array<pollfd, 2> fds{{{fd(), POLLIN, 0}, {wake_fd, POLLIN, 0}}};
-  for (;;) {
-    const timespec wait = left_until(deadline);
-    const int ready = ::ppoll(fds.data(), fds.size(), &wait, nullptr);
-    if (ready < 0 && errno == EINTR) continue;
-    if (ready < 0) return Error{Fault::io, std::string("waiting for port ") + node_ + ": " + std::strerror(errno)};
-    if (ready == 0) return Error{Fault::timeout, "nothing received on port " + node_};
-    break;
-  }
+  const int ready = poll_until(fds, deadline);
+  if (ready < 0) return Error{Fault::io, std::string("waiting for port ") + node_ + ": " + std::strerror(errno)};
+  if (ready == 0) return Error{Fault::timeout, "nothing received on port " + node_};
   if ((fds[0].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
     int waiting = 0;
     if (::ioctl(fd(), FIONREAD, &waiting) != 0 || waiting <= 0) return gone(node_);
@@ -217,8 +208,7 @@ Result<void> SerialPort::write_all(const unsigned char* data, std::size_t size_b
       break;
     }
     pollfd writable{fd(), POLLOUT, 0};
-    const timespec wait = left_until(deadline);
-    if (::ppoll(&writable, 1, &wait, nullptr) == 0) {
+    if (poll_until({&writable, 1}, deadline) == 0) {
       outcome = Error{Fault::timeout, "port " + node_ + " takes no bytes (flow control without a partner?)"};
       break;
     }

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/poll_until.h"
+
 namespace baudbridge::simulation {
 
 StoppableThread::StoppableThread() : stop_event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
@@ -28,10 +30,7 @@ void StoppableThread::stop() {
 bool StoppableThread::wait(std::span<pollfd> descriptors, Steady until) {
   std::vector<pollfd> all(descriptors.begin(), descriptors.end());
   all.push_back(pollfd{stop_event_.get(), POLLIN, 0});
-  const Duration left = std::max(Duration::zero(), until - std::chrono::steady_clock::now());
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
-  const timespec timeout{seconds.count(), static_cast<long>((left - seconds).count())};
-  if (::ppoll(all.data(), all.size(), &timeout, nullptr) < 0 && errno != EINTR) return false;
+  if (poll_until(all, until) < 0) return false;
   std::copy(all.begin(), all.end() - 1, descriptors.begin());
   return all.back().revents == 0;
 }

@@ -12,6 +12,7 @@
 
 #include "adapters/adapter.h"
 #include "core/intake.h"
+#include "core/poll_until.h"
 
 namespace baudbridge::testing {
 
@@ -59,10 +60,7 @@ class FakeAdapter : public Adapter, public Writer {
 /// Waits as an adapter does whose device takes its time: until then, or until it is woken.
 inline void wait_in_visit(const Round& round, Steady until) {
   pollfd wake{round.wake_fd(), POLLIN, 0};
-  using std::chrono::seconds;
-  const Duration left = std::max<Duration>(until - std::chrono::steady_clock::now(), Duration::zero());
-  const timespec patience{static_cast<time_t>(left / seconds(1)), static_cast<long>((left % seconds(1)).count())};
-  ::ppoll(&wake, 1, &patience, nullptr);
+  (void)poll_until({&wake, 1}, until);
 }
 /// ... as one that listens: until the deadline of the visit.
 inline void wait_as_a_listener(const Round& round) {

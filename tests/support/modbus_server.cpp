@@ -20,6 +20,8 @@
 #include <string>
 #include <utility>
 
+#include "core/poll_until.h"
+
 namespace baudbridge::testing {
 namespace {
 
@@ -164,17 +166,14 @@ void ScriptedModbusServer::run() {
       fds.push_back({stream.fd, POLLIN, 0});
       next = std::min(next, stream.next().value_or(next));
     }
-    const Duration left = std::max<Duration>(next - steady_now(), 0ns);
-    const timespec wait{static_cast<time_t>(left / 1s), static_cast<long>((left % 1s).count())};
-    ::ppoll(fds.data(), fds.size(), &wait, nullptr);
+    (void)poll_until(fds, next);
     std::size_t place = 2;
     for (Stream& stream : streams) {
       const short events = fds[place++].revents;
       if ((events & POLLIN) != 0) {
         take(stream);
       } else if ((events & POLLHUP) != 0 && line_fd_ >= 0) {
-        const timespec turn{0, static_cast<long>(Duration(kTurn).count())};  // nobody has the line open
-        ::ppoll(nullptr, 0, &turn, nullptr);
+        (void)poll_until({}, steady_now() + kTurn);  // nobody has the line open
       } else if (events != 0) {
         stream.over = true;
       }

@@ -21,6 +21,8 @@
 #include <system_error>
 #include <utility>
 
+#include "core/poll_until.h"
+
 extern char** environ;
 
 namespace baudbridge::testing {
@@ -244,11 +246,8 @@ std::optional<int> Process::wait_for_exit(Duration patience) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
   for (;;) {
     if (auto status = peek_exit(pid_)) return status;
-    const Duration left = deadline - std::chrono::steady_clock::now();
-    if (left <= Duration::zero()) return std::nullopt;
-    using std::chrono::seconds;
-    const timespec wait{static_cast<time_t>(left / seconds(1)), static_cast<long>((left % seconds(1)).count())};
-    ::ppoll(&ended, 1, &wait, nullptr);
+    if (std::chrono::steady_clock::now() >= deadline) return std::nullopt;
+    (void)poll_until({&ended, 1}, deadline);
   }
 }
 

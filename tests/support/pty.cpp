@@ -15,6 +15,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "core/poll_until.h"
 #include "support/process.h"
 
 namespace baudbridge::testing {
@@ -33,10 +34,8 @@ Steady steady_now() {
 }
 
 short poll_for(int fd, short events, Steady deadline) {
-  const Duration left = std::max<Duration>(deadline - steady_now(), 0ns);
-  const timespec wait{static_cast<time_t>(left / 1s), static_cast<long>((left % 1s).count())};
   pollfd line{fd, events, 0};
-  return ::ppoll(&line, 1, &wait, nullptr) > 0 ? line.revents : short{0};
+  return poll_until({&line, 1}, deadline) > 0 ? line.revents : short{0};
 }
 
 }  // namespace
