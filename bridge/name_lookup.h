@@ -1,19 +1,15 @@
 #pragma once
-// Host names to addresses, with an end to the waiting.
-#include <cstdint>
-#include <future>
-#include <map>
+// A broker's name to the addresses that the MQTT library is given.
 #include <string>
 #include <vector>
 
+#include "core/host_lookup.h"
 #include "core/result.h"
 #include "core/time.h"
 
 namespace baudbridge {
 
-/// Asks the system's resolver anew each time, but waits no longer than it is told. What was still being asked for then
-/// goes on on a thread of its own and is looked at by the next call for the same name.
-/// Threads: one caller. A question that is never answered outlives this object, on a thread that owns all it touches.
+/// Threads: one caller.
 /// Errors:  timeout: the name servers are silent; io: there is no such name.
 class NameLookup {
  public:
@@ -21,8 +17,7 @@ class NameLookup {
   Result<std::vector<std::string>> find(const std::string& host, Duration patience);
 
  private:
-  using Answer = Result<std::vector<std::string>>;
-  std::map<std::string, std::shared_future<Answer>> asked_;
+  HostLookup lookup_;
 };
 
 }  // namespace baudbridge

@@ -14,8 +14,9 @@
 #include <system_error>
 #include <utility>
 
-#include "adapters/modbus/host_lookup.h"
 #include "adapters/modbus/stream.h"
+#include "core/host_lookup.h"
+#include "core/poll_until.h"
 
 namespace baudbridge {
 namespace {
@@ -29,13 +30,7 @@ std::string error_text(int error) {
 /// Waits until the socket can be written (or has failed); false when the deadline passes or stop_fd is readable.
 bool wait_writable(int fd, Steady deadline, int stop_fd) {
   std::array<pollfd, 2> fds{{{fd, POLLOUT, 0}, {stop_fd, POLLIN, 0}}};
-  for (;;) {
-    const Duration left = std::max<Duration>(deadline - steady_now(), Duration{0});
-    const timespec wait{static_cast<time_t>(left / 1s), static_cast<long>((left % 1s).count())};
-    const int ready = ::ppoll(fds.data(), fds.size(), &wait, nullptr);
-    if (ready > 0) return fds[0].revents != 0;
-    if (ready == 0 || errno != EINTR) return false;
-  }
+  return poll_until(fds, deadline) > 0 && fds[0].revents != 0;
 }
 
 /// 0 or an errno.
@@ -73,7 +68,7 @@ class TcpStream : public Stream {
     close();
     const Steady deadline = steady_now() + endpoint_.connect_timeout;
     const auto found = lookup_.find(endpoint_.host, endpoint_.tcp_port, deadline, stop_fd_);
-    if (!found) return found.error();
+    if (!found) return not_found(found.error());
     int error = EADDRNOTAVAIL;
     for (const addrinfo* each = found->get(); each != nullptr; each = each->ai_next) {
       // Each address gets an equal share of the time that is left.
@@ -123,6 +118,12 @@ class TcpStream : public Stream {
   [[nodiscard]] std::string name() const override { return endpoint_.host + ":" + std::to_string(endpoint_.tcp_port); }
 
  private:
+  /// To a bus a name server that fails is a device that is not there.
+  static Error not_found(Error error) {
+    if (error.kind == Fault::timeout) error.what += " as host";
+    if (error.kind != Fault::closed) error.kind = Fault::unplugged;
+    return error;
+  }
   static std::string advice_for(int error) {
     switch (error) {
       case ECONNREFUSED:

@@ -125,8 +125,9 @@ TEST_CASE("no part of the gateway knows that devices may be simulated") {
   }
 }
 
-TEST_CASE("neither the ground floor nor the queue starts a thread") {
+TEST_CASE("neither the ground floor nor the queue starts a thread, but for the question to a name server") {
   for (const SourceFile& file : files_of({"core", "offline_queue"}, {".h", ".cpp"})) {
+    if (file.path == "core/host_lookup.cpp") continue;
     for (const Include& include : file.includes()) {
       INFO(file.path << " includes " << include.name);
       CHECK(include.name != "thread");

@@ -1,14 +1,16 @@
-#include "adapters/modbus/host_lookup.h"
+#include "core/host_lookup.h"
 
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <mutex>
 #include <system_error>
 #include <thread>
 #include <utility>
 
-#include "adapters/modbus/stream.h"
+#include "core/poll_until.h"
+#include "core/unique_fd.h"
 
 namespace baudbridge {
 namespace {
@@ -49,31 +51,33 @@ Result<Addresses> HostLookup::find(const std::string& host, int tcp_port, Steady
   const addrinfo numeric = hints_for(AI_NUMERICHOST);
   addrinfo* list = nullptr;
   if (::getaddrinfo(host.c_str(), service.c_str(), &numeric, &list) == 0) return Addresses(list);
-  if (asked_ == nullptr || asked_->host != host || asked_->service != service) {
-    asked_ = std::make_shared<Question>();
-    asked_->host = host;
-    asked_->service = service;
-    asked_->resolve = resolve_;
+  const auto key = std::pair(host, tcp_port);
+  auto& asked = asked_[key];
+  if (asked == nullptr) {
+    asked = std::make_shared<Question>();
+    asked->host = host;
+    asked->service = service;
+    asked->resolve = resolve_;
     try {
-      // Detached: nothing can end a question to a silent name server, and no bus may have to wait for it.
-      std::thread([question = asked_] { question->ask(); }).detach();
+      // Detached: nothing can end a question to a silent name server, and nobody may have to wait for it.
+      std::thread([question = asked] { question->ask(); }).detach();
     } catch (const std::system_error& error) {
-      asked_.reset();
-      return Error{Fault::unplugged, "the host name \"" + host + "\" cannot be asked for: " + error.what()};
+      asked_.erase(key);
+      return Error{Fault::io, "the host name \"" + host + "\" cannot be asked for: " + error.what()};
     }
   }
-  if (wait_input(asked_->done.get(), deadline, stop_fd) == Waited::woken) return Error{Fault::closed, "stopped"};
-  const auto question = asked_;
+  const auto question = asked;
+  std::array<pollfd, 2> ready{{{question->done.get(), POLLIN, 0}, {stop_fd, POLLIN, 0}}};
+  if (poll_until(ready, deadline) > 0 && ready[0].revents == 0) return Error{Fault::closed, "stopped"};
   const std::lock_guard lock(question->mutex);
   if (!question->answered) {
-    return Error{Fault::unplugged, "the name server does not answer (asked for \"" + host +
-                                       "\"): check this machine's network and /etc/resolv.conf, or use an address as "
-                                       "host"};
+    return Error{Fault::timeout, "the name server does not answer (asked for \"" + host +
+                                     "\"): check this machine's network and /etc/resolv.conf, or use an address"};
   }
-  asked_.reset();
+  asked_.erase(key);
   if (question->failure != 0 || question->found == nullptr) {
-    return Error{Fault::unplugged, "the host name \"" + host + "\" cannot be resolved (" +
-                                       ::gai_strerror(question->failure) + "): check host and the name server"};
+    return Error{Fault::io, "the host name \"" + host + "\" cannot be resolved (" + ::gai_strerror(question->failure) +
+                                "): check it and this machine's name server"};
   }
   return std::move(question->found);
 }

@@ -3,8 +3,10 @@
 #include <netdb.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "core/result.h"
 #include "core/time.h"
@@ -16,10 +18,10 @@ struct FreeAddresses {
 };
 using Addresses = std::unique_ptr<addrinfo, FreeAddresses>;
 
-/// Asks the system's resolver, but waits no longer than it is told. What was still being asked for then goes on on a
-/// thread of its own, one at a time, and is looked at by the next call for the same name.
+/// Asks the system's resolver anew each time, but waits no longer than it is told. What was still being asked for then
+/// goes on on a thread of its own, one for each name, and is looked at by the next call for the same name.
 /// Threads: one caller. A question that is never answered outlives this object, on a thread that owns all it touches.
-/// Errors:  unplugged: no such name, or the name servers are silent; closed: asked to stop waiting.
+/// Errors:  timeout: the name servers are silent; io: there is no such name; closed: asked to stop waiting.
 class HostLookup {
  public:
   /// getaddrinfo(3), or a test's.
@@ -30,13 +32,13 @@ class HostLookup {
 
   /// Addresses of a TCP port in the resolver's order of preference; never empty. stop_fd: readable ends the waiting;
   /// -1: none.
-  Result<Addresses> find(const std::string& host, int tcp_port, Steady deadline, int stop_fd);
+  Result<Addresses> find(const std::string& host, int tcp_port, Steady deadline, int stop_fd = -1);
 
  private:
   struct Question;
 
   Resolve resolve_;
-  std::shared_ptr<Question> asked_;  ///< not answered yet
+  std::map<std::pair<std::string, int>, std::shared_ptr<Question>> asked_;  ///< not answered yet, or not looked at
 };
 
 }  // namespace baudbridge
