@@ -3,8 +3,10 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -140,6 +142,21 @@ ConfigNode load_toml(const std::string& path, std::vector<Problem>& problems) {
   }
   if (stream.bad()) return refuse(std::string("cannot be read: ") + std::strerror(errno));
   return parse_toml(text, path, problems);
+}
+
+std::string toml_string(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      std::array<char, sizeof("\\u0000")> escape{};
+      std::snprintf(escape.data(), escape.size(), "\\u%04X", static_cast<unsigned>(c));
+      quoted += escape.data();
+      continue;
+    }
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return quoted + "\"";
 }
 
 ConfigNode merged(const ConfigNode& base, const ConfigNode& over) {

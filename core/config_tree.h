@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -45,6 +46,9 @@ static_assert(noexcept(ConfigNode{}) || true);
 ConfigNode load_toml(const std::string& path, std::vector<Problem>& problems);
 /// The same from text; `name` stands for the file in messages.
 ConfigNode parse_toml(const std::string& text, const std::string& name, std::vector<Problem>& problems);
+
+/// A basic string of TOML 1.0, in its quotes, for configurations that we write.
+[[nodiscard]] std::string toml_string(std::string_view text);
 
 /// Lays `over` on top of `base`, key by key (tables merge, everything else is replaced).
 ConfigNode merged(const ConfigNode& base, const ConfigNode& over);

@@ -50,10 +50,6 @@ std::string text_with_unit(std::int64_t amount, const std::array<Unit, N>& units
   return std::to_string(amount / smallest.factor) + std::string(smallest.name);
 }
 
-std::string in_quotes(std::string_view text) {
-  return "\"" + std::string(text) + "\"";
-}
-
 std::string kind_of(const ConfigNode& node) {
   constexpr std::array<const char*, 6> kKinds{"true or false", "an integer", "a number", "text", "a list", "a table"};
   return kKinds[node.value.index()];
@@ -88,6 +84,10 @@ std::size_t distance(std::string_view a, std::string_view b) {
 }
 
 }  // namespace
+
+std::string in_quotes(std::string_view word) {
+  return "\"" + std::string(word) + "\"";
+}
 
 bool Settings::has(const std::string& key) {
   return find(key) != nullptr;

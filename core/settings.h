@@ -17,6 +17,9 @@
 
 namespace baudbridge {
 
+/// A word of the user's in a message: "word"
+[[nodiscard]] std::string in_quotes(std::string_view word);
+
 /// One name of a choice and what it stands for: {{"none", Parity::none}, {"even", Parity::even}}.
 template <class T>
 using Names = std::vector<std::pair<std::string_view, T>>;

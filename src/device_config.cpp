@@ -17,10 +17,6 @@ namespace {
 
 constexpr Duration kDefaultEvery = std::chrono::seconds(1);
 
-std::string in_quotes(std::string_view text) {
-  return "\"" + std::string(text) + "\"";
-}
-
 std::string place_text(const Place& place) {
   return (place.file ? *place.file : std::string()) + ":" + std::to_string(place.line);
 }

@@ -99,10 +99,6 @@ constexpr auto kDeviceClasses = std::to_array<std::string_view>({"absolute_humid
                                                                  "wind_speed",
                                                                  "window"});
 
-std::string in_quotes(const std::string& text) {
-  return "\"" + text + "\"";
-}
-
 bool known_device_class(std::string_view kind) {
   for (const auto known : kDeviceClasses) {
     if (known == kind) return true;

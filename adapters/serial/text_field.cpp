@@ -29,7 +29,7 @@ bool one_of(std::string_view text, std::initializer_list<std::string_view> words
 }
 
 Error no_number(std::string_view text) {
-  return Error{Fault::malformed, in_quotes(text) + " is no number"};
+  return Error{Fault::malformed, excerpt(text) + " is no number"};
 }
 
 /// The number at the beginning of a text as from_chars takes it, and what follows it.
@@ -88,16 +88,16 @@ std::optional<T> parsed(const std::string& digits) {
 
 Result<RawValue> read_number(std::string_view text, const TextField& field) {
   if (one_of(text, {"nan", "-nan", "+nan", "inf", "-inf", "+inf", "ovf"})) {
-    return Error{Fault::not_available, "the sensor sent " + in_quotes(text)};
+    return Error{Fault::not_available, "the sensor sent " + excerpt(text)};
   }
   const auto number = split_number(text, field.decimal);
   if (!number) return no_number(text);
   if (number->rest != field.suffix) {
     if (!field.suffix.empty()) {
-      return Error{Fault::malformed, in_quotes(text) + " does not end with suffix \"" + field.suffix + "\""};
+      return Error{Fault::malformed, excerpt(text) + " does not end with suffix \"" + field.suffix + "\""};
     }
     return Error{Fault::malformed,
-                 in_quotes(text) + " is no number; if its end is the unit, say suffix = " + in_quotes(number->rest)};
+                 excerpt(text) + " is no number; if its end is the unit, say suffix = " + excerpt(number->rest)};
   }
   if (number->whole) {
     if (const auto value = parsed<std::int64_t>(number->digits)) {
@@ -116,7 +116,7 @@ Result<RawValue> read_hex(std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
   if (failed != std::errc{} || end != digits.data() + digits.size()) {
-    return Error{Fault::malformed, in_quotes(text) + " is no hexadecimal number"};
+    return Error{Fault::malformed, excerpt(text) + " is no hexadecimal number"};
   }
   return RawValue{value, value};
 }
@@ -124,7 +124,7 @@ Result<RawValue> read_hex(std::string_view text) {
 Result<RawValue> read_boolean(std::string_view text) {
   if (one_of(text, {"true", "on", "yes", "1"})) return RawValue{true, 1};
   if (one_of(text, {"false", "off", "no", "0"})) return RawValue{false, 0};
-  return Error{Fault::malformed, in_quotes(text) + " is neither true nor false"};
+  return Error{Fault::malformed, excerpt(text) + " is neither true nor false"};
 }
 
 /// How many bytes of valid UTF-8 begin here (RFC 3629); 0: none.
@@ -169,7 +169,7 @@ std::string as_utf8(std::string_view bytes) {
   return text;
 }
 
-std::string in_quotes(std::string_view text) {
+std::string excerpt(std::string_view text) {
   std::string result = as_utf8(text.substr(0, kQuotedLength));
   std::replace_if(
       result.begin(), result.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, '.');
@@ -198,7 +198,7 @@ Result<RawValue> read_text(std::string_view text, const TextField& field) {
   text = trimmed(text);
   if (text.empty()) return Error{Fault::not_available, "the sensor sent nothing here"};
   if (std::find(field.not_available.begin(), field.not_available.end(), text) != field.not_available.end()) {
-    return Error{Fault::not_available, "the sensor sent " + in_quotes(text)};
+    return Error{Fault::not_available, "the sensor sent " + excerpt(text)};
   }
   switch (field.type) {
     case TextType::number:
@@ -223,7 +223,7 @@ Result<RawValue> read_degrees(std::string_view text, std::string_view hemisphere
   const auto value = number && number->rest.empty() ? parsed<double>(number->digits) : std::nullopt;
   if (!value || *value < 0) return no_number(text);
   if (!one_of(hemisphere, {"N", "S", "E", "W"})) {
-    return Error{Fault::malformed, in_quotes(hemisphere) + " is none of N, S, E, W"};
+    return Error{Fault::malformed, excerpt(hemisphere) + " is none of N, S, E, W"};
   }
   const double degrees = std::floor(*value / kDegreesPosition);
   const double result = degrees + (*value - degrees * kDegreesPosition) / kMinutesPerDegree;

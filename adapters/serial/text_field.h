@@ -43,7 +43,7 @@ TextField parse_text_field(Settings& point, char decimal);
 [[nodiscard]] std::string_view trimmed(std::string_view text);
 /// Text that may be published: what is no UTF-8 is taken for Latin-1.
 [[nodiscard]] std::string as_utf8(std::string_view bytes);
-/// For messages: cut, without control characters.
-[[nodiscard]] std::string in_quotes(std::string_view text);
+/// What a sensor sent, for messages: in quotes, cut, without control characters.
+[[nodiscard]] std::string excerpt(std::string_view text);
 
 }  // namespace baudbridge

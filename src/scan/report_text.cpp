@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "adapters/modbus/knowledge.h"
+#include "core/config_tree.h"
 #include "src/text_table.h"
 
 namespace baudbridge::scan {
@@ -32,15 +33,6 @@ std::string milliseconds(Duration duration) {
 }
 
 /// A key's text in TOML's basic form.
-std::string in_quotes(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : printable(text)) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + "\"";
-}
-
 /// What an id can hold of a name: "ttyUSB0", "10_0_0_5".
 std::string id_from(const std::string& name) {
   std::string id;
@@ -69,10 +61,10 @@ std::string bus_text(const Searched& searched, const LineSetting& setting, const
   std::string text = "[[bus]]\nid = \"" + id + "\"\n";
   if (!target.serial()) {
     text += std::string("adapter = \"") + (target.transport == ModbusTransport::tcp ? "modbus-tcp" : "modbus-rtu-tcp") +
-            "\"\nhost = " + in_quotes(target.endpoint.host) + "\n";
+            "\"\nhost = " + toml_string(printable(target.endpoint.host)) + "\n";
     return text + "tcp_port = " + std::to_string(target.endpoint.tcp_port) + "\n";
   }
-  text += "adapter = \"modbus-rtu\"\nport = " + in_quotes(searched.port_name) + "\n";
+  text += "adapter = \"modbus-rtu\"\nport = " + toml_string(printable(searched.port_name)) + "\n";
   text += "baud = " + std::to_string(setting.baud) + "\nparity = \"" + parity_word(setting.parity) + "\"\n";
   text += "stop_bits = " + std::to_string(setting.stop_bits) + "\n";
   return echo ? text + "echo = true   # the line gives back what is sent\n" : text;
@@ -100,7 +92,7 @@ std::string device_text(const FoundUnit& unit, const std::string& id, const std:
   const bool chosen = !unit.fits.empty() && unit.fits.front().grade >= Grade::likely;
   if (!unit.fits.empty()) {
     const Fit& best = unit.fits.front();
-    text += std::string(chosen ? "" : "# ") + "profile = " + in_quotes(best.profile) +
+    text += std::string(chosen ? "" : "# ") + "profile = " + toml_string(printable(best.profile)) +
             "   # a guess: " + printable(fit_text(best)) + "\n";
     if (const auto others = others_text(unit); !others.empty()) text += "# these fit as well: " + others + "\n";
   }

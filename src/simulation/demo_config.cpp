@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/config_tree.h"
+
 namespace baudbridge::simulation {
 namespace {
 
@@ -116,23 +118,14 @@ pattern = '^0R0,Dm=(?<wind_direction>\d+)D,Sm=(?<wind_speed>[\d.]+)M,Ta=(?<tempe
 )toml";
 
 /// A TOML basic string (TOML 1.0, "String").
-std::string in_quotes(const std::string& text) {
-  std::string result = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') result.push_back('\\');
-    result.push_back(c);
-  }
-  return result + "\"";
-}
-
 }  // namespace
 
 std::string demo_config(const Places& places, const DemoSetup& setup) {
   const std::vector<std::pair<std::string, std::string>> values{
-      {"{state_dir}", in_quotes(setup.state_dir)},          {"{runtime_dir}", in_quotes(setup.runtime_dir)},
-      {"{broker_url}", in_quotes(setup.broker_url)},        {"{client_id}", in_quotes(setup.client_id)},
-      {"{rs485_port}", in_quotes(places.rs485_port)},       {"{tcp_port}", std::to_string(places.tcp_port)},
-      {"{particle_port}", in_quotes(places.particle_port)}, {"{weather_port}", in_quotes(places.weather_port)}};
+      {"{state_dir}", toml_string(setup.state_dir)},          {"{runtime_dir}", toml_string(setup.runtime_dir)},
+      {"{broker_url}", toml_string(setup.broker_url)},        {"{client_id}", toml_string(setup.client_id)},
+      {"{rs485_port}", toml_string(places.rs485_port)},       {"{tcp_port}", std::to_string(places.tcp_port)},
+      {"{particle_port}", toml_string(places.particle_port)}, {"{weather_port}", toml_string(places.weather_port)}};
   std::string text(kText);
   for (const auto& [name, value] : values) {
     const std::size_t at = text.find(name);

@@ -130,3 +130,16 @@ TEST_CASE("laying one table over another merges tables and replaces everything e
   CHECK(std::get<std::int64_t>(both.find("t")->find("x")->value) == 1);
   CHECK(std::get<std::int64_t>(both.find("t")->find("y")->value) == 5);
 }
+
+TEST_CASE("a text that is written as a TOML string is read as the same text") {
+  for (const std::string text :
+       {"", "/dev/ttyUSB0", "a \"name\" with \\", "two\nlines\tand \x7f and \x01", "Grad \u00b0C"}) {
+    INFO(text);
+    std::vector<Problem> problems;
+    const ConfigNode root = parse_toml("key = " + toml_string(text), "test", problems);
+    CHECK(problems.empty());
+    const ConfigNode* const found = root.find("key");
+    REQUIRE(found != nullptr);
+    CHECK(std::get<std::string>(found->value) == text);
+  }
+}
