@@ -38,6 +38,16 @@ constexpr Seq kScatter = Seq{1} << 40;
 /// counts up from there does not get to it in centuries.
 constexpr Seq kApart = Seq{1} << 42;
 
+/// The books of a lost store as those of a new one: what is not found again counts as dropped.
+SpoolState all_missing(SpoolState books) {
+  books.salvage = SalvageMark{};
+  books.salvage.missing = books.queued + books.set_aside;
+  books.salvage.not_before = books.lowest_seq;
+  books.dropped += books.queued + books.set_aside;
+  books.queued = books.set_aside = books.set_aside_bytes = books.lowest_seq = 0;
+  return books;
+}
+
 }  // namespace
 
 SpoolOptions DurableOutbox::spool_options(const std::string& path) const {
@@ -166,26 +176,9 @@ Result<void> DurableOutbox::make_store(const SpoolState& first) {
 
 /// What the new store takes over from the books of the damaged one. What is not found again stays counted as dropped.
 SpoolState DurableOutbox::state_after_damage(const Now& now) {
+  if (auto old = Spool::look(options_.store_path)) return all_missing((*old)->state());
+  if (state_.change > 0) return all_missing(state_);  // it was open in this process: its books are known
   SpoolState first;
-  if (auto old = Spool::look(options_.store_path)) {
-    first = (*old)->state();
-    first.salvage = SalvageMark{};
-    first.salvage.missing = first.queued + first.set_aside;
-    first.salvage.not_before = first.lowest_seq;
-    first.dropped += first.queued + first.set_aside;
-    first.queued = first.set_aside = first.set_aside_bytes = first.lowest_seq = 0;
-    return first;
-  }
-  if (state_.change > 0) {
-    // It was open in this process: its books are known.
-    first = state_;
-    first.salvage = SalvageMark{};
-    first.salvage.missing = first.queued + first.set_aside;
-    first.salvage.not_before = first.lowest_seq;
-    first.dropped += first.queued + first.set_aside;
-    first.queued = first.set_aside = first.set_aside_bytes = first.lowest_seq = 0;
-    return first;
-  }
   // Nobody knows which numbers were given: the clock tells numbers that were not.
   const bool same = tail_loaded_.headed && tail_.head().queue_id != kNoQueue;
   first.queue_id = same ? tail_.head().queue_id : random_queue_id();
