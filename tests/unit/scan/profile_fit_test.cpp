@@ -2,10 +2,9 @@
 
 #include <bit>
 
-#include "src/places.h"
-#include "src/profiles.h"
 #include "src/simulation/modbus_devices.h"
 #include "support/catch.h"
+#include "unit/scan/candidates.h"
 
 using namespace baudbridge;
 using namespace baudbridge::scan;
@@ -22,21 +21,6 @@ ReadRegisters read_from(RegisterImage& image, unsigned* asked = nullptr) {
     if (holds_bits(place.table)) return std::vector<std::uint16_t>{reply[2]};
     return reply_registers(reply);
   };
-}
-
-const std::vector<Candidate>& shipped() {
-  static const std::vector<Candidate> kCandidates = [] {
-    std::vector<Candidate> all;
-    std::vector<Problem> problems;
-    ProfileShelf shelf(shipped_profile_folders());
-    for (const auto& name : shelf.names()) {
-      const Profile* profile = shelf.find(name, problems);
-      if (profile == nullptr) continue;
-      if (auto candidate = candidate_from(*profile)) all.push_back(std::move(*candidate));
-    }
-    return all;
-  }();
-  return kCandidates;
 }
 
 const Candidate& profile(const std::string& id) {
@@ -147,17 +131,7 @@ TEST_CASE("a device that refuses everything is asked little, and fits nothing") 
 }
 
 TEST_CASE("a missing register and an unusual value take away what they say, a missing setting does not") {
-  Candidate candidate;
-  for (std::uint16_t i = 0; i < 5; ++i) {
-    CandidatePoint each;
-    each.point.id = "f" + std::to_string(i);
-    each.point.kind = "frequency";
-    each.point.unit = "Hz";
-    each.point.scale = 0.01;
-    each.place.table = Table::input;
-    each.place.address = i;
-    candidate.points.push_back(each);
-  }
+  Candidate candidate = frequency_meter(5);
   RegisterImage image;
   const auto evidence = [&] {
     ReadOnce read(read_from(image));

@@ -3,11 +3,10 @@
 #include <map>
 
 #include "adapters/shaping.h"
-#include "src/places.h"
-#include "src/profiles.h"
 #include "src/scan/profile_fit.h"
 #include "src/simulation/register_image.h"
 #include "support/catch.h"
+#include "unit/scan/candidates.h"
 
 using namespace baudbridge;
 using namespace baudbridge::scan;
@@ -74,18 +73,6 @@ RegisterImage device_of(const Candidate& candidate) {
   return image;
 }
 
-std::vector<Candidate> shipped() {
-  std::vector<Candidate> all;
-  std::vector<Problem> problems;
-  ProfileShelf shelf(shipped_profile_folders());
-  for (const auto& name : shelf.names()) {
-    const Profile* profile = shelf.find(name, problems);
-    if (profile == nullptr) continue;
-    if (auto candidate = candidate_from(*profile)) all.push_back(std::move(*candidate));
-  }
-  return all;
-}
-
 /// A profile with nothing to tell it by: bits, or numbers that may be anything.
 bool says_something(const Candidate& candidate) {
   unsigned telling = 0;
@@ -98,7 +85,7 @@ bool says_something(const Candidate& candidate) {
 }  // namespace
 
 TEST_CASE("a device made from a profile is recognised by it, and hardly any other claims it") {
-  const auto known = shipped();
+  const auto& known = shipped();
   std::size_t tried = 0;
   std::size_t recognised = 0;
   std::size_t first = 0;

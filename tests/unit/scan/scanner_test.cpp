@@ -5,6 +5,7 @@
 #include "adapters/modbus/rtu_frame.h"
 #include "src/simulation/register_image.h"
 #include "support/catch.h"
+#include "unit/scan/candidates.h"
 
 using namespace baudbridge;
 using namespace baudbridge::scan;
@@ -277,18 +278,7 @@ TEST_CASE("one device that answers to every unit id is one device") {
 }
 
 TEST_CASE("a profile that fitted one unit is tried first at the next, and may be enough") {
-  Candidate meter;
-  meter.id = "meter";
-  for (std::uint16_t i = 0; i < 6; ++i) {
-    CandidatePoint point;
-    point.point.id = "p" + std::to_string(i);
-    point.point.kind = "frequency";
-    point.point.unit = "Hz";
-    point.point.scale = 0.01;
-    point.place.table = Table::input;
-    point.place.address = i;
-    meter.points.push_back(point);
-  }
+  const Candidate meter = frequency_meter(6);
   Candidate other = meter;
   other.id = "other";
   for (auto& point : other.points) point.place.table = Table::holding;

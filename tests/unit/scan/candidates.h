@@ -1,0 +1,47 @@
+#pragma once
+// What devices may be, for the tests: all that we know, and one of our own.
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "src/places.h"
+#include "src/profiles.h"
+#include "src/scan/candidate.h"
+
+namespace baudbridge::scan {
+
+/// Every shipped profile that a scan looks for.
+inline const std::vector<Candidate>& shipped() {
+  static const std::vector<Candidate> kCandidates = [] {
+    std::vector<Candidate> all;
+    std::vector<Problem> problems;
+    ProfileShelf shelf(shipped_profile_folders());
+    for (const auto& name : shelf.names()) {
+      const Profile* profile = shelf.find(name, problems);
+      if (profile == nullptr) continue;
+      if (auto candidate = candidate_from(*profile)) all.push_back(std::move(*candidate));
+    }
+    return all;
+  }();
+  return kCandidates;
+}
+
+/// One with frequencies in input registers 0, 1, 2 ...: 4990 is 49.9 Hz.
+inline Candidate frequency_meter(std::uint16_t points) {
+  Candidate meter;
+  meter.id = "meter";
+  for (std::uint16_t i = 0; i < points; ++i) {
+    CandidatePoint each;
+    each.point.id = "f" + std::to_string(i);
+    each.point.kind = "frequency";
+    each.point.unit = "Hz";
+    each.point.scale = 0.01;
+    each.place.table = Table::input;
+    each.place.address = i;
+    meter.points.push_back(each);
+  }
+  return meter;
+}
+
+}  // namespace baudbridge::scan
