@@ -6,13 +6,13 @@
 //   load_figures [--seconds N] [--period MS] [load|disk]...
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <string>
 #include <thread>
 
+#include "bench/bench_words.h"
 #include "bench/process_figures.h"
 #include "support/broker.h"
 #include "support/modbus_server.h"
@@ -177,38 +177,25 @@ bool disk_section(std::chrono::seconds time) {
          records > 0.9 * kLoad.records_a_second() * static_cast<double>(time.count());
 }
 
+constexpr const char* kProgram = "load_figures";
+
+int run(const std::vector<std::string>& given) {
+  const auto words = read_words(kProgram, given, {{{"--seconds", "0"}, {"--period", "100"}}, {"load", "disk"}});
+  if (!words) return 2;
+  const long long seconds = words->number("--seconds");
+  Load load;
+  load.period_ms = std::max(words->number("--period"), 1LL);
+  bool good = true;
+  for (const std::string& section : words->sections) {
+    const bool is_load = section == "load";
+    const std::chrono::seconds time(seconds > 0 ? seconds : is_load ? kLoadTime_s : kDiskTime_s);
+    good = (is_load ? load_section(time, load) : disk_section(time)) && good;
+  }
+  return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 }  // namespace
 
 int main(int count, char** words) {
-  const auto wrong = [] {
-    std::fputs("load_figures [--seconds N] [--period MS] [load|disk]...\n", stderr);
-    return 2;
-  };
-  long seconds = 0;
-  Load load;
-  std::vector<std::string> sections;
-  for (int i = 1; i < count; ++i) {
-    const std::string word = words[i];
-    if (word == "load" || word == "disk") {
-      sections.push_back(word);
-    } else if ((word == "--seconds" || word == "--period") && i + 1 < count) {
-      (word == "--seconds" ? seconds : load.period_ms) = std::strtol(words[++i], nullptr, 10);
-    } else {
-      return wrong();
-    }
-  }
-  if (seconds < 0 || load.period_ms <= 0) return wrong();
-  if (sections.empty()) sections = {"load", "disk"};
-  try {
-    bool good = true;
-    for (const std::string& section : sections) {
-      const bool is_load = section == "load";
-      const std::chrono::seconds time(seconds > 0 ? seconds : is_load ? kLoadTime_s : kDiskTime_s);
-      good = (is_load ? load_section(time, load) : disk_section(time)) && good;
-    }
-    return good ? EXIT_SUCCESS : EXIT_FAILURE;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "load_figures: %s\n", error.what());
-    return EXIT_FAILURE;
-  }
+  return bench_main(kProgram, count, words, run);
 }

@@ -9,11 +9,10 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
-#include <map>
 #include <stdexcept>
 #include <vector>
 
+#include "bench/bench_words.h"
 #include "bench/process_figures.h"
 #include "bench/publish_bare.h"
 #include "bench/usual_record.h"
@@ -230,45 +229,30 @@ void million_section(const Broker& broker, const std::string& folder, std::uint6
               static_cast<unsigned long long>(ledger.twice()), static_cast<unsigned long long>(ledger.out_of_order()));
 }
 
-struct Words {
-  std::map<std::string, std::string> options{
-      {"--pairs", "5"}, {"--records", "30000"}, {"--drain", "1000000"}, {"--folder", "/var/tmp"}};
-  std::vector<std::string> sections;
-  [[nodiscard]] std::uint64_t number(const std::string& name) const {
-    return std::strtoull(options.at(name).c_str(), nullptr, 10);
-  }
-};
+constexpr const char* kProgram = "publish_bench";
 
 int run(const std::vector<std::string>& given) {
   if (given.size() == 5 && (given[0] == "--fill" || given[0] == "--empty")) {
     const auto step = given[0] == "--fill" ? fill_step : drain_step;
     return step(given[1], given[2], given[3], std::strtoull(given[4].c_str(), nullptr, 10));
   }
-  Words words;
-  for (std::size_t i = 0; i < given.size(); ++i) {
-    if (words.options.contains(given[i]) && i + 1 < given.size()) {
-      words.options[given[i]] = given[i + 1];
-      ++i;
-    } else if (given[i] == "publish" || given[i] == "drain" || given[i] == "million") {
-      words.sections.push_back(given[i]);
-    } else {
-      std::fputs("publish_bench [--pairs N] [--records N] [--drain N] [--folder F] [publish|drain|million]...\n",
-                 stderr);
-      return 2;
-    }
-  }
-  if (words.sections.empty()) words.sections = {"publish", "drain", "million"};
+  const auto words =
+      read_words(kProgram, given,
+                 {{{"--pairs", "5"}, {"--records", "30000"}, {"--drain", "1000000"}, {"--folder", "/var/tmp"}},
+                  {"publish", "drain", "million"}});
+  if (!words) return 2;
   BrokerOptions options;
   options.config = {"max_inflight_messages " + std::to_string(kWindow + 1), "log_type error", "max_queued_messages 0"};
   const Broker broker(std::move(options));
-  const std::string folder = words.options["--folder"];
-  const int pairs = static_cast<int>(std::max<std::uint64_t>(words.number("--pairs"), 1));
-  for (const std::string& section : words.sections) {
-    if (section == "publish")
-      pairs_section("publish on a healthy link:", broker, folder, pairs, words.number("--records"), healthy);
-    if (section == "drain")
-      pairs_section("drain after an outage:", broker, folder, pairs, words.number("--records"), drain);
-    if (section == "million") million_section(broker, folder, words.number("--drain"));
+  const std::string& folder = words->options.at("--folder");
+  const int pairs = static_cast<int>(std::max(words->number("--pairs"), 1LL));
+  const auto records = static_cast<std::uint64_t>(words->number("--records"));
+  for (const std::string& section : words->sections) {
+    if (section == "publish") pairs_section("publish on a healthy link:", broker, folder, pairs, records, healthy);
+    if (section == "drain") pairs_section("drain after an outage:", broker, folder, pairs, records, drain);
+    if (section == "million") {
+      million_section(broker, folder, static_cast<std::uint64_t>(words->number("--drain")));
+    }
   }
   return all_reached ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -276,10 +260,5 @@ int run(const std::vector<std::string>& given) {
 }  // namespace
 
 int main(int count, char** words) {
-  try {
-    return run({words + 1, words + count});
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "publish_bench: %s\n", error.what());
-    return EXIT_FAILURE;
-  }
+  return bench_main(kProgram, count, words, run);
 }

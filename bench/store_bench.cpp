@@ -11,7 +11,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <exception>
 #include <filesystem>
 #include <memory>
 #include <stdexcept>
@@ -19,6 +18,7 @@
 #include <vector>
 
 #include "bench/bare_sqlite.h"
+#include "bench/bench_words.h"
 #include "bench/process_figures.h"
 #include "bench/usual_record.h"
 #include "offline_queue/outbox_options.h"
@@ -259,31 +259,20 @@ void backlog_section(const std::string& folder, std::uint64_t records) {
       each, month / static_cast<double>(1ULL << 30U), verdict(month <= static_cast<double>(kMaxSize)));
 }
 
-int run(const std::vector<std::string>& words) {
+constexpr const char* kProgram = "store_bench";
+
+int run(const std::vector<std::string>& given) {
   register_counting_vfs();
-  if (words.size() == 4 && words[0] == "--fill")
-    return fill_step(words[1], words[2], std::strtoull(words[3].c_str(), nullptr, 10));
-  if (words.size() == 3 && words[0] == "--open") return open_step(words[1], words[2]);
-  std::string folder = "/var/tmp";
-  std::uint64_t records = 1'000'000;
-  std::vector<std::string> sections;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    const bool more = i + 1 < words.size();
-    if (words[i] == "--records" && more) {
-      records = std::strtoull(words[++i].c_str(), nullptr, 10);
-    } else if (words[i] == "--folder" && more) {
-      folder = words[++i];
-    } else if (words[i] == "store" || words[i] == "bytes" || words[i] == "backlog") {
-      sections.push_back(words[i]);
-    } else {
-      std::fputs("store_bench [--records N] [--folder DISK_FOLDER] [store|bytes|backlog]...\n", stderr);
-      return 2;
-    }
-  }
-  constexpr std::uint64_t kFewest = 50'000;
-  records = std::max(records, kFewest);
-  if (sections.empty()) sections = {"store", "bytes", "backlog"};
-  for (const std::string& section : sections) {
+  if (given.size() == 4 && given[0] == "--fill")
+    return fill_step(given[1], given[2], std::strtoull(given[3].c_str(), nullptr, 10));
+  if (given.size() == 3 && given[0] == "--open") return open_step(given[1], given[2]);
+  const auto words = read_words(kProgram, given,
+                                {{{"--records", "1000000"}, {"--folder", "/var/tmp"}}, {"store", "bytes", "backlog"}});
+  if (!words) return 2;
+  constexpr long long kFewest = 50'000;
+  const auto records = static_cast<std::uint64_t>(std::max(words->number("--records"), kFewest));
+  const std::string& folder = words->options.at("--folder");
+  for (const std::string& section : words->sections) {
     if (section == "store") store_section(folder);
     if (section == "bytes") bytes_section(folder);
     if (section == "backlog") backlog_section(folder, records);
@@ -294,10 +283,5 @@ int run(const std::vector<std::string>& words) {
 }  // namespace
 
 int main(int count, char** words) {
-  try {
-    return run({words + 1, words + count});
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "store_bench: %s\n", error.what());
-    return EXIT_FAILURE;
-  }
+  return bench_main(kProgram, count, words, run);
 }
