@@ -3,25 +3,40 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
 namespace baudbridge {
 
-/// Appends to a buffer.
-class ByteWriter {
+/// Where bytes go: to the end of a text that grows ...
+struct GrowingBytes {
+  std::string& out;
+  void put(char byte) { out += byte; }
+  void put(std::string_view bytes) { out += bytes; }
+};
+/// ... or to memory that is known to be large enough, several times as fast.
+struct RoomForBytes {
+  char* at;
+  void put(char byte) { *at++ = byte; }
+  void put(std::string_view bytes) {
+    if (bytes.empty()) return;
+    std::memcpy(at, bytes.data(), bytes.size());
+    at += bytes.size();
+  }
+};
+
+template <class Sink>
+class BasicByteWriter {
  public:
-  explicit ByteWriter(std::string& out) : out_(out) {}
-  void byte(std::uint8_t value) { out_ += static_cast<char>(value); }
+  explicit BasicByteWriter(Sink sink) : out_(sink) {}
+  void byte(std::uint8_t value) { out_.put(static_cast<char>(value)); }
   void fixed32(std::uint32_t value) { little_endian(value); }
   void fixed64(std::uint64_t value) { little_endian(value); }
   /// Seven bits a byte, lowest first; the top bit says that more follow (as protocol buffers' varint).
   void number(std::uint64_t value) {
-    std::array<char, 10> bytes;
-    std::size_t size = 0;
-    for (; value >= 0x80; value >>= 7) bytes[size++] = static_cast<char>(value | 0x80U);
-    bytes[size++] = static_cast<char>(value);
-    out_.append(bytes.data(), size);
+    for (; value >= 0x80; value >>= 7) out_.put(static_cast<char>(value | 0x80U));
+    out_.put(static_cast<char>(value));
   }
   /// Small numbers of either sign are short (zigzag).
   void signed_number(std::int64_t value) {
@@ -30,19 +45,28 @@ class ByteWriter {
   void real(double value) { fixed64(std::bit_cast<std::uint64_t>(value)); }
   void text(std::string_view value) {
     number(value.size());
-    out_ += value;
+    out_.put(value);
   }
-  void raw(std::string_view value) { out_ += value; }
+  void raw(std::string_view value) { out_.put(value); }
+  [[nodiscard]] const Sink& sink() const { return out_; }
 
  private:
   template <class Number>
   void little_endian(Number value) {
     std::array<char, sizeof(Number)> bytes;
     for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(value >> (8 * i));
-    out_.append(bytes.data(), bytes.size());
+    out_.put(std::string_view(bytes.data(), bytes.size()));
   }
-  std::string& out_;
+  Sink out_;
 };
+
+/// Appends to a text.
+class ByteWriter : public BasicByteWriter<GrowingBytes> {
+ public:
+  explicit ByteWriter(std::string& out) : BasicByteWriter(GrowingBytes{out}) {}
+};
+/// The most bytes that number() and signed_number() write.
+constexpr std::size_t kMostNumberBytes = 10;
 
 /// Reads what ByteWriter wrote. After the first thing that does not fit everything reads as zero, and ok() is false.
 class ByteReader {

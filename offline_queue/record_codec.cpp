@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 
 #include "offline_queue/bytes.h"
 #include "offline_queue/crc32c.h"
@@ -36,8 +37,10 @@ Fault fault_of(std::uint8_t stored) {
   return Fault::adapter;
 }
 
+using Writer = BasicByteWriter<RoomForBytes>;
+
 struct WriteValue {
-  ByteWriter& out;
+  Writer& out;
   void operator()(bool value) const { out.byte(value ? kTrue : kFalse); }
   void operator()(std::int64_t value) const {
     out.byte(kInteger);
@@ -81,12 +84,28 @@ std::optional<Result<Value>> read_value(ByteReader& in) {
   }
 }
 
+/// No record takes more: texts and bytes as they are, each number at its longest.
+std::size_t most_bytes(const Record& record) {
+  constexpr std::size_t kHead = 2 + 4 * kMostNumberBytes + BootId{}.size();
+  constexpr std::size_t kReading = 2 + 3 * kMostNumberBytes;
+  std::size_t most = kHead + record.device.size();
+  for (const auto& reading : record.readings) {
+    most += kReading + reading.point.size();
+    if (!reading.value) {
+      most += reading.value.error().what.size();
+    } else if (const auto* text = std::get_if<std::string>(&*reading.value)) {
+      most += text->size();
+    }
+  }
+  return most;
+}
+
 }  // namespace
 
 void encode_record(const Record& record, std::string& out) {
-  constexpr std::size_t kUsualReading = 24;
-  out.reserve(out.size() + 48 + record.device.size() + kUsualReading * record.readings.size());
-  ByteWriter writer(out);
+  const std::size_t start = out.size();
+  out.resize(start + most_bytes(record));
+  Writer writer(RoomForBytes{out.data() + start});
   writer.byte(kFormat);
   writer.byte(record.taken.utc_synced ? kSynced : 0);
   writer.signed_number(record.taken.utc.count());
@@ -106,6 +125,9 @@ void encode_record(const Record& record, std::string& out) {
       writer.text(error.what);
     }
   }
+  const auto size = static_cast<std::size_t>(writer.sink().at - out.data());
+  assert(size <= out.size());
+  out.resize(size);
 }
 
 std::optional<Record> decode_record(Seq seq, std::string_view body) {

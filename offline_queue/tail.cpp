@@ -9,7 +9,8 @@
 
 namespace baudbridge {
 namespace {
-constexpr std::size_t kMostFresh = 256;  ///< records kept as they came; later ones are read back from the log
+constexpr std::size_t kMostFresh = 256;      ///< records kept as they came; later ones are read back from the log
+constexpr std::size_t kMostKept = 64 << 10;  ///< bytes of memory for the next record's encoding
 }  // namespace
 
 std::deque<Tail::Entry>::iterator Tail::at_or_after(Seq seq) {
@@ -31,15 +32,18 @@ Tail::Entry* Tail::next_queued(Seq after) {
 
 void Tail::add(Record record, Steady accepted) {
   assert(entries_.empty() || entries_.back().seq < record.seq);
-  std::string body;
-  encode_record(record, body);
+  payload_.assign(kRecordHead, '\0');
+  encode_record(record, payload_);
+  const std::string_view body = std::string_view(payload_).substr(kRecordHead);
   Entry entry;
   entry.seq = record.seq;
   entry.accepted = accepted;
   entry.event = record.device == kBridgeDevice;
   entry.size = static_cast<std::uint32_t>(body.size());
   entry.crc = record_checksum(record.seq, body);
-  entry.offset = log_.append(kRecordEntry, record_payload(record.seq, entry.crc, body)) + kRecordHead;
+  write_record_head(entry.seq, entry.crc, payload_.data());
+  entry.offset = log_.append(kRecordEntry, payload_) + kRecordHead;
+  if (payload_.capacity() > kMostKept) payload_ = {};
   ++head_.counts.accepted;
   head_.last_seq = record.seq;
   ++queued_;

@@ -165,6 +165,7 @@ class Tail {
   TailHead head_;
   bool headed_ = false;
   bool looking_ = false;
+  std::string payload_;  ///< of the entry that is being added: its memory is used again
   std::deque<Entry> entries_;
   std::map<Seq, AsideNote> asides_;  ///< of entries_
   std::uint64_t queued_ = 0;

@@ -34,13 +34,15 @@ bool decode_head(std::string_view payload, TailHead& head) {
 }
 
 std::string record_payload(Seq seq, std::uint32_t crc, std::string_view body) {
-  std::string out;
-  out.reserve(kRecordHead + body.size());
-  ByteWriter writer(out);
+  std::string out(kRecordHead, '\0');
+  write_record_head(seq, crc, out.data());
+  return out.append(body);
+}
+
+void write_record_head(Seq seq, std::uint32_t crc, char* out) {
+  BasicByteWriter<RoomForBytes> writer(RoomForBytes{out});
   writer.fixed64(seq);
   writer.fixed32(crc);
-  writer.raw(body);
-  return out;
 }
 
 std::string range_payload(Seq first, Seq last) {

@@ -36,6 +36,8 @@ enum TailEntryType : std::uint8_t {
 inline constexpr std::size_t kRecordHead = 12;
 
 [[nodiscard]] std::string head_payload(const TailHead& head);
+/// kRecordHead bytes; the record's body follows them.
+void write_record_head(Seq seq, std::uint32_t crc, char* out);
 [[nodiscard]] std::string record_payload(Seq seq, std::uint32_t crc, std::string_view body);
 [[nodiscard]] std::string range_payload(Seq first, Seq last);
 [[nodiscard]] std::string note_payload(std::uint64_t index, Seq first, Seq last);

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -25,13 +26,13 @@ Error system_error(const std::string& what, int code) {
 }
 
 void append_entry(std::string& out, std::uint8_t type, std::string_view payload) {
-  const std::size_t start = out.size();
-  ByteWriter writer(out);
+  std::array<char, TailLog::kOverhead> head{};
+  BasicByteWriter<RoomForBytes> writer(RoomForBytes{head.data()});
   writer.byte(static_cast<std::uint8_t>(kMark));
   writer.byte(type);
   writer.fixed32(static_cast<std::uint32_t>(payload.size()));
-  writer.fixed32(crc32c(payload, crc32c(std::string_view(out).substr(start + 1, 5))));
-  writer.raw(payload);
+  writer.fixed32(crc32c(payload, crc32c(std::string_view(head.data() + 1, 5))));
+  out.append(head.data(), head.size()).append(payload);
 }
 
 /// The size of the whole entry at the start of `data`; 0: there is none. too_short: it would be one if there were more.

@@ -61,6 +61,21 @@ TEST_CASE("a stored record comes back with all digits, all bits and every fault"
   }
 }
 
+TEST_CASE("a record whose numbers are all at their longest has room, behind whatever is there already") {
+  Record record{1, std::string(200, 'd'), Taken{Milliseconds::min(), Milliseconds::min(), kBoot, true}, {}};
+  for (int i = 0; i < 300; ++i) {
+    record.readings.push_back({std::string(200, 'p'), Value{std::numeric_limits<std::uint64_t>::max()}});
+    record.readings.push_back({"", Value{std::string(300, 't')}});
+    record.readings.push_back({"", Error{Fault::adapter, std::string(300, 'w'), std::numeric_limits<int>::min()}});
+  }
+  std::string out = "before";
+  encode_record(record, out);
+  REQUIRE(out.starts_with("before"));
+  const auto back = decode_record(1, std::string_view(out).substr(6));
+  REQUIRE(back);
+  CHECK(*back == record);
+}
+
 TEST_CASE("minus zero keeps its sign") {
   const auto back = decode_record(1, encoded(full_record()));
   CHECK(std::signbit(std::get<double>(*back->readings[7].value)));
