@@ -45,7 +45,8 @@ Result<void> not_held(const std::string& path) {
 }
 
 Error missing(const std::string& path) {
-  return Error{Fault::io, path + ": there is no such file"};
+  return Error{Fault::io,
+               path + ": there is no such file; name the queue's with --file DB, or its configuration with -c FILE"};
 }
 
 class DurableView final : public QueueView {

@@ -181,6 +181,9 @@ Config load_config(const std::optional<std::string>& file) {
   const std::string main_file = file.value_or(kDefaultConfigFile);
   std::vector<Problem> problems;
   ConfigNode root = load_toml(main_file, problems);
+  if (std::error_code failed; !problems.empty() && !fs::exists(main_file, failed)) {
+    problems.back().what += "; write it (README.md has one to begin with), or name another with -c FILE";
+  }
   std::vector<std::string> files{main_file};
   for (const auto& more : conf_d_files(main_file, problems)) {
     add_document(root, load_toml(more, problems), problems);

@@ -376,6 +376,7 @@ TEST_CASE("a file that is not there is a problem of that file") {
   const Config config = load_config("/nonexistent/main.toml");
   CHECK_FALSE(config.good());
   CHECK_THAT(joined(config), ContainsSubstring("/nonexistent/main.toml: cannot be read: No such file or directory"));
+  CHECK_THAT(joined(config), ContainsSubstring("-c FILE"));
 }
 
 TEST_CASE("the same table in two forms in two files is a problem") {
