@@ -1,0 +1,27 @@
+#pragma once
+// What tests of the configuration begin with, and what they ask of its problems.
+#include <string>
+#include <vector>
+
+#include "src/config.h"
+
+namespace baudbridge::testing {
+
+/// A bus of Modbus, to which a test adds lines.
+inline const std::string kBus = "[[bus]]\nid = 'b'\nadapter = 'modbus-tcp'\nhost = '10.0.0.5'\n";
+
+using Texts = std::vector<std::string>;
+
+inline Texts told(const Config& config) {
+  Texts texts;
+  for (const auto& problem : config.problems) texts.push_back(problem.text());
+  return texts;
+}
+
+inline std::string joined(const Config& config) {
+  std::string all;
+  for (const auto& text : told(config)) all += text + "\n";
+  return all;
+}
+
+}  // namespace baudbridge::testing
