@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,6 +26,7 @@
 #include "src/memory.h"
 #include "src/options.h"
 #include "src/service_notices.h"
+#include "src/signals.h"
 
 namespace baudbridge {
 namespace {
@@ -36,13 +36,6 @@ constexpr Duration kLookEvery = std::chrono::seconds(5);  ///< at the threads; o
 /// more when the slow ones are there, too.
 constexpr Duration kStartTakes = std::chrono::seconds(1);
 constexpr Duration kSlowStartTakes = std::chrono::seconds(15);
-
-sigset_t our_signals() {
-  sigset_t set;
-  ::sigemptyset(&set);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set, signal);
-  return set;
-}
 
 void log_problems(const Config& config) {
   for (const auto& problem : config.problems) {
@@ -237,32 +230,6 @@ void tell_start(const Gateway& gateway) {
 
 }  // namespace
 
-Signals::Signals() {
-  const sigset_t set = our_signals();
-  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
-  fd_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-}
-
-Signals::~Signals() {
-  const sigset_t set = our_signals();
-  ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
-}
-
-std::optional<int> Signals::next() const {
-  signalfd_siginfo info{};
-  if (::read(fd_.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) return std::nullopt;
-  return static_cast<int>(info.ssi_signo);
-}
-
-void Signals::let_interrupt_kill() {
-  std::signal(SIGINT, SIG_DFL);
-  sigset_t set;
-  ::sigemptyset(&set);
-  ::sigaddset(&set, SIGINT);
-  ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
-}
-
 void ignore_proxies() {
   for (const char* name : {"http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"}) {
     if (std::getenv(name) == nullptr) continue;
@@ -273,7 +240,7 @@ void ignore_proxies() {
 
 int run_service(const std::optional<std::string>& config_file) {
   keep_memory_small();
-  const Signals signals;
+  const Signals signals(kEndingSignals);
   ignore_proxies();
   Config config = load_config(config_file);
   log_problems(config);
@@ -286,7 +253,7 @@ int run_service(const std::optional<std::string>& config_file) {
   tell_start(**gateway);
   Daemon daemon(**gateway, signals, config_file);
   const Ended ended = daemon.run();
-  Signals::let_interrupt_kill();
+  let_kill({SIGINT});
   if (!daemon.stop(ended)) {
     // Destructors would wait for the thread that hangs.
     if (ended == Ended::restart) start_anew(own_arguments());

@@ -3,31 +3,9 @@
 #include <optional>
 #include <string>
 
-#include "core/result.h"
-#include "core/unique_fd.h"
-
 namespace baudbridge {
 
 class Gateway;
-
-/// Signals as events of a loop: SIGTERM, SIGINT, SIGHUP are blocked in every thread and come through a descriptor.
-/// Threads: made by main before any other thread starts; they inherit what is blocked.
-class Signals {
- public:
-  Signals();
-  ~Signals();  ///< as before
-  Signals(const Signals&) = delete;
-  Signals& operator=(const Signals&) = delete;
-
-  [[nodiscard]] int fd() const { return fd_.get(); }
-  /// The next signal that came, if one did.
-  [[nodiscard]] std::optional<int> next() const;
-  /// From now on Ctrl-C ends the process at once: for those who do not want to wait for an orderly stop.
-  static void let_interrupt_kill();
-
- private:
-  UniqueFd fd_;
-};
 
 /// What `baudbridge run` does: reads the configuration, runs the gateway until a signal ends it. Result: the exit
 /// status.

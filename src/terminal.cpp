@@ -2,12 +2,10 @@
 
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <string_view>
 
 namespace baudbridge {
@@ -29,13 +27,6 @@ void put(std::string_view text) {
   }
 }
 
-sigset_t watched_signals() {
-  sigset_t set;
-  ::sigemptyset(&set);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGWINCH}) ::sigaddset(&set, signal);
-  return set;
-}
-
 Terminal::Key key_of(std::string_view bytes) {
   using Key = Terminal::Key;
   if (bytes == "\x1b[A" || bytes == "\x1bOA" || bytes == "k") return Key::up;
@@ -53,9 +44,6 @@ Terminal::Key key_of(std::string_view bytes) {
 }  // namespace
 
 Terminal::Terminal() {
-  const sigset_t set = watched_signals();
-  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  signals_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   ::tcgetattr(STDIN_FILENO, &before_);
   termios ours = before_;
   ours.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
@@ -68,9 +56,6 @@ Terminal::Terminal() {
 Terminal::~Terminal() {
   put(kBack);
   ::tcsetattr(STDIN_FILENO, TCSANOW, &before_);
-  ::close(signals_);
-  const sigset_t set = watched_signals();
-  ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
 Terminal::Size Terminal::size() const {
@@ -94,13 +79,13 @@ void Terminal::show(const std::vector<std::string>& lines) const {
 }
 
 Terminal::Key Terminal::wait_key(Duration patience) const {
-  std::array<pollfd, 2> ready{pollfd{STDIN_FILENO, POLLIN, 0}, pollfd{signals_, POLLIN, 0}};
+  std::array<pollfd, 2> ready{pollfd{STDIN_FILENO, POLLIN, 0}, pollfd{signals_.fd(), POLLIN, 0}};
   const auto patience_ms = std::chrono::ceil<Milliseconds>(patience).count();
   if (::poll(ready.data(), ready.size(), static_cast<int>(patience_ms)) <= 0) return Key::none;
   if ((ready[1].revents & POLLIN) != 0) {
-    signalfd_siginfo info{};
-    if (::read(signals_, &info, sizeof info) != static_cast<ssize_t>(sizeof info)) return Key::none;
-    return info.ssi_signo == SIGWINCH ? Key::resized : Key::quit;
+    const auto signal = signals_.next();
+    if (!signal) return Key::none;
+    return *signal == SIGWINCH ? Key::resized : Key::quit;
   }
   std::array<char, 64> bytes{};
   const ssize_t n = ::read(STDIN_FILENO, bytes.data(), bytes.size());

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/time.h"
+#include "src/signals.h"
 
 namespace baudbridge {
 
@@ -32,7 +33,7 @@ class Terminal {
   [[nodiscard]] Key wait_key(Duration patience) const;
 
  private:
-  int signals_ = -1;
+  Signals signals_{SIGTERM, SIGINT, SIGHUP, SIGWINCH};
   termios before_{};
 };
 

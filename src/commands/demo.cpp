@@ -17,6 +17,7 @@
 #include "src/config.h"
 #include "src/daemon.h"
 #include "src/gateway.h"
+#include "src/signals.h"
 #include "src/simulation/demo_config.h"
 #include "src/simulation/demo_report.h"
 #include "src/simulation/demo_subscriber.h"
@@ -120,7 +121,8 @@ class View {
   /// As a program of the user's would: a message on the device's set topic. The answer comes on its result topic.
   void command() {
     const std::string topic = std::string(kDemoBase) + "/" + kDemoWritableDevice + "/set";
-    const std::string payload = std::string("{\"id\":\"demo\",\"") + kDemoWritablePoint + "\":" + value_text(kDemoWrittenValue) + "}";
+    const std::string payload =
+        std::string("{\"id\":\"demo\",\"") + kDemoWritablePoint + "\":" + value_text(kDemoWrittenValue) + "}";
     const Result<void> sent = subscriber_.publish(topic, payload);
     if (json_) return;
     if (sent) {
@@ -163,7 +165,7 @@ struct Wishes {
 };
 
 int show(const Wishes& wishes) {
-  const Signals signals;
+  const Signals signals(kEndingSignals);
   const Folders folders;
   if (folders.state().empty()) return fail("no folder can be made for the queue; is /tmp writable?");
   auto plant = Simulation::start(kSeed);
@@ -189,7 +191,7 @@ int show(const Wishes& wishes) {
   View view(**subscriber, make_report(wishes.json), wishes.json);
   view.watch(signals,
              wishes.seconds ? std::optional(steady_now() + std::chrono::seconds(*wishes.seconds)) : std::nullopt);
-  Signals::let_interrupt_kill();
+  let_kill({SIGINT});
   const bool lost = (*subscriber)->lost();
   const bool stopped = (*gateway)->stop();
   view.watch_farewell();

@@ -1,10 +1,10 @@
 #pragma once
 // Ctrl-C for a command that has no loop of its own to look at signals.
-#include <csignal>
 #include <stop_token>
 #include <thread>
 
 #include "core/unique_fd.h"
+#include "src/signals.h"
 
 namespace baudbridge::scan {
 
@@ -27,9 +27,8 @@ class Interrupt {
 
   std::stop_source stop_;
   UniqueFd wake_;
-  UniqueFd signals_;
+  Signals signals_{kEndingSignals};
   UniqueFd end_;
-  sigset_t before_{};
   std::thread thread_;
 };
 
