@@ -90,10 +90,6 @@ bool is_not_available(const Point& point, const Value& raw, std::optional<std::u
   return std::find(point.not_available.begin(), point.not_available.end(), *bits) != point.not_available.end();
 }
 
-bool is_number(const Value& value) {
-  return !std::holds_alternative<bool>(value) && !std::holds_alternative<std::string>(value);
-}
-
 bool is_integer(const Value& value) {
   return std::holds_alternative<std::int64_t>(value) || std::holds_alternative<std::uint64_t>(value);
 }
@@ -119,6 +115,7 @@ Error no_word_of_the_map(const Point& point, const Value& wanted) {
 
 /// The raw number behind a word of the map, or a number that the map names.
 Result<Value> unmapped(const Point& point, const Value& wanted) {
+  if (std::holds_alternative<bool>(wanted)) return no_word_of_the_map(point, wanted);
   for (const auto& [number, word] : point.map) {
     const auto* text = std::get_if<std::string>(&wanted);
     const bool same = text != nullptr ? *text == word : whole_number(wanted) == number;
@@ -130,6 +127,16 @@ Result<Value> unmapped(const Point& point, const Value& wanted) {
 }
 
 }  // namespace
+
+bool is_number(const Value& value) {
+  return !std::holds_alternative<bool>(value) && !std::holds_alternative<std::string>(value);
+}
+
+Error wrong_type(const char* needed, const Value& wanted) {
+  const bool is_text = std::holds_alternative<std::string>(wanted);
+  return refused(std::string(needed) + " is needed, not " +
+                 (is_text ? "the text \"" + value_text(wanted) + "\"" : value_text(wanted)));
+}
 
 bool told_as_read(const Point& point) {
   return is_plain(point) && !point.decimals && point.not_available.empty() && !point.min && !point.max &&
@@ -165,8 +172,7 @@ Result<Value> unshape(const Point& point, const Value& wanted) {
   if (!point.map.empty()) return unmapped(point, wanted);
   if (!is_number(wanted)) {
     if (is_plain(point) && !point.min && !point.max) return wanted;
-    if (std::holds_alternative<bool>(wanted)) return refused("a number is needed, not " + value_text(wanted));
-    return refused("a number is needed, not the text \"" + value_text(wanted) + "\"");
+    return wrong_type("a number", wanted);
   }
   if (!std::isfinite(as_double(wanted))) return refused("a finite number is needed");
   if (auto problem = out_of_bounds(point, wanted)) return refused(*std::move(problem));

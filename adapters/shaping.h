@@ -23,4 +23,9 @@ namespace baudbridge {
 /// not finite, of the wrong type. Their text reads "95 is above max 80".
 [[nodiscard]] Result<Value> unshape(const Point& point, const Value& wanted);
 
+/// Neither text nor true or false.
+[[nodiscard]] bool is_number(const Value& value);
+/// Why a write is refused: "a number is needed, not true", "... not the text "on"".
+[[nodiscard]] Error wrong_type(const char* needed, const Value& wanted);
+
 }  // namespace baudbridge

@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+#include "adapters/shaping.h"
+
 namespace baudbridge {
 namespace {
 
@@ -173,7 +175,7 @@ std::string decode_text(RegisterOrder order, std::span<const std::uint16_t> regi
 
 Result<Words> encode_text(const RegisterFormat& format, const Value& value) {
   const auto* text = std::get_if<std::string>(&value);
-  if (text == nullptr) return Error{Fault::refused, "a text is needed, not " + value_text(value)};
+  if (text == nullptr) return wrong_type("a text", value);
   if (text->size() > 2U * format.length) {
     return Error{Fault::refused, "the text has " + std::to_string(text->size()) + " bytes; there is room for " +
                                      std::to_string(2U * format.length)};
@@ -205,7 +207,7 @@ Result<Whole> as_whole(const Value& value) {
                  *number < 0 ? 0 - static_cast<std::uint64_t>(*number) : static_cast<std::uint64_t>(*number)};
   }
   const auto* number = std::get_if<double>(&value);
-  if (number == nullptr) return Error{Fault::refused, "a number is needed, not the text \"" + value_text(value) + "\""};
+  if (number == nullptr) return wrong_type("a number", value);
   const double rounded = std::nearbyint(*number);
   if (!std::isfinite(*number) || std::fabs(*number - rounded) > std::max(1e-9, 1e-15 * std::fabs(*number))) {
     return Error{Fault::refused, "it would be " + value_text(value) + " in the device, which holds whole numbers only"};
@@ -227,9 +229,6 @@ Result<std::uint64_t> into_bits(const Value& value, unsigned width_bits, bool is
 }
 
 Result<std::uint64_t> encode_float(const RegisterFormat& format, const Value& value) {
-  if (std::holds_alternative<std::string>(value)) {
-    return Error{Fault::refused, "a number is needed, not the text \"" + value_text(value) + "\""};
-  }
   const double number = as_double(value);
   const std::string where(type_word(format.type));
   if (!std::isfinite(number)) return Error{Fault::refused, "a finite number is needed"};
@@ -260,8 +259,6 @@ Result<std::uint64_t> encode_number(const RegisterFormat& format, const Value& v
       if (whole->negative || whole->size > top) return does_not_fit(value, where, "0 to " + std::to_string(top));
       return number_to_bcd(whole->size);
     }
-    case RegisterType::boolean:
-      return into_bits(value, 1, false, where);
     default:
       return into_bits(value, facts(format.type).width_bits, facts(format.type).is_signed, where);
   }
@@ -335,6 +332,12 @@ Result<Decoded> decode_registers(const RegisterFormat& format, std::span<const s
 Result<Words> encode_registers(const RegisterFormat& format, const Value& value,
                                std::span<const std::uint16_t> current) {
   if (format.type == RegisterType::string) return encode_text(format, value);
+  if (format.type == RegisterType::boolean) {
+    const auto whole = as_whole(value);
+    if (!whole || whole->negative || whole->size > 1) return wrong_type("true or false", value);
+  } else if (!is_number(value)) {
+    return wrong_type("a number", value);
+  }
   const std::uint16_t count = register_count(format);
   if (!shares_register(format)) {
     const auto raw = encode_number(format, value);

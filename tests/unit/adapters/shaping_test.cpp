@@ -201,6 +201,9 @@ TEST_CASE("a write of a word of the map becomes its number, another word is refu
 TEST_CASE("a write that is no number where one is needed is refused") {
   REQUIRE(unshaped(scaled(0.1), Value{std::string{"warm"}}) == "a number is needed, not the text \"warm\"");
   REQUIRE(unshaped(scaled(0.1), Value{true}) == "a number is needed, not true");
+  Point mapped;
+  mapped.map = {{0, "off"}, {1, "heat"}};
+  REQUIRE_THAT(unshaped(mapped, Value{true}), ContainsSubstring("true is none of off, heat"));
   REQUIRE(unshaped(scaled(1.0), Value{std::nan("")}) == "a finite number is needed");
   REQUIRE(unshaped(scaled(1e-10), Value{1e300}) == "1e+300 is too large");
   REQUIRE(unshape(scaled(1.0), Value{true}) == Result<Value>{Value{true}});

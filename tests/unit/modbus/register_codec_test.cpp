@@ -185,6 +185,20 @@ TEST_CASE("a value that does not fit is refused with the range that would") {
              ContainsSubstring("finite"));
 }
 
+TEST_CASE("true is no number, and a word is neither true nor false") {
+  for (const RegisterType type :
+       {RegisterType::uint16, RegisterType::int64, RegisterType::float32, RegisterType::bcd16}) {
+    CHECK_THAT(refusal({type, RegisterOrder::abcd, {}, 1}, true), ContainsSubstring("a number is needed, not true"));
+  }
+  CHECK_THAT(refusal({RegisterType::uint16, RegisterOrder::abcd, BitRange{0, 3}, 1}, true, {0}),
+             ContainsSubstring("a number is needed, not true"));
+  const RegisterFormat flag{RegisterType::boolean, RegisterOrder::abcd, {}, 1};
+  CHECK_THAT(refusal(flag, std::string("on")), ContainsSubstring("true or false is needed, not the text \"on\""));
+  CHECK_THAT(refusal(flag, std::int64_t{2}), ContainsSubstring("true or false is needed, not 2"));
+  CHECK(encoded(flag, std::int64_t{1}) == Words{1});
+  CHECK(encoded(flag, false) == Words{0});
+}
+
 TEST_CASE("numbers that scaling made slightly crooked are still whole") {
   CHECK(encoded({RegisterType::int16, RegisterOrder::abcd, {}, 1}, 21.5 / 0.1) == Words{215});
   CHECK(encoded({RegisterType::uint32, RegisterOrder::abcd, {}, 1}, 429496729.1 / 0.1) == Words{0xffff, 0xfffb});
