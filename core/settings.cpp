@@ -117,9 +117,9 @@ std::string Settings::text(const std::string& key, const std::string& otherwise)
   return *text;
 }
 
-std::string Settings::required_text(const std::string& key) {
+std::string Settings::required_text(const std::string& key, std::string_view right) {
   if (!has(key)) {
-    problem(key, "is missing");
+    problem(key, "is missing: " + std::string(right));
     return {};
   }
   const std::size_t problems_before = problems_->size();

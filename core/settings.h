@@ -35,8 +35,8 @@ class Settings {
   [[nodiscard]] bool has(const std::string& key);
 
   std::string text(const std::string& key, const std::string& otherwise);
-  /// Reports a missing key as a problem.
-  std::string required_text(const std::string& key);
+  /// Reports a missing key as a problem, with what would be right: "port: is missing: write port = "/dev/ttyUSB0"".
+  std::string required_text(const std::string& key, std::string_view right);
   bool flag(const std::string& key, bool otherwise);
   std::int64_t integer(const std::string& key, std::int64_t otherwise,
                        std::int64_t min = std::numeric_limits<std::int64_t>::min(),

@@ -17,7 +17,7 @@ QueueConfig parse_queue(Settings& queue, const std::string& state_dir, const std
   config.drain = queue.choice<Drain>("drain", {{"fifo", Drain::fifo}, {"live-first", Drain::live_first}}, config.drain);
   config.drain_rate = queue.number("drain_rate", config.drain_rate);
   if (config.drain_rate < 0) {
-    queue.problem("drain_rate", "drain_rate is negative; 0 means as fast as the broker acknowledges");
+    queue.problem("drain_rate", "must not be negative; 0 means as fast as the broker acknowledges");
     config.drain_rate = 0;
   }
   queue.finish();

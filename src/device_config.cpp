@@ -21,9 +21,15 @@ std::string place_text(const Place& place) {
   return (place.file ? *place.file : std::string()) + ":" + std::to_string(place.line);
 }
 
+std::string known_adapters() {
+  std::string list;
+  for (const auto& each : adapter_kinds()) list += (list.empty() ? "" : ", ") + std::string(each.name);
+  return list;
+}
+
 /// An id that is required, valid, and the first of its kind.
 std::string take_id(Settings& settings, const char* what, std::map<std::string, Place>& taken) {
-  std::string id = settings.required_text("id");
+  std::string id = settings.required_text("id", std::string("what the ") + what + " is called, like id = \"boiler-2\"");
   if (id.empty()) return id;
   if (!valid_id(id)) {
     settings.problem("id", in_quotes(id) + " is no id: 1 to 64 letters (a-z, A-Z), digits, _ or -");
@@ -117,7 +123,7 @@ class BusParser {
   BusPlan parse_bus_head(Settings& bus) {
     BusPlan plan;
     plan.id = take_id(bus, "bus", bus_ids_);
-    plan.adapter = bus.required_text("adapter");
+    plan.adapter = bus.required_text("adapter", "one of " + known_adapters());
     return plan;
   }
 
@@ -126,13 +132,9 @@ class BusParser {
     const AdapterKind* kind = find_adapter_kind(adapter);
     if (kind != nullptr) return kind;
     std::vector<std::string_view> known;
-    std::string list;
-    for (const auto& each : adapter_kinds()) {
-      known.push_back(each.name);
-      list += (list.empty() ? "" : ", ") + std::string(each.name);
-    }
+    for (const auto& each : adapter_kinds()) known.push_back(each.name);
     const std::string near = nearest(adapter, known);
-    bus.problem("adapter", in_quotes(adapter) + " is none of " + list +
+    bus.problem("adapter", in_quotes(adapter) + " is none of " + known_adapters() +
                                (near.empty() ? "" : "; did you mean " + in_quotes(near) + "?"));
     return near.empty() ? nullptr : find_adapter_kind(near);  // so that the other mistakes are told too
   }
@@ -271,7 +273,7 @@ class BusParser {
   }
 
   void check_bus(Settings& device) {
-    const std::string bus = device.required_text("bus");
+    const std::string bus = device.required_text("bus", "the id of the [[bus]] that it is on");
     if (bus.empty() || !complete_ || std::find(bus_names_.begin(), bus_names_.end(), bus) != bus_names_.end()) return;
     const std::string near = nearest(bus, bus_names_);
     std::string list;

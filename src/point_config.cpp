@@ -238,7 +238,7 @@ void parse_words(Settings& settings, Point& point) {
 
 Point parse_common_point(Settings& settings) {
   Point point;
-  point.id = settings.required_text("id");
+  point.id = settings.required_text("id", "what the point is called, like id = \"flow_temp\"");
   if (!point.id.empty() && !valid_id(point.id)) {
     settings.problem("id", in_quotes(point.id) + " is no id: 1 to 64 letters (a-z, A-Z), digits, _ or -");
   }

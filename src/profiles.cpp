@@ -58,7 +58,7 @@ std::optional<Profile> read_profile(const std::string& file, std::vector<Problem
   profile.name = head.text("name", profile.id);
   profile.maker = head.text("maker", "");
   profile.kind = head.text("kind", "");
-  profile.adapter = head.required_text("adapter");
+  profile.adapter = head.required_text("adapter", "write adapter = \"modbus\" or \"serial\"");
   check_adapter(head, profile.adapter);
   profile.notes = head.texts("notes", {});
   (void)head.texts("sources", {});

@@ -237,8 +237,10 @@ void parse_exec(Settings& bus, std::span<DeviceSettings> devices, BusPlan& bus_p
   constexpr Duration kReopenMax = 30s;
   ExecConfig config;
   config.bus = bus_plan.id;
+  const std::size_t problems_before = bus.problems().size();
   config.command.words = bus.texts("command", {});
-  if (config.command.words.empty() || config.command.words.front().empty()) {
+  const bool told = bus.problems().size() > problems_before;
+  if (!told && (config.command.words.empty() || config.command.words.front().empty())) {
     bus.problem("command", R"(the program to run is missing: command = ["/usr/local/bin/my-sensor", "--fast"])");
   }
   config.command.directory = bus.text("directory", "");

@@ -74,7 +74,7 @@ UnitConfig parse_unit(const ModbusConfig& config, const BusDefaults& bus, Device
 }
 
 void parse_endpoint(Settings& bus, Endpoint& endpoint) {
-  endpoint.host = bus.required_text("host");
+  endpoint.host = bus.required_text("host", "write host = \"10.0.0.5\", or the device's name");
   endpoint.tcp_port = static_cast<int>(bus.integer("tcp_port", endpoint.tcp_port, 1, 65535));
   endpoint.connect_timeout = bus.duration("connect_timeout", endpoint.connect_timeout, 10ms, 60s);
   endpoint.connect_delay = bus.duration("connect_delay", 0ms, 0ms, 60s);

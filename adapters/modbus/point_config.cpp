@@ -142,7 +142,7 @@ void parse_registers(Settings& point, RegisterPoint& into) {
 
 RegisterPoint parse_register_point(Settings& point, const Point& common, const UnitConfig& unit, bool write_multiple) {
   RegisterPoint parsed;
-  const std::string table = point.required_text("table");
+  const std::string table = point.required_text("table", "one of coil, discrete, input, holding");
   if (!table.empty()) parsed.table = point.choice("table", table_names(), Table::holding);
   if (!point.has("register")) {
     point.problem("register", "a register is needed: the address on the wire, from 0");

@@ -56,7 +56,7 @@ const TypeName* find_type(std::string_view name) {
 }
 
 void parse_type(Settings& point, FrameField& field) {
-  const std::string word = point.required_text("type");
+  const std::string word = point.required_text("type", "how it lies in the frame, like type = \"uint16\"");
   if (word.empty()) return;
   const TypeName* type = find_type(word);
   for (const bool little : {false, true}) {

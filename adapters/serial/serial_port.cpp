@@ -89,7 +89,8 @@ Result<void> configure(int fd, const LineConfig& config) {
 
 LineConfig parse_line(Settings& bus, LineConfig otherwise) {
   LineConfig line = std::move(otherwise);
-  line.port = bus.required_text("port");
+  line.port =
+      bus.required_text("port", "write port = \"/dev/ttyUSB0\"; 'baudbridge ports' lists those of this machine");
   if (line.port.rfind("usb:", 0) == 0) {
     if (!parse_usb_name(line.port)) {
       bus.problem("port", "\"" + line.port + "\" is no USB port: usb:VID:PID or usb:VID:PID:SERIAL, as usb:0403:6001");

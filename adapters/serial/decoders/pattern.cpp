@@ -47,7 +47,8 @@ std::string list_of(const std::vector<std::string>& names) {
 DecodePlan parse_pattern(Settings& decode, DeviceSettings& device) {
   LineKeys keys = parse_line_keys(decode, device);
   PatternRules rules;
-  rules.pattern = decode.required_text("pattern");
+  rules.pattern =
+      decode.required_text("pattern", "a regular expression with named groups, like 'T=(?<temperature>[0-9.]+)'");
   check_pattern(decode, "pattern", rules.pattern);
   auto pattern = Pattern::compile(rules.pattern);
   for (std::size_t i = 0; i < device.points.size(); ++i) {

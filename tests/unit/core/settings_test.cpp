@@ -130,9 +130,10 @@ TEST_CASE("a required text that is missing is told at the table, an empty one at
   auto settings = document.settings();
   auto buses = settings.tables("bus");
   REQUIRE(buses.size() == 1);
-  CHECK(buses[0].required_text("id").empty());
-  CHECK(buses[0].required_text("adapter").empty());
-  CHECK(document.told() == Texts{"plant.toml:2:6: id: must not be empty", "plant.toml:1:1: [bus] adapter: is missing"});
+  CHECK(buses[0].required_text("id", "a name").empty());
+  CHECK(buses[0].required_text("adapter", "one of a, b").empty());
+  CHECK(document.told() ==
+        Texts{"plant.toml:2:6: id: must not be empty", "plant.toml:1:1: [bus] adapter: is missing: one of a, b"});
 }
 
 TEST_CASE("a NUL in a text is refused, since file names and topics cannot hold one") {
@@ -156,8 +157,7 @@ TEST_CASE("tables within tables know their path, and one that is missing is an e
   auto missing = a.table("none");
   missing.problem("key", "is needed");
   settings.finish();
-  CHECK(document.told() ==
-        Texts{"plant.toml:4:1: [a.b] has no key \"y\"", "plant.toml:1:1: [a.none] key: is needed"});
+  CHECK(document.told() == Texts{"plant.toml:4:1: [a.b] has no key \"y\"", "plant.toml:1:1: [a.none] key: is needed"});
 }
 
 TEST_CASE("a table where a list of tables should be is told, and the other way round") {

@@ -58,7 +58,7 @@ class DescribedDevice {
  private:
   static Point common_keys(Settings& settings) {
     Point point;
-    point.id = settings.required_text("id");
+    point.id = settings.required_text("id", "a name");
     point.unit = settings.text("unit", "");
     point.kind = settings.text("kind", "");
     point.scale = settings.number("scale", 1.0);
