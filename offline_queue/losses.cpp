@@ -8,6 +8,7 @@
 namespace baudbridge {
 namespace {
 constexpr Duration kTellAgainAfter = std::chrono::minutes(1);
+constexpr Duration kHeardAgainAfter = std::chrono::seconds(10);
 }  // namespace
 
 void Losses::add(const Loss& loss) {
@@ -21,9 +22,31 @@ void Losses::add(const Loss& loss) {
   untold_.push_back(loss);
 }
 
+void Losses::merge(const Losses& other) {
+  for (const auto& loss : other.untold_) add(loss);
+  for (const Seq seq : other.left_) left(seq);
+}
+
+void Losses::told_as(const Loss& loss, Seq event) {
+  for (auto& told : told_) {
+    if (told.word == loss.word && told.why == loss.why) told.event = event;
+  }
+}
+
+void Losses::keep_telling(Seq seq, std::string_view body) {
+  if (!is_event(body)) return;
+  const auto event = decode_record(seq, body);
+  const auto loss = event ? loss_of(*event) : std::nullopt;
+  if (!loss) return;
+  add(*loss);
+  left(seq);
+  left_.push_back(seq);
+}
+
 Steady Losses::due(const Loss& loss) const {
   for (const auto& told : told_) {
-    if (told.word == loss.word && told.why == loss.why) return told.at + kTellAgainAfter;
+    if (told.word != loss.word || told.why != loss.why) continue;
+    return told.at + (told.event == kNone ? kHeardAgainAfter : kTellAgainAfter);
   }
   return Steady::min();
 }
@@ -35,6 +58,7 @@ Steady Losses::due() const {
 }
 
 std::vector<Loss> Losses::take(const Now& now, bool all) {
+  left_.clear();
   std::vector<Loss> taken;
   for (auto loss = untold_.begin(); loss != untold_.end();) {
     if (!all && due(*loss) > now.steady) {
@@ -44,7 +68,7 @@ std::vector<Loss> Losses::take(const Now& now, bool all) {
     std::erase_if(told_, [&](const Told& told) {
       return (told.word == loss->word && told.why == loss->why) || told.at + kTellAgainAfter < now.steady;
     });
-    told_.push_back({loss->word, loss->why, now.steady});
+    told_.push_back({loss->word, loss->why, now.steady, kNone});
     taken.push_back(std::move(*loss));
     loss = untold_.erase(loss);
   }
@@ -102,13 +126,6 @@ Record loss_event(const Loss& loss, const Taken& taken) {
   if (loss.last != 0) details.push_back({"last_seq", Value{loss.last}});
   details.push_back({"why", Value{loss.why}});
   return make_event(loss.word, std::move(details), taken);
-}
-
-void keep_telling(Losses& losses, Seq seq, std::string_view body) {
-  if (!is_event(body)) return;
-  const auto event = decode_record(seq, body);
-  const auto loss = event ? loss_of(*event) : std::nullopt;
-  if (loss) losses.add(*loss);
 }
 
 }  // namespace baudbridge

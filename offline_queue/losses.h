@@ -23,19 +23,28 @@ struct Loss {
 };
 
 /// Gathers losses of the same kind and reason, so that a queue that stays full tells it once a minute and not for each
-/// record. What is untold lies in the queue's files until the event itself is a record of the queue. Pure. Threads: one
-/// owner.
+/// record. When the event that told the last ones is not in the queue any more (somebody hears them, or it went
+/// itself), the next may follow after ten seconds: who comes back after an outage soon knows all of it. What is untold
+/// lies in the queue's files until the event itself is a record of the queue. Pure. Threads: one owner.
 class Losses {
  public:
   void add(const Loss& loss);
-  void merge(const Losses& other) {
-    for (const auto& loss : other.untold_) add(loss);
-  }
+  void merge(const Losses& other);
   [[nodiscard]] bool empty() const { return untold_.empty(); }
   /// When the next one may be told; Steady::max() when there is none.
   [[nodiscard]] Steady due() const;
   /// Those that are to be told now; `all`: however recently their like was told.
   std::vector<Loss> take(const Now& now, bool all);
+  /// What take() gave is this record of the queue now.
+  void told_as(const Loss& loss, Seq event);
+  /// A record left the queue.
+  void left(Seq seq) {
+    for (auto& told : told_) {
+      if (told.event == seq) told.event = kNone;
+    }
+  }
+  /// A record that went untold; if it told of losses, they are to be told anew.
+  void keep_telling(Seq seq, std::string_view body);
 
   [[nodiscard]] std::string encode() const;
   /// Adds what encode() wrote; damaged bytes add nothing.
@@ -46,10 +55,13 @@ class Losses {
     std::string word;
     std::string why;
     Steady at;
+    Seq event = kNone;  ///< its record, while it is in the queue
   };
+  static constexpr Seq kNone = 0;
   [[nodiscard]] Steady due(const Loss& loss) const;
   std::vector<Loss> untold_;
   std::vector<Told> told_;
+  std::vector<Seq> left_;  ///< for merge()
 };
 
 /// One record of the queue is dropped.
@@ -61,7 +73,5 @@ class Losses {
 [[nodiscard]] std::optional<Loss> loss_of(const Record& event);
 /// The event's record, without a number.
 [[nodiscard]] Record loss_event(const Loss& loss, const Taken& taken);
-/// An event that goes itself has not told its loss: it is to be told anew.
-void keep_telling(Losses& losses, Seq seq, std::string_view body);
 
 }  // namespace baudbridge

@@ -217,6 +217,7 @@ void DurableOutbox::retry(Seq seq) {
 
 void DurableOutbox::settle(Seq seq, Outcome outcome, const std::string& why, bool retry) {
   const bool was_out = outstanding_.erase(seq);
+  losses_.left(seq);
   const AsideNote note{why, retry, now_.utc};
   if (Tail::Entry* entry = tail_.find(seq)) {
     if (entry->aside) return;

@@ -174,7 +174,7 @@ Result<void> DurableOutbox::move(Work& work, const Now& now, Seq through) {
       ++work.from_tail;
       ++work.next.accepted;
       ++work.next.dropped;
-      if (entry.event) keep_telling(work.losses, entry.seq, tail_.body(entry).value_or(""));
+      if (entry.event) work.losses.keep_telling(entry.seq, tail_.body(entry).value_or(""));
       work.losses.add(dropped(options_.config.when_full == WhenFull::drop_newest
                                   ? "max_size is reached: the newest are refused (when_full = \"drop-newest\")"
                                   : "max_size is reached, and nothing older is left to go",
@@ -275,7 +275,9 @@ Result<void> DurableOutbox::close_numbers(const Now& now) {
 
 void DurableOutbox::tell_losses(const Now& now, bool all) {
   if (losses_.due() > now.steady && !all) return;
-  for (const auto& loss : losses_.take(now, all)) accept(loss_event(loss, taken_at(now, boot_)), now);
+  for (const auto& loss : losses_.take(now, all)) {
+    losses_.told_as(loss, accept(loss_event(loss, taken_at(now, boot_)), now));
+  }
   tail_.note_losses(losses_.encode());
   tail_.flush();
 }
@@ -292,7 +294,7 @@ void DurableOutbox::relieve_tail(const Now& now) {
     if (entry == nullptr) return;
     after = entry->seq;
     if (outstanding_.contains(after)) continue;
-    if (entry->event) keep_telling(losses_, after, tail_.body(*entry).value_or(""));
+    if (entry->event) losses_.keep_telling(after, tail_.body(*entry).value_or(""));
     tail_.drop(*entry);
     losses_.add(dropped("the disk refuses and the memory is full: the oldest went", after));
   }

@@ -61,7 +61,7 @@ Result<std::uint64_t> DurableOutbox::drop_oldest(Work& work, std::uint64_t bytes
       if (gone_bytes >= bytes) break;
       gone_bytes += row.body.size();
       block.insert(row.seq);
-      keep_telling(work.losses, row.seq, row.body);
+      work.losses.keep_telling(row.seq, row.body);
     }
     for (const auto& [first, last] : block) {
       const auto erased = spool_->erase(first, last);
@@ -94,7 +94,7 @@ Result<void> DurableOutbox::expire(Work& work, const Now& now) {
   for (const auto& row : *rows) {
     if (row.seq > through || outstanding_.contains(row.seq)) continue;
     block.insert(row.seq);
-    keep_telling(work.losses, row.seq, row.body);
+    work.losses.keep_telling(row.seq, row.body);
   }
   for (const auto& [first, last] : block) {
     const auto erased = spool_->erase(first, last);
@@ -118,7 +118,7 @@ void DurableOutbox::expire_tail(const Now& now) {
     const auto record = body ? decode_record(entry->seq, *body) : std::nullopt;
     const auto age = record ? ages_.age(record->taken, now) : std::nullopt;
     if (!age || *age <= max_age) return;
-    keep_telling(losses_, after, *body);
+    losses_.keep_telling(after, *body);
     tail_.drop(*entry);
     note(dropped("max_age is reached", after));
   }

@@ -345,22 +345,6 @@ TEST_CASE("a tail whose file is removed under the running gateway is written ane
   CHECK(numbers_of(all_of(*place.open(at(1s)), at(1s))) == std::vector<std::uint64_t>{1, 2});
 }
 
-TEST_CASE("losses before acceptance take numbers, are counted and told") {
-  QueuePlace place;
-  auto outbox = place.open(at(0s));
-  outbox->accept(a_record(1, at(0s)), at(0s));
-  outbox->lost_before_acceptance(5, "readings came faster than the disk took them", at(0s));
-  CHECK(outbox->accept(a_record(2, at(0s)), at(0s)) == 7);
-  CHECK(outbox->books().accepted == 7);
-  CHECK(outbox->books().dropped == 5);
-  CHECK(outbox->books().balance());
-  REQUIRE(outbox->persist(at(1s), false));
-  const auto events = events_of(all_of(*outbox, at(1s)), "dropped");
-  REQUIRE(events.size() == 1);
-  CHECK(detail(events[0], "first_seq") == "2");
-  CHECK(detail(events[0], "last_seq") == "6");
-}
-
 TEST_CASE("an anchor outlives the power cut together with the records that need it") {
   QueuePlace place;
   const Now early{Steady(10s), Milliseconds(10'000), Milliseconds(5'000), false};

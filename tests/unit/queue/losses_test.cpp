@@ -1,5 +1,6 @@
 #include "offline_queue/losses.h"
 
+#include "offline_queue/record_codec.h"
 #include "support/queue/queue_kit.h"
 
 using namespace baudbridge;
@@ -9,7 +10,9 @@ TEST_CASE("losses of one kind are told at once, and then together once a minute"
   Losses losses;
   losses.add({"dropped", "full", 1, 5, 5});
   CHECK(losses.due() == Steady::min());
-  CHECK(losses.take(at(0s), false).size() == 1);
+  const auto first = losses.take(at(0s), false);
+  REQUIRE(first.size() == 1);
+  losses.told_as(first[0], 6);  // and there it waits
   CHECK(losses.empty());
   losses.add({"dropped", "full", 2, 6, 7});
   losses.add({"dropped", "full", 1, 8, 8});
@@ -23,6 +26,26 @@ TEST_CASE("losses of one kind are told at once, and then together once a minute"
   CHECK(later[0].count == 3);
   CHECK(later[0].first == 6);
   CHECK(later[0].last == 8);
+}
+
+TEST_CASE("when the event that told the last losses has left the queue, the next may follow after ten seconds") {
+  Losses losses;
+  losses.add({"dropped", "full", 1, 5, 5});
+  losses.told_as(losses.take(at(0s), false).front(), 6);
+  losses.add({"dropped", "full", 1, 7, 7});
+  losses.left(5);
+  CHECK(losses.due() == at(60s).steady);
+  SECTION("it was delivered") {
+    losses.left(6);
+  }
+  SECTION("it was dropped itself") {
+    Losses work;
+    std::string body;
+    encode_record(loss_event({"dropped", "full", 1, 5, 5}, taken_at(at(0s), kBoot)), body);
+    work.keep_telling(6, body);
+    losses.merge(work);
+  }
+  CHECK(losses.due() == at(10s).steady);
 }
 
 TEST_CASE("a stop tells everything") {
