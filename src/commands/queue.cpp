@@ -271,6 +271,16 @@ int requeue(QueueAccess& queue, const Options& options) {
   return finish_output();
 }
 
+/// Somebody at a keyboard may have meant something else; a script says what it means.
+bool is_meant(const Options& options) {
+  if (options.has("yes") || ::isatty(STDIN_FILENO) == 0) return true;
+  std::cerr << "This throws away records that nobody has received ('queue export' keeps a copy). Type yes to go on: "
+            << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "yes";
+}
+
 int purge(QueueAccess& queue, const Options& options) {
   PurgeOrder order;
   order.queued = options.has("queued") || !options.has("set-aside");
@@ -279,11 +289,7 @@ int purge(QueueAccess& queue, const Options& options) {
     order.older_than = parse_duration(*age);
     if (!order.older_than) return wrong("--older-than: \"" + *age + "\" is no duration such as \"30d\" or \"2h\"");
   }
-  if (!options.has("yes")) {
-    return wrong(
-        "purge takes records out of the queue that nobody has received; say --yes if that is meant "
-        "('queue export' keeps a copy)");
-  }
+  if (!is_meant(options)) return fail(Error{Fault::refused, "nothing was thrown away"});
   std::uint64_t records = 0;
   for (;;) {
     const auto report = queue.purge(order);
@@ -347,7 +353,7 @@ Command queue_command() {
       "  verify           reads everything, compares the checksums; status 1 if something is damaged\n"
       "  salvage NEW      saves what is readable of the damaged --file to the file NEW\n"
       "  requeue [SEQ...] queues set-aside records again: these, or all\n"
-      "  purge            takes records out that nobody has received; counted as acknowledged\n\n"
+      "  purge            throws records away that nobody has received; counted as acknowledged; asks at a terminal\n\n"
       "Without --file it asks the running service; if none runs, it works on the service's files.";
   command.run = run;
   command.max_words = Command::kAnyNumber;
@@ -356,7 +362,7 @@ Command queue_command() {
                      {"queued", "", "list, export, purge: those that wait to be sent"},
                      {"set-aside", "", "list, export, purge: those that the broker refused"},
                      {"older-than", "AGE", "purge: only what was taken longer ago, such as 30d"},
-                     {"yes", "", "purge: yes, throw them away"}};
+                     {"yes", "", "purge: do not ask at the terminal"}};
   return command;
 }
 

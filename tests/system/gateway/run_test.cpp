@@ -355,7 +355,20 @@ TEST_CASE("what is queued can be listed, carried away, thrown away and brought b
   REQUIRE(exported.status == 0);
   const auto records = std::count(exported.output.begin(), exported.output.end(), '\n');
   CHECK(records >= 250);
-  REQUIRE(gateway.command({"queue", "purge", "--yes"}).status == 0);
+
+  // Who sits at a terminal is asked, a script is not.
+  ProcessOptions keyboard;
+  keyboard.input_stays_open = true;
+  Process terminal({"socat", "-",
+                    "EXEC:" + std::string(BAUDBRIDGE_BINARY) + " queue purge -c " + gateway.config_file() +
+                        ",pty,ctty,setsid,stderr"},
+                   keyboard);
+  REQUIRE(terminal.wait_for_output("Type yes to go on"));
+  terminal.write_input("no\n");
+  REQUIRE(terminal.wait_for_output("nothing was thrown away"));
+  CHECK(terminal.wait_for_exit() == 1);
+  CHECK(parsed(gateway.command({"queue", "stat", "--json"}).output)["books"]["queued"] == records);
+  REQUIRE(gateway.command({"queue", "purge"}).status == 0);
   CHECK(parsed(gateway.command({"queue", "stat", "--json"}).output)["books"]["queued"] == 0);
 
   // Back into the running service of the same queue, under their own numbers.
