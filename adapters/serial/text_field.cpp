@@ -97,7 +97,10 @@ Result<RawValue> read_number(std::string_view text, const TextField& field) {
       return Error{Fault::malformed, excerpt(text) + " does not end with suffix \"" + field.suffix + "\""};
     }
     return Error{Fault::malformed,
-                 excerpt(text) + " is no number; if its end is the unit, say suffix = " + excerpt(number->rest)};
+                 excerpt(text) + " is no number; " +
+                     (number->rest.find('=') != std::string_view::npos
+                          ? "if the next value begins in it, separators lacks what stands between them"
+                          : "if its end is the unit, say suffix = " + excerpt(number->rest))};
   }
   if (number->whole) {
     if (const auto value = parsed<std::int64_t>(number->digits)) {

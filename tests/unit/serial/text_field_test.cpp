@@ -62,6 +62,9 @@ TEST_CASE("a unit behind a number has to be the one that was named") {
   auto refused = read_text("21.5 C", {});
   REQUIRE_FALSE(refused);
   CHECK_THAT(refused.error().what, ContainsSubstring("suffix = \"C\""));
+  const auto two = read_text("21.5 H=40", TextField{});  // T=21.5 H=40
+  REQUIRE_FALSE(two);
+  CHECK_THAT(two.error().what, ContainsSubstring("separators"));
 }
 
 TEST_CASE("texts that mean no value are faults, as the configuration names them") {
