@@ -69,7 +69,7 @@ struct ImportReport {
   std::uint64_t present = 0;     ///< are in this queue already, left as they are
 };
 
-/// What to acknowledge by hand.
+/// What to throw away by hand; it counts as dropped, and an event tells it.
 struct PurgeOrder {
   bool queued = true;
   bool set_aside = true;

@@ -1,4 +1,4 @@
-// What the control socket and the command line do with a queue: look, and acknowledge by hand.
+// What the control socket and the command line do with a queue: look, and throw away.
 #include <algorithm>
 #include <utility>
 
@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kRows = 256;
 constexpr std::size_t kReadBytes = 256 << 10;
+constexpr const char* kPurged = "thrown away by hand (queue purge)";
 
 }  // namespace
 
@@ -134,8 +135,10 @@ Result<void> DurableOutbox::purge_row(Work& work, const StoredRecord& row, bool 
   if (!erased) return erased.error();
   --(aside ? work.next.set_aside : work.next.queued);
   if (aside) work.next.set_aside_bytes -= std::min<std::uint64_t>(work.next.set_aside_bytes, row.body.size());
-  ++work.next.acknowledged;
+  ++work.next.dropped;
   ++work.purged;
+  work.losses.keep_telling(row.seq, row.body);
+  work.losses.add(dropped(kPurged, row.seq));
   outstanding_.erase(row.seq);
   return {};
 }
@@ -144,15 +147,20 @@ Result<PurgeReport> DurableOutbox::purge(const PurgeOrder& order, std::size_t li
   now_ = now;
   PurgeReport report;
   if (spool_) {
-    auto done = transact(now, 0, [&](Work& work) -> Result<void> {
-      work.changed_queue = true;
-      for (const bool aside : {false, true}) {
-        if (!(aside ? order.set_aside : order.queued)) continue;
-        if (auto purged = purge_table(work, aside, order, limit, now); !purged) return purged;
-      }
-      report.records = work.purged;
-      return {};
-    });
+    Result<void> done;
+    // What was refused while it was in the tail gets to its table first, or nobody would see it there.
+    if (order.set_aside && !tail_.asides().empty()) done = transact(now, 0, nullptr);
+    if (done) {
+      done = transact(now, 0, [&](Work& work) -> Result<void> {
+        work.changed_queue = true;
+        for (const bool aside : {false, true}) {
+          if (!(aside ? order.set_aside : order.queued)) continue;
+          if (auto purged = purge_table(work, aside, order, limit, now); !purged) return purged;
+        }
+        report.records = work.purged;
+        return {};
+      });
+    }
     if (done) done = spool_->checkpoint_if_due();
     if (!done) {
       static_cast<void>(refuse(done.error(), now));
@@ -172,10 +180,14 @@ void DurableOutbox::purge_tail(const PurgeOrder& order, std::size_t limit, Purge
     if (is_older(tail_.body(entry).value_or(""), order.older_than, now).value_or(false)) going.push_back(entry.seq);
   }
   for (const Seq seq : going) {
-    tail_.settle(*tail_.find(seq));
+    Tail::Entry& entry = *tail_.find(seq);
+    losses_.keep_telling(seq, tail_.body(entry).value_or(""));
+    tail_.drop(entry);
+    losses_.add(dropped(kPurged, seq));
     outstanding_.erase(seq);
     ++report.records;
   }
+  if (!going.empty()) tail_.note_losses(losses_.encode());
   tail_.flush();
 }
 

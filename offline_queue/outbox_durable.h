@@ -54,7 +54,7 @@ class DurableOutbox final : public Outbox {
     SpoolState next;
     Losses losses;
     std::vector<Seq> asides;                  ///< of the tail, moved to the set-aside table
-    std::uint64_t purged = 0;                 ///< acknowledged by hand
+    std::uint64_t purged = 0;                 ///< dropped by hand
     std::uint64_t from_tail = 0;              ///< records of the tail that are now counted by the store
     std::optional<std::uint64_t> free_bytes;  ///< of the store's file, at least; none: not asked yet
     bool changed_queue = false;

@@ -13,6 +13,7 @@ struct OutboxOptions {
   std::string store_path;
   std::string tail_path;                    ///< empty: in memory only
   std::string vfs;                          ///< SQLite's; tests: one that fails or loses power
+  bool tells_losses = true;                 ///< false: they stay untold until the service runs
   std::uint64_t number_block = 1ULL << 18;  ///< numbers reserved in the store at once
   // The known bad settings, so that the tests can show that they would find them.
   bool full_sync = true;      ///< false: synchronous=NORMAL

@@ -254,7 +254,7 @@ Result<bool> DurableOutbox::store_batch(const Now& now, bool everything) {
   plan_expiry(now);
   // On with the next batch, unless this one could not move anything.
   const bool moves_on = tail_.queued() < before && batch_end(move_limit(now, everything)) != 0;
-  return moves_on || expiry_due_ <= now.steady || (everything && !losses_.empty());
+  return moves_on || expiry_due_ <= now.steady || (everything && options_.tells_losses && !losses_.empty());
 }
 
 /// A clean stop: the next start goes on with the next number, also if the tail is gone by then.
@@ -274,7 +274,7 @@ Result<void> DurableOutbox::close_numbers(const Now& now) {
 }
 
 void DurableOutbox::tell_losses(const Now& now, bool all) {
-  if (losses_.due() > now.steady && !all) return;
+  if (!options_.tells_losses || (losses_.due() > now.steady && !all)) return;
   for (const auto& loss : losses_.take(now, all)) {
     losses_.told_as(loss, accept(loss_event(loss, taken_at(now, boot_)), now));
   }

@@ -223,9 +223,11 @@ Result<SalvageReport> salvage_queue(const std::string& damaged, const std::strin
 }
 
 Result<std::unique_ptr<Outbox>> open_queue_file(const QueuePlaces& places, const Now& now, const BootId& boot) {
-  if (kind_of(places.store) == Kind::nothing) return missing(places.store);
-  if (auto free = not_held(places.store); !free) return free.error();
-  return open_outbox(options_for(places), now, boot);
+  // What is no queue, or a damaged one, is left as it is: only the service has to start in any case.
+  if (auto view = QueueView::open(places); !view) return view.error();
+  OutboxOptions options = options_for(places);
+  options.tells_losses = false;
+  return open_outbox(std::move(options), now, boot);
 }
 
 }  // namespace baudbridge

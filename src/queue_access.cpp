@@ -6,6 +6,7 @@
 
 #include "core/time.h"
 #include "src/json.h"
+#include "src/places.h"
 #include "src/service_client.h"
 
 namespace baudbridge {
@@ -197,7 +198,10 @@ Result<std::unique_ptr<QueueAccess>> QueueAccess::open(const std::optional<std::
   // A service that does not answer, or may not be asked, still holds the file.
   if (service.error().kind != Fault::unplugged) return service.error();
   QueuePlaces places = queue_places(config.queue);
-  if (!is_there(places.store) && is_there(kServiceStore)) places = {kServiceStore, kServiceTail};
+  // Systemd tells the service its folders, but not whoever asks from a terminal. Another configuration is another
+  // queue.
+  const bool is_the_services = config.file == kDefaultConfigFile && config.queue.state_dir == default_state_dir();
+  if (is_the_services && !is_there(places.store) && is_there(kServiceStore)) places = {kServiceStore, kServiceTail};
   return std::unique_ptr<QueueAccess>(std::make_unique<FileQueue>(std::move(places)));
 }
 

@@ -353,7 +353,7 @@ Command queue_command() {
       "  verify           reads everything, compares the checksums; status 1 if something is damaged\n"
       "  salvage NEW      saves what is readable of the damaged --file to the file NEW\n"
       "  requeue [SEQ...] queues set-aside records again: these, or all\n"
-      "  purge            throws records away that nobody has received; counted as acknowledged; asks at a terminal\n\n"
+      "  purge            throws records away that nobody has received; asks at a terminal\n\n"
       "Without --file it asks the running service; if none runs, it works on the service's files.";
   command.run = run;
   command.max_words = Command::kAnyNumber;

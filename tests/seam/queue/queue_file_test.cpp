@@ -190,6 +190,40 @@ TEST_CASE("files that are no queue are refused in words") {
   CHECK_FALSE(verified->whole());
 }
 
+TEST_CASE("whoever wants to change a file that is no queue, or is damaged, is refused, and the file stays as it is") {
+  const TempDir folder;
+  const std::string path = folder.file("queue.db");
+  const std::string text = GENERATE(as<std::string>{}, "hello\n", "", "SQLite format 3");
+  std::ofstream(path) << text;
+  const auto before = snapshot(folder.path());
+  CHECK_FALSE(open_queue_file({path, ""}, at(0s), kBoot));
+  CHECK(snapshot(folder.path()) == before);
+}
+
+TEST_CASE("what is purged from a file without a service is told when the service runs") {
+  QueuePlace place;
+  make_killed(place);
+  {
+    auto opened = open_queue_file(places_of(place), at(10s), kBoot);
+    REQUIRE(opened);
+    const auto purged = (*opened)->purge({}, 1000, at(10s));
+    REQUIRE(purged);
+    CHECK(purged->records == 22);
+    CHECK(purged->finished);
+    REQUIRE((*opened)->persist(at(10s), true));
+    CHECK((*opened)->books().queued == 0);
+    CHECK((*opened)->books().dropped == 22);
+    CHECK((*opened)->books().balance());
+  }
+  auto service = place.open(at(20s));
+  REQUIRE(service->persist(at(20s), false));
+  const auto events = events_of(all_of(*service, at(20s)), "dropped");
+  REQUIRE(events.size() == 1);
+  CHECK(detail(events[0], "count") == "22");
+  CHECK(detail(events[0], "first_seq") == "3");
+  CHECK(detail(events[0], "last_seq") == "25");
+}
+
 TEST_CASE("verify finds a record that was changed, and leaves it") {
   QueuePlace place;
   {
@@ -332,5 +366,13 @@ TEST_CASE("purge of what is old, of what is set aside only, and a purge of recor
   CHECK(outbox->books().queued == 0);
   CHECK(outbox->books().balance());
   REQUIRE(outbox->persist(at(105s), true));
-  CHECK(outbox->books().acknowledged == 99);
+  CHECK(outbox->books().acknowledged == 49);
+  CHECK(outbox->books().dropped == 50);
+  outbox->rewind();
+  std::uint64_t told = 0;
+  for (const Record& event : events_of(all_of(*outbox, at(106s)), "dropped")) {
+    CHECK_THAT(detail(event, "why"), ContainsSubstring("queue purge"));
+    told += std::stoull(detail(event, "count"));
+  }
+  CHECK(told == 50);
 }

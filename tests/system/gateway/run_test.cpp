@@ -296,7 +296,6 @@ TEST_CASE("status, watch and queue ask the running service; without one they say
   CHECK(stat.status == 0);
   CHECK(parsed(stat.output)["books"]["balance"] == true);
   CHECK(gateway.command({"queue", "verify"}).status == 0);
-  CHECK(gateway.command({"queue", "purge"}).status == 2);
   CHECK(gateway.stop() == 0);
   CHECK(gateway.command({"queue", "verify"}).status == 0);
 }
@@ -365,7 +364,6 @@ TEST_CASE("what is queued can be listed, carried away, thrown away and brought b
                    keyboard);
   REQUIRE(terminal.wait_for_output("Type yes to go on"));
   terminal.write_input("no\n");
-  REQUIRE(terminal.wait_for_output("nothing was thrown away"));
   CHECK(terminal.wait_for_exit() == 1);
   CHECK(parsed(gateway.command({"queue", "stat", "--json"}).output)["books"]["queued"] == records);
   REQUIRE(gateway.command({"queue", "purge"}).status == 0);
