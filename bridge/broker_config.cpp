@@ -119,7 +119,7 @@ void parse_times(Settings& broker, BrokerConfig& config) {
   config.reconnect_min = broker.duration("reconnect_min", defaults.reconnect_min, milliseconds(10));
   config.reconnect_max = broker.duration("reconnect_max", std::max(defaults.reconnect_max, config.reconnect_min));
   if (config.reconnect_max < config.reconnect_min) {
-    broker.problem("reconnect_max", "is below reconnect_min");
+    broker.problem("reconnect_max", "is below reconnect_min, which is \"" + duration_text(config.reconnect_min) + "\"");
     config.reconnect_max = config.reconnect_min;
   }
 }
@@ -182,7 +182,8 @@ Result<void> check_secret_mode(const std::string& file) {
   }
   if (!S_ISREG(info.st_mode)) return Error{Fault::config, file + ": is not a file"};
   if ((info.st_mode & 077U) != 0) {
-    return Error{Fault::config, file + ": can be read by others than its owner: run chmod 600 " + file};
+    return Error{Fault::config, file + ": others than its owner may use it: run chmod 600 " + file +
+                                    ", and chown it to the user of the service"};
   }
   return {};
 }

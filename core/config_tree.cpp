@@ -68,7 +68,7 @@ class Converter {
     } else if (const auto* number = node.as_floating_point()) {
       result.value = number->get();
       if (!std::isfinite(number->get())) {
-        result.value = 0.0;
+        result.value = 1.0;  // makes no other problem
         problem(result, "is not a finite number");
       }
     } else if (const auto* flag = node.as_boolean()) {
@@ -113,9 +113,29 @@ const ConfigNode* ConfigNode::find(const std::string& name) const {
   return nullptr;
 }
 
+namespace {
+
+/// The line of a key that is nested so deeply that the parser would run out of stack; 0: there is none.
+int line_of_endless_key(std::string_view text) {
+  constexpr std::ptrdiff_t kMostParts = 1000;
+  for (int line = 1; !text.empty(); ++line) {
+    const std::string_view whole = text.substr(0, text.find('\n'));
+    const std::string_view key = whole.substr(0, whole.find('='));
+    if (std::count(key.begin(), key.end(), '.') > kMostParts) return line;
+    text.remove_prefix(std::min(whole.size() + 1, text.size()));
+  }
+  return 0;
+}
+
+}  // namespace
+
 ConfigNode parse_toml(const std::string& text, const std::string& name, std::vector<Problem>& problems) {
   const auto file = std::make_shared<const std::string>(name);
   Converter converter(file, problems);
+  if (const int line = line_of_endless_key(text); line > 0) {
+    problems.push_back({Place{file, line, 1}, "a key of so many parts means nothing here"});
+    return empty_table(file);
+  }
   try {
     const toml::table document = toml::parse(text, name);
     return converter.convert(document);

@@ -338,14 +338,16 @@ std::string nearest(std::string_view word, std::span<const std::string_view> kno
   constexpr std::size_t kShortestPrefix = 3;
   std::string_view best;
   std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;
+  std::size_t best_edits = 0;
   for (const auto candidate : known) {
-    std::size_t d = distance(word, candidate);
+    const std::size_t edits = distance(word, candidate);
     const std::size_t common = std::min(word.size(), candidate.size());
     const bool begins_alike = common >= kShortestPrefix && word.substr(0, common) == candidate.substr(0, common);
-    if (begins_alike) d = std::min<std::size_t>(d, 1);  // "baudrate" for "baud"
-    if (d < best_distance) {
+    const std::size_t d = begins_alike ? std::min<std::size_t>(edits, 1) : edits;  // "baudrate" for "baud"
+    if (d < best_distance || (!best.empty() && d == best_distance && edits < best_edits)) {
       best = candidate;
       best_distance = d;
+      best_edits = edits;
     }
   }
   return std::string(best);

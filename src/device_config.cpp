@@ -191,7 +191,7 @@ class BusParser {
       device.problem("id", "\"bridge\" is the gateway's own name in topics: choose another id");
     }
     check_bus(device);
-    (void)device.has("profile");
+    for (const char* key : {"profile", "point"}) (void)device.has(key);  // read elsewhere, and known
     plan.every = device.duration("every", kDefaultEvery);
     ConfigNode& points = nodes_.emplace_back();
     points.value = chosen_points(original, device, profile);
@@ -279,9 +279,10 @@ class BusParser {
     std::string list;
     for (const auto name : bus_names_) list += (list.empty() ? "" : ", ") + std::string(name);
     device.problem("bus", "there is no bus " + in_quotes(bus) +
-                              (!near.empty()        ? "; did you mean " + in_quotes(near) + "?"
-                               : bus_names_.empty() ? ": none is configured, write a [[bus]]"
-                                                    : "; there are " + list));
+                              (!near.empty()         ? "; did you mean " + in_quotes(near) + "?"
+                               : !bus_names_.empty() ? "; there are " + list
+                               : root_.has("bus")    ? ": correct the id of the [[bus]] first"
+                                                     : ": none is configured, write a [[bus]]"));
   }
 
   Settings& root_;

@@ -131,6 +131,15 @@ TEST_CASE("laying one table over another merges tables and replaces everything e
   CHECK(std::get<std::int64_t>(both.find("t")->find("y")->value) == 5);
 }
 
+TEST_CASE("a key of endless parts is a problem at its line, not a crash") {
+  std::string key = "x = 1\nbroker";
+  for (int i = 0; i < 100'000; ++i) key += ".a";
+  std::vector<Problem> problems;
+  parse_toml(key + " = 1\n", "f.toml", problems);
+  REQUIRE(problems.size() == 1);
+  CHECK(problems[0].place.line == 2);
+}
+
 TEST_CASE("a text that is written as a TOML string is read as the same text") {
   for (const std::string text :
        {"", "/dev/ttyUSB0", "a \"name\" with \\", "two\nlines\tand \x7f and \x01", "Grad \u00b0C"}) {

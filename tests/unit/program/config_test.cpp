@@ -187,6 +187,16 @@ TEST_CASE("an unknown key is told wherever it stands, with the nearest known one
   CHECK_THAT(all, ContainsSubstring("f.toml:10:1: [device] has no key \"evry\"; did you mean \"every\"?"));
 }
 
+TEST_CASE("of two keys that begin like a word the nearer is named, and the table of points is a key") {
+  CHECK_THAT(joined(parse_config("[broker]\npassword = 'x'\n", "f")),
+             ContainsSubstring("did you mean \"password_file\"?"));
+  CHECK_THAT(joined(parse_config(kDevice + "[[device.points]]\nid = 'p'\n", "f")),
+             ContainsSubstring("did you mean \"point\"?"));
+  CHECK_THAT(joined(parse_config(
+                 "[[bus]]\nid = 'b b'\nadapter = 'modbus-tcp'\nhost = 'h'\n[[device]]\nid = 'd'\nbus = 'b'\n", "f")),
+             ContainsSubstring("correct the id of the [[bus]] first"));
+}
+
 TEST_CASE("what is wrong with a point's own words and numbers is told, and what would be right") {
   CHECK_THAT(problem_of("decimals = 16"), ContainsSubstring("the most is 15"));
   CHECK_THAT(problem_of("scale = 0"), ContainsSubstring("every value the same"));
