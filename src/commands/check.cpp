@@ -51,11 +51,9 @@ void print_json(const Config& config) {
 
 int check(const Options& options) {
   Config config = load_config(options.config_file);
-  if (config.good()) {
-    add_load_warnings(config);
-    if (config.broker.servers.empty()) {
-      config.problems.push_back({Place{std::make_shared<const std::string>(config.file)}, kUrlsMissing, true});
-    }
+  add_load_warnings(config);
+  if (config.good() && config.broker.servers.empty()) {
+    config.problems.push_back({Place{std::make_shared<const std::string>(config.file)}, kUrlsMissing, true});
   }
   print_problems(config);
   if (options.json) {

@@ -263,6 +263,11 @@ int requeue(QueueAccess& queue, const Options& options) {
   }
   const auto count = queue.requeue(seqs);
   if (!count) return fail(count.error());
+  if (*count < seqs.size()) {
+    return fail(Error{Fault::refused, std::to_string(*count) + " of " + std::to_string(seqs.size()) +
+                                          " records are queued again; the others are not set aside ('queue list "
+                                          "--set-aside' shows those that are)"});
+  }
   if (options.json) {
     std::cout << Json{{"requeued", *count}} << "\n";
   } else {

@@ -84,6 +84,15 @@ struct DeviceResult {
   Sample sample;
 };
 
+/// As the configuration lists them; behind those what a talking device said besides.
+void sort_as_configured(std::vector<Reading>& readings, const std::vector<Point>& points) {
+  const auto place = [&](const Reading& reading) {
+    return std::find_if(points.begin(), points.end(), [&](const Point& point) { return point.id == reading.point; });
+  };
+  std::stable_sort(readings.begin(), readings.end(),
+                   [&](const Reading& a, const Reading& b) { return place(a) < place(b); });
+}
+
 /// Reads all buses at the same time, each on a thread of its own.
 std::vector<DeviceResult> read_all(const Config& config, const Wanted& wanted, Duration patience) {
   const Clock clock;
@@ -102,6 +111,7 @@ std::vector<DeviceResult> read_all(const Config& config, const Wanted& wanted, D
       const DevicePlan* device = find_device(config, sample.device);
       if (device == nullptr || (!wanted.empty() && !wanted.contains(sample.device))) continue;
       std::erase_if(sample.readings, [&](const Reading& r) { return !is_wanted(wanted, sample.device, r.point); });
+      sort_as_configured(sample.readings, device->points);
       results.push_back({device, std::move(sample)});
     }
   }

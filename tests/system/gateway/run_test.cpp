@@ -296,6 +296,8 @@ TEST_CASE("status, watch and queue ask the running service; without one they say
   CHECK(stat.status == 0);
   CHECK(parsed(stat.output)["books"]["balance"] == true);
   CHECK(gateway.command({"queue", "verify"}).status == 0);
+  CHECK(gateway.command({"queue", "requeue"}).status == 0);
+  CHECK(gateway.command({"queue", "requeue", "1"}).status == 1);  // it is not set aside
   CHECK(gateway.stop() == 0);
   CHECK(gateway.command({"queue", "verify"}).status == 0);
 }
