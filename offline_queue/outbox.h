@@ -38,9 +38,10 @@ enum class Where { tail, store, set_aside };
 struct QueueEntry {
   Record record;
   Where where = Where::store;
-  std::uint64_t size_bytes = 0;  ///< as it is stored
-  std::string why;               ///< set_aside: the reason
-  bool retry = false;            ///< set_aside: to be tried again every 15 minutes
+  std::uint64_t size_bytes = 0;      ///< as it is stored
+  std::string why;                   ///< set_aside: the reason
+  bool retry = false;                ///< set_aside: to be tried again every 15 minutes
+  std::uint64_t damaged_before = 0;  ///< records before it, on the same page, that cannot be read
 };
 
 /// A place in a listing: first the queued records by seq, then those set aside by seq.
@@ -51,7 +52,8 @@ struct PageMark {
 
 struct QueuePage {
   std::vector<QueueEntry> entries;
-  std::optional<PageMark> next;  ///< none: this was the last page
+  std::uint64_t damaged_behind = 0;  ///< records behind the last entry that cannot be read
+  std::optional<PageMark> next;      ///< none: this was the last page
 };
 
 /// A record that comes back from an export (see queue_file.h).

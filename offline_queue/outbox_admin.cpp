@@ -93,8 +93,12 @@ Result<QueuePage> DurableOutbox::list(const PageMark& from, std::size_t limit) {
     StoredRecord& row = (*next)->row;
     at.after = row.seq;
     auto record = row.whole() ? decode_record(row.seq, row.body) : std::nullopt;
-    if (!record) continue;
-    page.entries.push_back({std::move(*record), (*next)->where, row.body.size(), row.why, row.retry});
+    if (!record) {
+      ++page.damaged_behind;
+      continue;
+    }
+    const auto damaged_before = std::exchange(page.damaged_behind, 0);
+    page.entries.push_back({std::move(*record), (*next)->where, row.body.size(), row.why, row.retry, damaged_before});
   }
   page.next = at;
   return page;

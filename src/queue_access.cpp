@@ -49,6 +49,7 @@ class ServiceQueue final : public QueueAccess {
       if (!line.is_string()) return not_understood();
       page.lines.push_back(line.get<std::string>());
     }
+    page.damaged = count_of(*answer, "damaged");
     const Json& next = member(*answer, "next");
     if (next.is_object()) page.next = PageMark{flag_of(next, "set_aside"), count_of(next, "after")};
     return page;
@@ -84,6 +85,7 @@ class ServiceQueue final : public QueueAccess {
     while (mark) {
       const auto one = page(*mark);
       if (!one) return one.error();
+      report.damaged += one->damaged;
       for (const auto& line : one->lines) {
         if (parse_export_line(line)) {
           ++report.records;
@@ -131,7 +133,11 @@ class FileQueue final : public QueueAccess {
     const auto listed = view_->list(from, kPageRecords);
     if (!listed) return listed.error();
     ExportPage page;
-    for (const auto& entry : listed->entries) page.lines.push_back(export_line(entry, view_->report().queue_id));
+    page.damaged = listed->damaged_behind;
+    for (const auto& entry : listed->entries) {
+      page.damaged += entry.damaged_before;
+      page.lines.push_back(export_line(entry, view_->report().queue_id));
+    }
     page.next = listed->next;
     return page;
   }

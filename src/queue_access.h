@@ -15,6 +15,7 @@ namespace baudbridge {
 /// One page of records, each as the line of JSON that `queue export` prints.
 struct ExportPage {
   std::vector<std::string> lines;
+  std::uint64_t damaged = 0;     ///< records that cannot be read, and have no line
   std::optional<PageMark> next;  ///< none: this was the last page
 };
 

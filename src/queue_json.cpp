@@ -29,6 +29,7 @@ std::string export_page_json(const QueuePage& page, const std::string& queue_id)
   constexpr std::size_t kLargest_bytes = 512U << 10;
   std::string out = R"({"ok":true,"lines":[)";
   std::optional<PageMark> next = page.next;
+  std::uint64_t damaged = page.entries.empty() ? page.damaged_behind : 0;
   bool first = true;
   for (const auto& entry : page.entries) {
     if (!first && out.size() > kLargest_bytes) break;
@@ -36,9 +37,13 @@ std::string export_page_json(const QueuePage& page, const std::string& queue_id)
     first = false;
     append_json_string(out, export_line(entry, queue_id));
     next = PageMark{entry.where == Where::set_aside, entry.record.seq};
-    if (&entry == &page.entries.back()) next = page.next;
+    damaged += entry.damaged_before;
+    if (&entry == &page.entries.back()) {
+      next = page.next;
+      damaged += page.damaged_behind;
+    }
   }
-  out += ']';
+  out += "],\"damaged\":" + std::to_string(damaged);
   if (next) {
     out += R"(,"next":)";
     JsonObject object(out);

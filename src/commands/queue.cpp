@@ -37,14 +37,19 @@ Result<void> for_each_line(QueueAccess& queue, const Options& options, Each each
   const bool queued_only = options.has("queued") && !options.has("set-aside");
   const bool set_aside_only = options.has("set-aside") && !options.has("queued");
   std::optional<PageMark> mark = PageMark{set_aside_only, 0};
+  std::uint64_t damaged = 0;
   while (mark && !(queued_only && mark->set_aside)) {
     const auto page = queue.page(*mark);
     if (!page) return page.error();
+    damaged += page->damaged;
     for (const auto& line : page->lines) {
       if (queued_only && text_of(parse_json(line).value_or(Json()), "where") == "set_aside") return {};
       if (!each(line)) return {};
     }
     mark = page->next;
+  }
+  if (damaged > 0) {
+    std::cerr << "baudbridge: " << damaged << " damaged records are left out; see 'baudbridge queue verify'\n";
   }
   return {};
 }

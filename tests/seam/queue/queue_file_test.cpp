@@ -243,6 +243,16 @@ TEST_CASE("verify finds a record that was changed, and leaves it") {
   CHECK(report->records + report->damaged == 50);
   CHECK_THAT(report->problems.front(), ContainsSubstring("its checksum does not fit"));
   CHECK(read_file(place.store()) == content);
+  {
+    auto view = QueueView::open(places_of(place));
+    REQUIRE(view);
+    const auto page = (*view)->list({}, 100);
+    REQUIRE(page);
+    std::uint64_t damaged = page->damaged_behind;
+    for (const auto& entry : page->entries) damaged += entry.damaged_before;
+    CHECK(page->entries.size() == report->records);
+    CHECK(damaged == report->damaged);
+  }
   // The gateway never sends it: it is dropped, counted and told.
   auto outbox = place.open(at(1s));
   CHECK(numbers_of(all_of(*outbox, at(1s))).size() == report->records);
