@@ -49,7 +49,7 @@ Result<void> for_each_line(QueueAccess& queue, const Options& options, Each each
     mark = page->next;
   }
   if (damaged > 0) {
-    std::cerr << "baudbridge: " << damaged << " damaged records are left out; see 'baudbridge queue verify'\n";
+    std::cerr << "baudbridge: damaged records, which are left out: " << damaged << " (see 'baudbridge queue verify')\n";
   }
   return {};
 }
@@ -220,8 +220,12 @@ int verify(QueueAccess& queue, const Options& options) {
   } else {
     std::cout << report->records << " records are whole, " << report->damaged << " are damaged\n";
     for (const auto& problem : report->problems) std::cout << printable(problem) << "\n";
-    if (!report->whole())
-      std::cout << "'baudbridge queue salvage --file " << queue.name() << " NEW.db' saves what is readable\n";
+    if (!report->whole()) {
+      const std::string file = queue.damaged_file();
+      std::cout << (file.empty() ? "the service sends none of it, and tells by an event what it had to drop"
+                                 : "'baudbridge queue salvage --file " + file + " NEW.db' saves what is readable")
+                << "\n";
+    }
   }
   const int printed = finish_output();
   return report->whole() ? printed : kFailed;
