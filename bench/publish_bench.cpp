@@ -16,7 +16,7 @@
 #include "bench/process_figures.h"
 #include "bench/publish_bare.h"
 #include "bench/usual_record.h"
-#include "bridge/paho_transport.h"
+#include "bridge/mqtt_transport.h"
 #include "bridge/uplink_thread.h"
 #include "support/broker.h"
 #include "support/process.h"
@@ -71,12 +71,12 @@ class Road {
   Road& operator=(const Road&) = delete;
 
   void connect() {
-    transport_ = paho_transport(options_.broker, options_.publish, [this](LinkEvent event) {
+    transport_ = mqtt_transport(options_.broker, options_.publish, [this](const LinkEvent& event) {
       if (std::holds_alternative<Delivered>(event)) ++delivered_;
-      tell_uplink(mailbox_, std::move(event));
+      uplink_->handle(event, clock_.now());
     });
     uplink_.emplace(options_, Commands(options_.publish, {}, {}), *outbox_, *transport_, clock_.now());
-    thread_.emplace(mailbox_, *uplink_, clock_);
+    thread_.emplace(mailbox_, *uplink_, *transport_, clock_);
     thread_->start();
     eventually([&] { return delivered_ > 0; });  // the gateway's own state
   }

@@ -13,6 +13,8 @@ constexpr Duration kReminder = std::chrono::hours(1);
 constexpr Duration kTakeoverWindow = std::chrono::minutes(1);
 constexpr std::size_t kTakeovers = 3;
 constexpr int kRejectionPatience = 5;
+/// The transport keeps connect_timeout and can say what was missing; this is for one that says nothing.
+constexpr Duration kGrace = std::chrono::milliseconds(500);
 const std::string kNoServer = "no server";
 
 }  // namespace
@@ -27,7 +29,7 @@ const std::string& LinkKeeper::server_text() const {
 std::optional<LinkKeeper::Attempt> LinkKeeper::due(const Now& now) {
   if (state_ != State::waiting || now.steady < next_ || broker_.servers.empty()) return std::nullopt;
   state_ = State::connecting;
-  next_ = now.steady + broker_.connect_timeout;
+  next_ = now.steady + broker_.connect_timeout + kGrace;
   return Attempt{++epoch_, server_};
 }
 

@@ -50,7 +50,7 @@ class LinkKeeper {
 
   /// The attempt to start now, if one is due; it counts as started.
   std::optional<Attempt> due(const Now& now);
-  /// The attempt has had its connect_timeout.
+  /// The attempt has had its connect_timeout, and the transport has not said so.
   [[nodiscard]] bool overdue(const Now& now) const { return state_ == State::connecting && now.steady >= next_; }
   void up(const LinkUp& up, const Now& now, Notices& notices);
   /// The attempt failed or the link is gone. Not to be called when idle.

@@ -54,7 +54,7 @@ RefusalKind refusal_kind(Reason reason) {
   switch (reason) {
     case 0x80:
     case 0x89:
-    case 0x91:  // the library's numbers and the broker's disagree: a new number next time
+    case 0x91:  // our numbers and the broker's disagree: a new number next time
     case 0x92:
     case 0x93:
     case 0x96:

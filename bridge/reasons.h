@@ -23,6 +23,12 @@ enum class RefusalKind {
 /// DISCONNECT or CONNACK: another server should be used.
 [[nodiscard]] bool is_server_moved(Reason reason);
 
+/// MQTT 5.0 section 2.4: from 0x80 on it is a failure.
+[[nodiscard]] constexpr bool is_refusal(Reason reason) {
+  return reason >= 0x80;
+}
+
+inline constexpr Reason kDisconnectWithWill = 0x04;
 inline constexpr Reason kSessionTakenOver = 0x8E;
 inline constexpr Reason kPacketTooLarge = 0x95;
 inline constexpr Reason kRetainNotSupported = 0x9A;

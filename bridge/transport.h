@@ -1,5 +1,5 @@
 #pragma once
-// The seam to any MQTT client library: Transport (three methods) and the events that come of its calls.
+// The seam to the network: Transport and the events that come of its calls.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -53,7 +53,7 @@ struct Delivered {
   Epoch epoch = 0;
   Token token = 0;
 };
-/// The broker (or the library, for good) refused the message.
+/// The broker refused the message.
 struct Refused {
   Epoch epoch = 0;
   Token token = 0;
@@ -78,21 +78,34 @@ struct SubscriptionRefused {
 
 using LinkEvent = std::variant<LinkUp, LinkDown, Delivered, Refused, Incoming, SubscriptionRefused>;
 
-/// One connection to a broker at a time. Every call returns at once; what came of it arrives later as a LinkEvent.
-/// Threads: one caller (the uplink's). Between connect() and its outcome nothing may be called: the library may hold
-/// its
-///          own lock for as long as a name server is silent.
-/// The library's own buffering, persistence and reconnect stay off: one queue, one owner.
+/// What the owner of a Transport waits for on its behalf.
+struct Awaited {
+  int descriptor = -1;         ///< -1: none
+  short events = 0;            ///< poll(2)
+  Steady due = Steady::max();  ///< at the latest then
+};
+
+/// One connection to a broker at a time. No call waits, but for disconnect() in order. What comes of them is told as
+/// LinkEvents, by service() alone.
+/// Threads: one owner (the uplink's), who calls service() whenever awaited() says so.
+/// It buffers nothing but what is being written, resends nothing and does not reconnect: one queue, one owner.
 class Transport {
  public:
   virtual ~Transport() = default;
   /// Starts an attempt. server: index into the configured urls. Will, subscriptions and credentials come from the
-  /// configuration and are read anew at each attempt. Outcome: LinkUp, or LinkDown with was_up == false.
+  /// configuration and are read anew at each attempt. Outcome: LinkUp, or LinkDown with was_up == false, within
+  /// connect_timeout.
   virtual void connect(Epoch epoch, std::size_t server) = 0;
   /// Outcome: Delivered, Refused, or the epoch's LinkDown. An Error: nothing was sent and nothing will be told; kind
-  /// refused: this message can never be sent; any other: the link is gone.
+  /// refused: this message can never be sent; any other: the link is gone. What is published leaves with flush(), many
+  /// in one write.
   virtual Result<void> publish(Epoch epoch, Token token, const Message& message) = 0;
-  /// Ends the connection (or the attempt) now. orderly: DISCONNECT is sent, so the will is not. No event follows.
+  virtual void flush(Steady now) = 0;
+  /// Takes in what has arrived and does what is due.
+  virtual void service(Steady now) = 0;
+  [[nodiscard]] virtual Awaited awaited() const = 0;
+  /// Ends the connection (or the attempt) now. orderly: DISCONNECT is sent, so the will is not; this may take half a
+  /// second. No event follows.
   virtual void disconnect(bool orderly) noexcept = 0;
 };
 

@@ -33,8 +33,8 @@ struct UplinkOptions {
   std::string version;
   BootId boot{};
   std::uint64_t seed = 0;  ///< of the jitter: different for each gateway
-  /// When many records come, they and their acknowledgements wait for each other for so long: each wake-up of a thread,
-  /// ours or the client library's, costs more than a record. Zero: never.
+  /// When many records come, they and their acknowledgements wait for each other for so long: each wake-up of the
+  /// thread costs more than a record. Zero: never.
   Duration together{};
 };
 

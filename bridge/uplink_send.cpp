@@ -1,6 +1,5 @@
 // How records and announcements leave: the window, the lanes, and what cannot be sent at all.
 #include <algorithm>
-#include <limits>
 
 #include "bridge/reasons.h"
 #include "bridge/uplink.h"
@@ -60,12 +59,15 @@ void Uplink::send_records(const Now& now) {
 }
 
 Calm Uplink::calm(const Now& now, bool accepted) const {
-  constexpr std::size_t kAnyNumber = std::numeric_limits<std::size_t>::max();
-  constexpr std::size_t kShare = 4;  // of a full window makes room for a group
+  // No broker takes messages faster; one that has a window full to do is not disturbed meanwhile: waking us for a
+  // single acknowledgement costs it more than a message.
+  constexpr Duration kQuickest = std::chrono::microseconds(10);
   if (options_.together <= Duration::zero() || stop_ != Stop::no || (inflight_.empty() && !accepted)) return {};
+  if (keeper_.connecting()) return {};
   const std::size_t full = window();
   const bool room = !keeper_.is_up() || inflight_.messages() < full;
-  return {now.steady + options_.together, room ? kAnyNumber : std::max<std::size_t>(full / kShare, 1)};
+  const Duration busy = kQuickest * static_cast<Duration::rep>(full);
+  return {now.steady + (room ? options_.together : std::min(busy, options_.together))};
 }
 
 const Record* Uplink::take_record(const Now& now) {

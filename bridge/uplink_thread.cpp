@@ -41,16 +41,8 @@ std::size_t intake_size_bytes(const Intake& intake) {
   return kOwn;
 }
 
-void tell_uplink(UplinkMailbox& mailbox, LinkEvent event) {
-  if (std::holds_alternative<Delivered>(event)) {
-    mailbox.signal_calmly(std::move(event));
-  } else {
-    mailbox.signal(std::move(event));
-  }
-}
-
-UplinkThread::UplinkThread(UplinkMailbox& mailbox, Uplink& uplink, const Clock& clock)
-    : mailbox_(mailbox), uplink_(uplink), clock_(clock) {}
+UplinkThread::UplinkThread(UplinkMailbox& mailbox, Uplink& uplink, Transport& transport, const Clock& clock)
+    : mailbox_(mailbox), uplink_(uplink), transport_(transport), clock_(clock) {}
 
 UplinkThread::~UplinkThread() {
   stop();
@@ -86,7 +78,9 @@ void UplinkThread::run(const std::stop_token& stop) {
 
 /// Takes what is waiting, makes it survive, does what is due. `next`: when it wants the next turn.
 Now UplinkThread::turn(Steady wake_at, Steady& next) {
-  const bool accepted = take_waiting(std::min(wake_at, clock_.now().steady + kPromise));
+  wait(wake_at);
+  transport_.service(clock_.now().steady);
+  const bool accepted = take_waiting();
   const Now now = clock_.now();
   heartbeat_.store(now.steady.time_since_epoch().count(), std::memory_order_relaxed);
   Outbox& outbox = uplink_.outbox();
@@ -97,6 +91,7 @@ Now UplinkThread::turn(Steady wake_at, Steady& next) {
   if (accepted) outbox.flush(now);  // before anything of it is sent
   if (outbox.persist_due() <= now.steady) persist(now, false);
   next = uplink_.advance(now);
+  transport_.flush(now.steady);
   outbox.flush(now);
   next = std::min(next, outbox.persist_due());
   calm_ = uplink_.calm(now, accepted);
@@ -104,22 +99,24 @@ Now UplinkThread::turn(Steady wake_at, Steady& next) {
   return now;
 }
 
+void UplinkThread::wait(Steady wake_at) {
+  const Awaited link = transport_.awaited();
+  const Steady latest = std::min({wake_at, link.due, clock_.now().steady + kPromise});
+  mailbox_.wait(latest, calm_, {link.descriptor, link.events, 0});
+}
+
 /// True: something came that the outbox keeps.
-bool UplinkThread::take_waiting(Steady wake_at) {
+bool UplinkThread::take_waiting() {
   bool accepted = false;
   for (int taken = 0; taken < kMostTogether; ++taken) {
-    auto item = taken == 0 ? mailbox_.take(wake_at, calm_) : mailbox_.take(Steady::min());
+    auto item = mailbox_.take();
     if (!item) break;
     const Now now = clock_.now();
     if (auto* work = std::get_if<Intake>(&*item)) {
       uplink_.accept(std::move(*work), now);
       accepted = true;
-    } else if (auto* signal = std::get_if<UplinkSignal>(&*item)) {
-      if (const auto* event = std::get_if<LinkEvent>(signal)) {
-        uplink_.handle(*event, now);
-      } else if (const auto* request = std::get_if<ControlRequest>(signal)) {
-        request->run(uplink_, now);
-      }
+    } else if (const auto* request = std::get_if<ControlRequest>(&*item)) {
+      request->run(uplink_, now);
     }
   }
   return accepted;

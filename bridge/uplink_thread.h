@@ -3,7 +3,6 @@
 #include <atomic>
 #include <functional>
 #include <thread>
-#include <variant>
 
 #include "bridge/uplink.h"
 #include "core/intake.h"
@@ -17,21 +16,17 @@ struct ControlRequest {
   std::function<void(Uplink&, const Now&)> run;
 };
 
-using UplinkSignal = std::variant<LinkEvent, ControlRequest>;
-using UplinkMailbox = Mailbox<Intake, UplinkSignal>;
+using UplinkMailbox = Mailbox<Intake, ControlRequest>;
 
 /// About how many bytes this takes in memory: what it counts against the mailbox's bound.
 [[nodiscard]] std::size_t intake_size_bytes(const Intake& intake);
-
-/// How the transport's events reach the uplink: acknowledgements may wait for each other.
-void tell_uplink(UplinkMailbox& mailbox, LinkEvent event);
 
 /// Threads: start() and stop() from the owner; everything else happens on its own thread.
 /// Errors:  none end it; a disk that refuses is told once, and once more when it is back.
 class UplinkThread {
  public:
-  /// References must outlive it. The transport posts its events as signals of the same mailbox.
-  UplinkThread(UplinkMailbox& mailbox, Uplink& uplink, const Clock& clock);
+  /// References must outlive it. The transport's events go to Uplink::handle(), on this thread.
+  UplinkThread(UplinkMailbox& mailbox, Uplink& uplink, Transport& transport, const Clock& clock);
   ~UplinkThread();
   UplinkThread(const UplinkThread&) = delete;
   UplinkThread& operator=(const UplinkThread&) = delete;
@@ -47,12 +42,14 @@ class UplinkThread {
  private:
   void run(const std::stop_token& stop);
   Now turn(Steady wake_at, Steady& next);
-  bool take_waiting(Steady wake_at);
+  void wait(Steady wake_at);
+  bool take_waiting();
   void persist(const Now& now, bool everything);
   void write_notices();
 
   UplinkMailbox& mailbox_;
   Uplink& uplink_;
+  Transport& transport_;
   const Clock& clock_;
   std::atomic<Duration::rep> heartbeat_{0};
   Calm calm_;  ///< until the next turn

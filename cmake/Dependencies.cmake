@@ -11,13 +11,6 @@ pkg_check_modules(SERIALPORT REQUIRED IMPORTED_TARGET libserialport)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
 
-# Debian's CMake config of Paho names OpenSSL targets it does not look for; the plain library is enough.
-find_library(PAHO_MQTT3AS paho-mqtt3as REQUIRED)
-find_path(PAHO_INCLUDE_DIR MQTTAsync.h REQUIRED)
-add_library(PahoMqttAsync INTERFACE)
-target_link_libraries(PahoMqttAsync INTERFACE ${PAHO_MQTT3AS})
-target_include_directories(PahoMqttAsync INTERFACE ${PAHO_INCLUDE_DIR})
-
 if(BAUDBRIDGE_TESTS)
   find_package(Catch2 REQUIRED)
   # The tests' own Modbus server: an implementation that is not ours.

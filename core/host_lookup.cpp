@@ -82,4 +82,9 @@ Result<Addresses> HostLookup::find(const std::string& host, int tcp_port, Steady
   return std::move(question->found);
 }
 
+int HostLookup::answered_fd(const std::string& host, int tcp_port) const {
+  const auto asked = asked_.find(std::pair(host, tcp_port));
+  return asked == asked_.end() ? -1 : asked->second->done.get();
+}
+
 }  // namespace baudbridge

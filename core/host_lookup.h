@@ -33,6 +33,8 @@ class HostLookup {
   /// Addresses of a TCP port in the resolver's order of preference; never empty. stop_fd: readable ends the waiting;
   /// -1: none.
   Result<Addresses> find(const std::string& host, int tcp_port, Steady deadline, int stop_fd = -1);
+  /// Readable as soon as find() has the answer that it did not wait for; -1: nothing is being asked for.
+  [[nodiscard]] int answered_fd(const std::string& host, int tcp_port) const;
 
  private:
   struct Question;

@@ -230,18 +230,9 @@ void tell_start(const Gateway& gateway) {
 
 }  // namespace
 
-void ignore_proxies() {
-  for (const char* name : {"http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"}) {
-    if (std::getenv(name) == nullptr) continue;
-    log::info(std::string("$") + name + " is not used: the broker is reached directly");
-    ::unsetenv(name);
-  }
-}
-
 int run_service(const std::optional<std::string>& config_file) {
   keep_memory_small();
   const Signals signals(kEndingSignals);
-  ignore_proxies();
   Config config = load_config(config_file);
   log_problems(config);
   if (!config.good()) return kUsage;

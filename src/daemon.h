@@ -15,8 +15,4 @@ class Gateway;
 /// from a terminal, SIGHUP says that the terminal is gone: an orderly stop.)
 [[nodiscard]] int run_service(const std::optional<std::string>& config_file);
 
-/// Paho takes a proxy from the environment, and would send even traffic to 127.0.0.1 there. Call it before threads
-/// start.
-void ignore_proxies();
-
 }  // namespace baudbridge

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <utility>
 
-#include "bridge/paho_transport.h"
+#include "bridge/mqtt_transport.h"
 #include "core/log.h"
 
 namespace baudbridge {
@@ -70,10 +70,10 @@ Gateway::Gateway(Config config, const Clock& clock, std::unique_ptr<Outbox> outb
       clock_(clock),
       mailbox_(kMailbox_bytes),
       outbox_(std::move(outbox)),
-      transport_(paho_transport(config_.broker, config_.publish,
-                                [this](LinkEvent event) { tell_uplink(mailbox_, std::move(event)); })),
+      transport_(mqtt_transport(config_.broker, config_.publish,
+                                [this](const LinkEvent& event) { uplink_.handle(event, clock_.now()); })),
       uplink_(uplink_options(config_, clock_), make_commands(config_.buses), *outbox_, *transport_, clock_.now()),
-      uplink_thread_(mailbox_, uplink_, clock_),
+      uplink_thread_(mailbox_, uplink_, *transport_, clock_),
       notebook_(std::make_shared<Notebook>(config_.gateway.state_dir + "/learned")) {
   make_runners(std::exchange(config_.buses, {}));
 }
@@ -135,7 +135,7 @@ bool Gateway::stop() {
 }
 
 void Gateway::ask(std::function<void(Uplink&, const Now&)> request) {
-  mailbox_.signal(UplinkSignal{ControlRequest{std::move(request)}});
+  mailbox_.signal(ControlRequest{std::move(request)});
 }
 
 std::optional<std::string> Gateway::hanging(const Now& now) const {

@@ -212,7 +212,6 @@ int run(const Options& options) {
     return kUsage;
   }
   log::configure(log::Level::warn);
-  ignore_proxies();
   return show(Wishes{broker, *seconds, options.json});
 }
 

@@ -166,6 +166,7 @@ bool FakeBroker::receive(Client& client) {
   if (got == 0 || (got < 0 && errno != EAGAIN)) return false;
   if (got < 0) return true;
   bytes_received_ += static_cast<std::size_t>(got);
+  if (!behaviour_.answers_connect) return true;  // it need not even be MQTT
   client.buffer.append(chunk.data(), static_cast<std::size_t>(got));
   for (;;) {
     std::size_t at = 1;
@@ -182,7 +183,6 @@ bool FakeBroker::take_packet(Client& client, std::uint8_t header, const std::str
   const int socket = client.socket.get();
   switch (header >> 4U) {
     case kConnect: {
-      if (!behaviour_.answers_connect) return true;
       client.mqtt5 = body.size() > 6 && body[6] == 5;
       std::string answer{'\0', static_cast<char>(behaviour_.connack)};
       if (client.mqtt5) answer += variable(behaviour_.connack_properties.size()) + behaviour_.connack_properties;
@@ -200,7 +200,8 @@ bool FakeBroker::take_packet(Client& client, std::uint8_t header, const std::str
       return true;
     }
     case kPingreq:
-      send_all(socket, mqtt_packet(kPingresp, ""));
+      ++pings_;
+      if (behaviour_.answers_ping) send_all(socket, mqtt_packet(kPingresp, ""));
       return true;
     case kDisconnect:
       disconnect_reason_ = body.empty() ? Reason{0} : static_cast<Reason>(body[0]);

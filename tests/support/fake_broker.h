@@ -38,6 +38,7 @@ class FakeBroker {
     Reason connack = 0;              ///< MQTT 5 reason code, or 3.1.1 return code
     std::string connack_properties;  ///< encoded (MQTT 5.0 section 3.2.2.3), without their length
     Reason suback = 1;
+    bool answers_ping = true;
     std::function<Answer(const Publish&)> on_publish = [](const Publish&) { return Answer{}; };
   };
 
@@ -58,6 +59,7 @@ class FakeBroker {
   [[nodiscard]] std::vector<Publish> published() const;
   /// Bytes of all that was received.
   [[nodiscard]] std::size_t bytes_received() const { return bytes_received_; }
+  [[nodiscard]] std::size_t pings() const { return pings_; }
   /// Reason of the DISCONNECT that came last; none: there was none.
   [[nodiscard]] std::optional<Reason> disconnect_reason() const;
 
@@ -80,6 +82,7 @@ class FakeBroker {
   std::optional<Reason> disconnect_reason_;
   std::atomic<std::size_t> connections_{0};
   std::atomic<std::size_t> bytes_received_{0};
+  std::atomic<std::size_t> pings_{0};
   std::jthread thread_;
 };
 

@@ -39,7 +39,7 @@ class FakeTransport : public Transport {
   }
   Result<void> publish(Epoch epoch, Token token, const Message& message) override {
     if (!up_ || epoch != epoch_) return Error{Fault::closed, "the connection was lost"};
-    if (message.topic == impossible_topic) return Error{Fault::refused, "the library refuses the message"};
+    if (message.topic == impossible_topic) return Error{Fault::refused, "not a topic name"};
     sent.push_back({epoch, token, message});
     out_.push_back(token);
     most_out = std::max(most_out, out_.size());
@@ -50,6 +50,9 @@ class FakeTransport : public Transport {
     }
     return {};
   }
+  void flush(Steady /*now*/) override {}
+  void service(Steady /*now*/) override {}
+  [[nodiscard]] Awaited awaited() const override { return {}; }
   void disconnect(bool orderly) noexcept override {
     (orderly ? orderly_disconnects : cuts)++;
     begin(0);

@@ -1,36 +1,46 @@
 #pragma once
-// What a transport tells, kept for a test to wait for.
-#include <condition_variable>
+// What a transport tells, kept for a test to wait for; the test is the transport's owner meanwhile.
+#include <algorithm>
+#include <chrono>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <variant>
-#include <vector>
 
 #include "bridge/transport.h"
+#include "core/poll_until.h"
 #include "support/process.h"
 
 namespace baudbridge::testing {
 
-/// Threads: sink() from any; the rest from the test.
+/// Does what the owner of a transport does, until `enough()` or the deadline. False: the deadline.
+inline bool serve(Transport& transport, const std::function<bool()>& enough, Duration patience = kPatience) {
+  constexpr Duration kLook = std::chrono::milliseconds(5);  // at what is not the transport's
+  const Steady deadline = std::chrono::steady_clock::now() + patience;
+  while (!enough()) {
+    const Steady now = std::chrono::steady_clock::now();
+    if (now >= deadline) return false;
+    const Awaited awaited = transport.awaited();
+    pollfd waiting{awaited.descriptor, awaited.events, 0};
+    poll_until({&waiting, 1}, std::min({deadline, awaited.due, now + kLook}));
+    transport.service(std::chrono::steady_clock::now());
+  }
+  return true;
+}
+
+/// Threads: one.
 class LinkEvents {
  public:
   std::function<void(LinkEvent)> sink() {
-    return [this](LinkEvent event) {
-      {
-        const std::lock_guard lock(mutex_);
-        events_.push_back(std::move(event));
-      }
-      arrived_.notify_one();
-    };
+    return [this](LinkEvent event) { events_.push_back(std::move(event)); };
   }
 
   /// The next event, of whatever kind; none: nothing came.
-  std::optional<LinkEvent> next(Duration patience = kPatience) {
-    std::unique_lock lock(mutex_);
-    if (!arrived_.wait_for(lock, patience, [&] { return !events_.empty(); })) return std::nullopt;
+  std::optional<LinkEvent> next(Transport& transport, Duration patience = kPatience) {
+    if (!serve(
+            transport, [this] { return !events_.empty(); }, patience))
+      return std::nullopt;
     LinkEvent event = std::move(events_.front());
     events_.pop_front();
     return event;
@@ -38,16 +48,14 @@ class LinkEvents {
 
   /// The next event of that kind; others before it are dropped.
   template <class Kind>
-  std::optional<Kind> next_of(Duration patience = kPatience) {
-    while (auto event = next(patience)) {
+  std::optional<Kind> next_of(Transport& transport, Duration patience = kPatience) {
+    while (auto event = next(transport, patience)) {
       if (auto* wanted = std::get_if<Kind>(&*event)) return std::move(*wanted);
     }
     return std::nullopt;
   }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable arrived_;
   std::deque<LinkEvent> events_;
 };
 

@@ -1,5 +1,6 @@
 // The transport and brokers that do not do what brokers should; the numbers are those of docs/faults.md.
 #include <random>
+#include <thread>
 
 #include "bridge/reasons.h"
 #include "connected.h"
@@ -67,7 +68,7 @@ TEST_CASE("a DISCONNECT is told with its reason and the server that it names (65
   Connected connected = connected_to(broker);
   connected.up();
   broker.send(disconnect_packet(0x9D, property_text(kServerReference, "other.example:1883")));
-  const auto down = connected.events().next_of<LinkDown>();
+  const auto down = connected.next_of<LinkDown>();
   REQUIRE(down);
   CHECK(down->was_up);
   CHECK(down->reason == 0x9D);
@@ -81,7 +82,7 @@ TEST_CASE("a take-over by another client is told as such (63)") {
   Connected connected = connected_to(broker);
   connected.up();
   broker.send(disconnect_packet(0x8E));
-  const auto down = connected.events().next_of<LinkDown>();
+  const auto down = connected.next_of<LinkDown>();
   REQUIRE(down);
   CHECK(down->reason == 0x8E);
   figure("63", "told as: ", down->why);
@@ -94,7 +95,7 @@ TEST_CASE("a refused subscription is told, and the connection stays") {
   const FakeBroker broker(refusing);
   Connected connected = connected_to(broker, mqtt5);
   connected.up();
-  const auto refused = connected.events().next_of<SubscriptionRefused>();
+  const auto refused = connected.next_of<SubscriptionRefused>();
   REQUIRE(refused);
   CHECK(refused->why == refusing.suback);
   CHECK_FALSE(connected.refusal_of(message_to("plant/boiler", "x")));
@@ -133,7 +134,7 @@ TEST_CASE("a broker that never acknowledges is left when the uplink says so, at 
   for (Token token = 1; token <= 100; ++token) {
     REQUIRE(connected.transport().publish(1, token, message_to("plant/boiler", "x")));
   }
-  REQUIRE(eventually([&] { return broker.published().size() == 100; }));
+  REQUIRE(connected.eventually([&] { return broker.published().size() == 100; }));
   const auto begun = std::chrono::steady_clock::now();
   connected.transport().disconnect(false);
   const double took = milliseconds_of(std::chrono::steady_clock::now() - begun);
@@ -150,7 +151,7 @@ TEST_CASE("an attempt that nobody answers can be taken back, and the next one su
   FakeBroker broker(silent);
   Connected connected = connected_to(broker);
   connected.transport().connect(1, 0);
-  REQUIRE(eventually([&] { return broker.bytes_received() > 0; }));
+  REQUIRE(connected.eventually([&] { return broker.bytes_received() > 0; }));
   const auto begun = std::chrono::steady_clock::now();
   connected.transport().disconnect(false);
   const double took = milliseconds_of(std::chrono::steady_clock::now() - begun);
@@ -184,11 +185,66 @@ TEST_CASE("a connection that ends inside a packet is a lost connection (52)") {
   connected.up(1);
   broker.send(std::string("\x30\x7F\x00\x05plant", 9));  // a PUBLISH of 127 bytes that ends after nine
   broker.hang_up();
-  const auto down = connected.events().next_of<LinkDown>();
+  const auto down = connected.next_of<LinkDown>();
   REQUIRE(down);
   CHECK(down->was_up);
   connected.up(2);
   figure("52", "a connection ended inside a packet: told as ", down->why, "; the next one works");
+}
+
+TEST_CASE("the keep alive that the broker wants is used, and a broker that does not answer it is left (48)") {
+  constexpr std::uint8_t kServerKeepAlive = 19;
+  FakeBroker::Behaviour strict;
+  strict.connack_properties = property_u16(kServerKeepAlive, 1);
+  FakeBroker broker(strict);
+  BrokerConfig config = broker_config({broker.url()});
+  config.ack_timeout = std::chrono::milliseconds(200);
+  Connected connected(config);
+  CHECK(connected.up().server_keep_alive == std::chrono::seconds(1));
+  REQUIRE(connected.eventually([&] { return broker.pings() >= 2; }));
+  strict.answers_ping = false;
+  broker.behave(strict);
+  const auto down = connected.next_of<LinkDown>();
+  REQUIRE(down);
+  CHECK(down->was_up);
+  CHECK_THAT(down->why, ContainsSubstring("PINGRESP"));
+  figure("48", "a link without traffic, asked every second: told as ", down->why);
+}
+
+TEST_CASE("an attempt that nobody answers is told with what was missing, within connect_timeout (50)") {
+  FakeBroker::Behaviour silent;
+  silent.answers_connect = false;
+  const FakeBroker broker(silent);
+  const std::string scheme = GENERATE("mqtt", "mqtts", "ws");
+  BrokerConfig config = broker_config({scheme + "://127.0.0.1:" + std::to_string(broker.port())});
+  config.connect_timeout = std::chrono::milliseconds(300);
+  Connected connected(config);
+  const LinkDown down = connected.down();
+  CHECK_FALSE(down.was_up);
+  CHECK_THAT(down.why, ContainsSubstring("timed out") && ContainsSubstring("port"));
+  figure("50", scheme, " and no answer: told as ", down.why);
+}
+
+TEST_CASE("a message larger than any command does not fill the memory, and the next one arrives") {
+  constexpr std::size_t kLarge = 5U << 20U;
+  FakeBroker broker;
+  Connected connected = connected_to(broker, GENERATE(true, false));
+  const std::string properties(connected.up().mqtt5 ? 1 : 0, '\0');
+  const std::string topic = std::string(1, '\0') + "\x0Bplant/x/set";
+  const std::string number = "\x12\x34";
+  // The test's own thread takes it in.
+  const std::jthread sender([&] {
+    broker.send(mqtt_packet(0x32, topic + number + properties + std::string(kLarge, 'x')) +
+                mqtt_packet(0x30, topic + properties + "{}"));
+  });
+  const auto large = connected.next_of<Incoming>();
+  REQUIRE(large);
+  CHECK(large->topic == "plant/x/set");
+  CHECK(large->payload.size() > 65'536);
+  CHECK(large->payload.size() < kLarge / 2);
+  const auto next = connected.next_of<Incoming>();
+  REQUIRE(next);
+  CHECK(next->payload == "{}");
 }
 
 TEST_CASE("several servers are several servers") {

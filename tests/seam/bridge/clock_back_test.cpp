@@ -1,5 +1,5 @@
-// The system clock is set back an hour while the client library waits by it: each of its waits then lasts an hour
-// longer than it should. Here they do so because this program's own functions stand in for the C library's.
+// The system clock is set back an hour: every wait by it would then last an hour longer than it should. Here it would,
+// because this program's own functions stand in for the C library's; they count who waits so.
 #include <pthread.h>
 #include <semaphore.h>
 
@@ -35,8 +35,7 @@ extern "C" int sem_timedwait(sem_t* semaphore, const timespec* deadline) {
   return sem_clockwait(semaphore, CLOCK_REALTIME, &later);
 }
 
-TEST_CASE(
-    "a clock that is set back an hour stops neither publishing nor reconnecting, not in the library either (41)") {
+TEST_CASE("a clock that is set back an hour lengthens no wait: publishing, reconnecting and the stop go on (41)") {
   Broker broker;
   Road road({broker.url()});
   road.samples(10);
@@ -56,9 +55,9 @@ TEST_CASE(
   const auto begun = std::chrono::steady_clock::now();
   road.end();
   const double stopped = seconds_of(std::chrono::steady_clock::now() - begun);
-  CHECK(lengthened > 0);
+  CHECK(lengthened == 0);
   set_back_s = 0;
-  figure("41", lengthened, " waits of the library an hour longer: connected ", reconnected,
+  figure("41", lengthened, " waits an hour longer: connected ", reconnected,
          " s after the broker was back, stopped in ", stopped, " s, 30 records, 0 lost");
 }
 

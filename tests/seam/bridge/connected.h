@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "bridge/paho_transport.h"
+#include "bridge/mqtt_transport.h"
 #include "support/catch.h"
 #include "support/link_events.h"
 
@@ -21,10 +21,16 @@ inline BrokerConfig broker_config(const std::vector<std::string>& urls) {
 class Connected {
  public:
   explicit Connected(const BrokerConfig& config)
-      : transport_(paho_transport(config, PublishConfig{"plant", PayloadFormat::json, false}, events_.sink())) {}
+      : transport_(mqtt_transport(config, PublishConfig{"plant", PayloadFormat::json, false}, events_.sink())) {}
 
   Transport& transport() { return *transport_; }
-  LinkEvents& events() { return events_; }
+  std::optional<LinkEvent> next() { return events_.next(*transport_); }
+  template <class Kind>
+  std::optional<Kind> next_of() {
+    return events_.next_of<Kind>(*transport_);
+  }
+  /// The transport has its way until it is so.
+  bool eventually(const std::function<bool()>& so) { return serve(*transport_, so); }
   void destroy() { transport_.reset(); }
 
   /// Makes an attempt that must succeed.
@@ -44,7 +50,7 @@ class Connected {
   /// Publishes and waits for the answer. Nothing: it was delivered.
   std::optional<Reason> refusal_of(const Message& message, Epoch epoch = 1) {
     REQUIRE(transport_->publish(epoch, ++token_, message));
-    const auto event = events_.next();
+    const auto event = next();
     REQUIRE(event);
     if (const auto* refused = std::get_if<Refused>(&*event)) return refused->why;
     REQUIRE(std::holds_alternative<Delivered>(*event));
@@ -55,7 +61,7 @@ class Connected {
   /// What an ended epoch still had to tell is dropped, as the uplink does.
   LinkEvent next_of(Epoch epoch) {
     for (;;) {
-      auto event = events_.next();
+      auto event = next();
       REQUIRE(event);
       if (std::visit([](const auto& one) { return one.epoch; }, *event) == epoch) return std::move(*event);
     }

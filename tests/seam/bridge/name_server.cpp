@@ -8,8 +8,8 @@
 #include <fstream>
 #include <iostream>
 
-#include "bridge/name_lookup.h"
 #include "connected.h"
+#include "core/host_lookup.h"
 #include "support/figure.h"
 #include "support/temp_dir.h"
 
@@ -60,16 +60,16 @@ TEST_CASE("a transport whose name server is silent can be asked, stopped and des
 }
 
 TEST_CASE("silent lookup", "[.in-silence]") {
-  NameLookup lookup;
+  HostLookup lookup;
   const auto begun = std::chrono::steady_clock::now();
-  const auto answer = lookup.find("broker.example.com", std::chrono::milliseconds(300));
+  const auto answer = lookup.find("broker.example.com", 1883, begun + std::chrono::milliseconds(300));
   const auto took = std::chrono::steady_clock::now() - begun;
   CHECK(took < std::chrono::seconds(4));
   figure("54", "a silent name server was given up after ", milliseconds_of(took), " ms of 300");
   REQUIRE_FALSE(answer);
   CHECK(answer.error().kind == Fault::timeout);
   CHECK_THAT(answer.error().what, ContainsSubstring("name server"));
-  CHECK(lookup.find("127.0.0.1", std::chrono::milliseconds(300)));
+  CHECK(lookup.find("127.0.0.1", 1883, Steady::min()));
 }
 
 TEST_CASE("silent transport", "[.in-silence]") {
@@ -91,12 +91,11 @@ TEST_CASE("silent transport", "[.in-silence]") {
 }
 
 TEST_CASE("names are looked up anew each time (55)") {
-  NameLookup lookup;
-  const auto first = lookup.find("localhost", std::chrono::seconds(10));
-  REQUIRE(first);
-  CHECK(first->front() == "127.0.0.1");
-  CHECK(lookup.find("localhost", std::chrono::seconds(10)));
-  const auto none = lookup.find("no-such-name.invalid", std::chrono::seconds(30));
+  HostLookup lookup;
+  const Steady patience = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  CHECK(lookup.find("localhost", 1883, patience));
+  CHECK(lookup.find("localhost", 1883, patience));
+  const auto none = lookup.find("no-such-name.invalid", 1883, patience);
   REQUIRE_FALSE(none);
   CHECK_THAT(none.error().what, ContainsSubstring("no-such-name.invalid"));
   figure("55", "3 names looked up 3 times: nothing is remembered from one attempt to the next");

@@ -2,7 +2,7 @@
 #include <memory>
 #include <set>
 
-#include "bridge/paho_transport.h"
+#include "bridge/mqtt_transport.h"
 #include "support/broker.h"
 #include "support/catch.h"
 #include "support/fake_transport.h"
@@ -25,7 +25,11 @@ BrokerConfig config_for(const std::vector<std::string>& urls) {
 class RealRig {
  public:
   Transport& transport() { return *transport_; }
-  LinkEvents& events() { return events_; }
+  std::optional<LinkEvent> next() { return events_.next(transport()); }
+  template <class Kind>
+  std::optional<Kind> next_of(Duration patience = kPatience) {
+    return events_.next_of<Kind>(transport(), patience);
+  }
   void end_broker() { broker_.kill(); }
   void command(const std::string& payload) { publish(broker_.port(), "plant/boiler/set", payload, {"-q", "1"}); }
 
@@ -33,7 +37,7 @@ class RealRig {
   Broker broker_;
   LinkEvents events_;
   std::unique_ptr<Transport> transport_ =
-      paho_transport(config_for({broker_.url(), "mqtt://127.0.0.1:" + std::to_string(free_port())}),
+      mqtt_transport(config_for({broker_.url(), "mqtt://127.0.0.1:" + std::to_string(free_port())}),
                      PublishConfig{"plant", PayloadFormat::json, false}, events_.sink());
 };
 
@@ -51,7 +55,11 @@ class FakeRig {
     };
   }
   Transport& transport() { return transport_; }
-  LinkEvents& events() { return events_; }
+  std::optional<LinkEvent> next() { return events_.next(transport()); }
+  template <class Kind>
+  std::optional<Kind> next_of(Duration patience = kPatience) {
+    return events_.next_of<Kind>(transport(), patience);
+  }
   void end_broker() { transport_.drop(); }
   void command(const std::string& payload) {
     Incoming incoming;
@@ -80,7 +88,7 @@ constexpr std::size_t kDead = 1;
 TEMPLATE_TEST_CASE("a connection is told once, with its epoch", "", RealRig, FakeRig) {
   TestType rig;
   rig.transport().connect(7, kGood);
-  const auto up = rig.events().template next_of<LinkUp>();
+  const auto up = rig.template next_of<LinkUp>();
   REQUIRE(up);
   REQUIRE(up->epoch == 7);
   REQUIRE(up->receive_maximum > 0);
@@ -89,7 +97,7 @@ TEMPLATE_TEST_CASE("a connection is told once, with its epoch", "", RealRig, Fak
 TEMPLATE_TEST_CASE("every message is told to be delivered, by its token", "", RealRig, FakeRig) {
   TestType rig;
   rig.transport().connect(1, kGood);
-  REQUIRE(rig.events().template next_of<LinkUp>());
+  REQUIRE(rig.template next_of<LinkUp>());
   std::set<Token> expected;
   for (Token token = 100; token < 110; ++token) {
     Message one = message("hello");
@@ -99,7 +107,7 @@ TEMPLATE_TEST_CASE("every message is told to be delivered, by its token", "", Re
   }
   std::set<Token> told;
   for (int i = 0; i < 10; ++i) {
-    const auto delivered = rig.events().template next_of<Delivered>();
+    const auto delivered = rig.template next_of<Delivered>();
     REQUIRE(delivered);
     REQUIRE(delivered->epoch == 1);
     told.insert(delivered->token);
@@ -113,7 +121,7 @@ TEMPLATE_TEST_CASE("nothing can be published without a connection", "", RealRig,
   REQUIRE_FALSE(sent);
   REQUIRE(sent.error().kind == Fault::closed);
   rig.transport().connect(2, kGood);
-  REQUIRE(rig.events().template next_of<LinkUp>());
+  REQUIRE(rig.template next_of<LinkUp>());
   REQUIRE_FALSE(rig.transport().publish(1, 1, message("of an old epoch")));
   REQUIRE(rig.transport().publish(2, 1, message("now")));
 }
@@ -121,7 +129,7 @@ TEMPLATE_TEST_CASE("nothing can be published without a connection", "", RealRig,
 TEMPLATE_TEST_CASE("an attempt that fails is told as such, with a reason for people", "", RealRig, FakeRig) {
   TestType rig;
   rig.transport().connect(3, kDead);
-  const auto down = rig.events().template next_of<LinkDown>();
+  const auto down = rig.template next_of<LinkDown>();
   REQUIRE(down);
   REQUIRE(down->epoch == 3);
   REQUIRE_FALSE(down->was_up);
@@ -131,15 +139,15 @@ TEMPLATE_TEST_CASE("an attempt that fails is told as such, with a reason for peo
 TEMPLATE_TEST_CASE("a lost connection is told once", "", RealRig, FakeRig) {
   TestType rig;
   rig.transport().connect(4, kGood);
-  REQUIRE(rig.events().template next_of<LinkUp>());
+  REQUIRE(rig.template next_of<LinkUp>());
   rig.end_broker();
-  const auto down = rig.events().template next_of<LinkDown>();
+  const auto down = rig.template next_of<LinkDown>();
   REQUIRE(down);
   REQUIRE(down->epoch == 4);
   REQUIRE(down->was_up);
   REQUIRE_FALSE(rig.transport().publish(4, 1, message("too late")));
   rig.transport().connect(5, kDead);
-  const auto next = rig.events().template next_of<LinkDown>();
+  const auto next = rig.template next_of<LinkDown>();
   REQUIRE(next);
   REQUIRE(next->epoch == 5);
 }
@@ -151,7 +159,7 @@ TEMPLATE_TEST_CASE("after disconnect nothing of that epoch is told", "", RealRig
   rig.transport().connect(2, kGood);
   bool up = false;
   while (!up) {
-    const auto event = rig.events().next();
+    const auto event = rig.next();
     REQUIRE(event);
     if (const auto* one = std::get_if<LinkUp>(&*event); one != nullptr && one->epoch == 2) up = true;
     // The first connection may have come up before it was taken back; its end must not be told.
@@ -163,12 +171,12 @@ TEMPLATE_TEST_CASE("after disconnect nothing of that epoch is told", "", RealRig
 TEMPLATE_TEST_CASE("commands arrive once the connection is up", "", RealRig, FakeRig) {
   TestType rig;
   rig.transport().connect(1, kGood);
-  REQUIRE(rig.events().template next_of<LinkUp>());
+  REQUIRE(rig.template next_of<LinkUp>());
   std::optional<Incoming> incoming;
   // The subscription follows the connection: the first command may come too early for it.
   REQUIRE(eventually([&] {
     rig.command(R"({"setpoint":21.5})");
-    incoming = rig.events().template next_of<Incoming>(std::chrono::milliseconds(500));
+    incoming = rig.template next_of<Incoming>(std::chrono::milliseconds(500));
     return incoming.has_value();
   }));
   REQUIRE(incoming->topic == "plant/boiler/set");

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "bridge/paho_transport.h"
+#include "bridge/mqtt_transport.h"
 #include "bridge/uplink_thread.h"
 #include "support/bridge/uplink_rig.h"
 #include "support/figure.h"
@@ -48,10 +48,10 @@ class Road {
     REQUIRE(opened);
     outbox_ = std::move(*opened);
     mailbox_ = std::make_unique<UplinkMailbox>(1U << 20U);
-    transport_ = paho_transport(options_.broker, options_.publish,
-                                [this](LinkEvent event) { mailbox_->signal(UplinkSignal{std::move(event)}); });
+    transport_ = mqtt_transport(options_.broker, options_.publish,
+                                [this](const LinkEvent& event) { uplink_->handle(event, clock_.now()); });
     uplink_.emplace(options_, Commands(options_.publish, {}, {}), *outbox_, *transport_, clock_.now());
-    thread_.emplace(*mailbox_, *uplink_, clock_);
+    thread_.emplace(*mailbox_, *uplink_, *transport_, clock_);
     thread_->start();
   }
   void end() {
@@ -79,8 +79,8 @@ class Road {
   Answer ask(std::function<Answer(Uplink&, const Now&)> question) {
     auto promise = std::make_shared<std::promise<Answer>>();
     auto answer = promise->get_future();
-    mailbox_->signal(UplinkSignal{ControlRequest{
-        [promise, question](Uplink& uplink, const Now& now) { promise->set_value(question(uplink, now)); }}});
+    mailbox_->signal(ControlRequest{
+        [promise, question](Uplink& uplink, const Now& now) { promise->set_value(question(uplink, now)); }});
     REQUIRE(answer.wait_for(kPatience) == std::future_status::ready);
     return answer.get();
   }

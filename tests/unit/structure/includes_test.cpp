@@ -27,9 +27,9 @@ const std::map<std::string, std::set<std::string>> kLibraries{
     {"spdlog/", {"core/log.cpp"}},
     {"fmt/", {"core/log.cpp"}},
     {"sqlite3.h", {"offline_queue/sqlite.cpp", "offline_queue/sqlite.h"}},
-    // The gateway's client, and the demo's own one beside it.
-    {"MQTT", {"bridge/paho_library.h", "src/simulation/demo_subscriber.cpp"}},
-    {"openssl/", {"bridge/tls_files.cpp"}},
+    {"openssl/",
+     {"bridge/openssl_handles.h", "bridge/tls_files.cpp", "bridge/mqtt/tls_stream.cpp",
+      "bridge/mqtt/websocket_stream.cpp"}},
     {"libserialport.h", {"adapters/serial/libserialport.h"}},
     {"pcre2.h", {"adapters/serial/pattern.cpp"}},
     {"boost/", {"src/options.cpp"}},

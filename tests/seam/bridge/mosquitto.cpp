@@ -92,7 +92,7 @@ TEST_CASE("a session is kept as configured") {
     REQUIRE(eventually([&] { return broker.log().find("Received DISCONNECT from gateway") != std::string::npos; }));
     publish(broker.port(), "plant/boiler/set", "{}", {"-q", "1"});
     REQUIRE(connected.up(2).session_present);
-    REQUIRE(connected.events().next_of<Incoming>());
+    REQUIRE(connected.next_of<Incoming>());
   }
   SECTION("not kept with an expiry of zero") {
     config.session_expiry = Duration::zero();
@@ -116,7 +116,7 @@ TEST_CASE("a second client with our id ends the connection") {
   connected.up();
   Connected second(broker_config({broker.url()}));
   second.up();
-  const auto down = connected.events().next_of<LinkDown>();
+  const auto down = connected.next_of<LinkDown>();
   REQUIRE(down);
   CHECK(down->was_up);  // Mosquitto 2.0.11 gives no reason
 }
@@ -140,7 +140,7 @@ TEST_CASE("a message above the broker's message_size_limit is refused or ends th
   Connected connected(broker_config({broker.url()}));
   connected.up();
   REQUIRE(connected.transport().publish(1, 1, message_to("plant/a", std::string(1000, 'x'))));
-  const auto event = connected.events().next();
+  const auto event = connected.next();
   REQUIRE(event);
   const auto* refused = std::get_if<Refused>(&*event);
   const auto* down = std::get_if<LinkDown>(&*event);
@@ -175,14 +175,14 @@ TEST_CASE("a command arrives with everything that MQTT 5 says about it") {
   publish(broker.port(), "plant/old/set", R"({"kept":1})", {"-r", "-q", "1"});
   Connected connected(broker_config({broker.url()}));
   connected.up();
-  const auto kept = connected.events().next_of<Incoming>();
+  const auto kept = connected.next_of<Incoming>();
   REQUIRE(kept);
   CHECK(kept->retained);
   CHECK(kept->topic == "plant/old/set");
   publish(broker.port(), "plant/boiler/set", R"({"setpoint":21.5})",
           {"-q", "1", "-D", "publish", "response-topic", "answers/7", "-D", "publish", "correlation-data", "c-7", "-D",
            "publish", "message-expiry-interval", "300"});
-  const auto command = connected.events().next_of<Incoming>();
+  const auto command = connected.next_of<Incoming>();
   REQUIRE(command);
   CHECK(command->topic == "plant/boiler/set");
   CHECK(command->payload == R"({"setpoint":21.5})");
@@ -211,16 +211,6 @@ TEST_CASE("a proxy in the environment is not asked") {
   ::setenv("http_proxy", "http://127.0.0.1:9", 1);
   Connected connected(broker_config({broker.url()}));
   connected.up();
-}
-
-TEST_CASE("the keep alive that the broker wants is used") {
-  BrokerOptions options;
-  options.config = {"max_keepalive 10"};
-  Broker broker(std::move(options));
-  Connected connected(broker_config({broker.url()}));
-  connected.up();
-  REQUIRE(broker.wait_for_log("k10)"));
-  REQUIRE_FALSE(connected.refusal_of(message_to("plant/boiler", "x")));
 }
 
 TEST_CASE("a host name with several addresses is reached at the one that answers") {

@@ -1,0 +1,107 @@
+#pragma once
+// One MQTT session over one stream of bytes: MQTT 5.0 and 3.1.1, as a client that publishes and has one subscription.
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "bridge/mqtt/byte_stream.h"
+#include "bridge/mqtt/packets_in.h"
+#include "bridge/mqtt/packets_out.h"
+#include "bridge/transport.h"
+
+namespace baudbridge::mqtt {
+
+/// What the client says of itself, and what it wants to hear.
+struct Session {
+  Connect connect;
+  std::string subscription;  ///< a topic filter, QoS 1; empty: none
+  Duration patience{};       ///< for an answer to a PINGREQ
+};
+
+/// Opens the stream, says CONNECT, subscribes, publishes, answers, keeps the connection alive. Nothing of it waits:
+/// service() does what can be done now. Messages are gathered until flush(), so that many leave in one write.
+/// Threads: one owner, who calls service() whenever awaited() says so. `sink` is called by service() alone; the epoch
+/// of
+///          its events is `epoch`.
+/// Errors:  all are a LinkDown; after it nothing more is told.
+class Client {
+ public:
+  Client(std::unique_ptr<ByteStream> stream, Session session, Epoch epoch, std::function<void(LinkEvent)> sink);
+
+  void service(Steady now);
+  /// Writes out what can be written now. What goes wrong is told by the next service().
+  void flush(Steady now);
+  /// Errors: refused: the message can never be sent; closed: the connection is not up.
+  Result<void> publish(Token token, const Message& message);
+  /// Ends it now; nothing more is told. orderly: waits for up to kFarewell until DISCONNECT is out and the broker has
+  /// closed. Otherwise the broker shall publish the will, and nobody waits.
+  void close(bool orderly) noexcept;
+  [[nodiscard]] Awaited awaited() const;
+  [[nodiscard]] bool subscribed() const { return subscribed_; }
+  /// What is missing before it is up, for people.
+  [[nodiscard]] std::string missing() const;
+
+  static constexpr Duration kFarewell = std::chrono::milliseconds(500);
+
+ private:
+  enum class State { opening, connecting, up, ended };
+  /// A message that is not answered yet; its packet identifier follows from its place in out_.
+  struct Out {
+    Token token = 0;
+    bool open = true;
+    bool released = false;  ///< QoS 2: PUBREC came, PUBREL went
+  };
+  /// QoS 0: delivered when so many bytes have been written (section 4.3.1).
+  struct Unwritten {
+    std::uint64_t until = 0;
+    Token token = 0;
+  };
+
+  void open(Steady now);
+  void receive(Steady now);
+  void take(const Packet& packet, Steady now);
+  void take_connack(const Packet& packet, Steady now);
+  void take_answer(const Packet& packet);
+  void take_suback(const Packet& packet);
+  void take_publish(const Packet& packet);
+  void take_release(const Packet& packet);
+  void take_disconnect(const Packet& packet);
+  void keep_alive(Steady now);
+  void tell_written();
+  void settle(Out& out, Reason reason);
+  [[nodiscard]] Out* find(PacketId id);
+  void tell_down(std::string why, std::optional<Reason> reason = std::nullopt, std::string server_reference = "");
+  void lose(const Error& error);
+  void malformed();
+  [[nodiscard]] std::string no_broker() const;
+
+  std::unique_ptr<ByteStream> stream_;
+  Session session_;
+  Epoch epoch_;
+  std::function<void(LinkEvent)> sink_;
+  State state_ = State::opening;
+  bool subscribed_ = false;
+
+  PacketCutter in_;
+  bool more_in_ = false;  ///< the stream may hold what poll(2) does not see
+  std::string bytes_;     ///< to be written
+  std::size_t written_in_bytes_ = 0;
+  std::uint64_t written_ = 0;  ///< of the whole connection
+  std::optional<Error> write_failure_;
+
+  std::deque<Out> out_;
+  std::uint64_t first_out_ = 0;  ///< how many messages with a packet identifier came before out_
+  std::deque<Unwritten> unwritten_;
+  std::set<PacketId> incoming_;  ///< QoS 2: acknowledged, not released yet
+
+  Duration keep_alive_{};  ///< zero: none
+  Steady last_sent_{};
+  Steady last_heard_{};
+  std::optional<Steady> pinged_;
+};
+
+}  // namespace baudbridge::mqtt
