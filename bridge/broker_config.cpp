@@ -158,6 +158,8 @@ PublishConfig parse_publish(Settings& publish, const std::string& gateway_id) {
     publish.problem("base", "must not be empty");
   } else if (base.find_first_of("+#") != std::string::npos || has_control_character(base)) {
     publish.problem("base", "has +, # or a control character in it, which no topic may have");
+  } else if (base.find_first_of("{}") != std::string::npos) {
+    publish.problem("base", "has { or } in it: {gateway} alone is replaced, by the gateway's id");
   } else if (base.front() == '/' || base.back() == '/') {
     publish.problem("base", "begins or ends with \"/\", which makes an empty topic level: leave it out");
   } else if (base.front() == '$') {

@@ -158,6 +158,7 @@ class BusParser {
     }
     if (kind == nullptr) return;  // whose keys the others are cannot be said
     kind->parse(bus, settings, plan);
+    check_port(bus);
     bus.finish();
     for (std::size_t i = 0; i < settings.size(); ++i) {
       finish_device(settings[i], says_every[i]);
@@ -165,6 +166,16 @@ class BusParser {
     if (devices.empty() && complete_ && !plan.id.empty()) {
       bus.warning("id", "bus " + in_quotes(plan.id) + " has no device: it is opened, and nothing is read from it");
     }
+  }
+
+  /// A serial port is one bus's: the second would find it taken.
+  void check_port(Settings& bus) {
+    const std::string* port = text_of(bus.self(), "port");
+    if (port == nullptr || port->empty()) return;
+    const auto [other, is_new] = ports_.emplace(*port, bus.self().find("port")->place);
+    if (is_new) return;
+    bus.warning("port", *port + " belongs to another bus already, at " + place_text(other->second) +
+                            ", and this one will find it taken: devices on one line are devices of one [[bus]]");
   }
 
   void finish_device(DeviceSettings& settings, bool says_every) {
@@ -290,6 +301,7 @@ class BusParser {
   bool complete_;
   std::deque<ConfigNode> nodes_;  ///< merged devices and their points: where the Settings look while adapters parse
   std::map<std::string, Place> bus_ids_;
+  std::map<std::string, Place> ports_;
   std::map<std::string, Place> device_ids_;
   std::vector<std::string_view> bus_names_;
 };

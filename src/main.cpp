@@ -1,3 +1,6 @@
+#include <poll.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <iostream>
 #include <string>
@@ -5,6 +8,16 @@
 
 #include "src/commands/commands.h"
 #include "src/options.h"
+
+namespace {
+
+/// `| head` has read enough: nothing to be told.
+bool reader_is_gone() {
+  pollfd output{STDOUT_FILENO, 0, 0};
+  return ::poll(&output, 1, 0) > 0 && (output.revents & POLLERR) != 0;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace baudbridge;
@@ -17,5 +30,7 @@ int main(int argc, char** argv) {
     return line.exit_status;
   }
   const int status = line.command->run(line.options);
-  return std::cout.flush() ? status : kFailed;  // a full disk must not look like success
+  if (std::cout.flush()) return status;
+  if (!reader_is_gone()) std::cerr << "baudbridge: the output could not be written to its end: is the disk full?\n";
+  return kFailed;  // it must not look like success
 }

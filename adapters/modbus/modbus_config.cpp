@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "adapters/modbus/point_config.h"
+#include "core/config_tree.h"
 
 namespace baudbridge {
 namespace {
@@ -75,6 +76,15 @@ UnitConfig parse_unit(const ModbusConfig& config, const BusDefaults& bus, Device
 
 void parse_endpoint(Settings& bus, Endpoint& endpoint) {
   endpoint.host = bus.required_text("host", "write host = \"10.0.0.5\", or the device's name");
+  const auto colon = endpoint.host.find(':');
+  if (colon != std::string::npos && colon == endpoint.host.rfind(':')) {
+    bus.problem("host", in_quotes(endpoint.host) +
+                            " is no host: write host = " + toml_string(endpoint.host.substr(0, colon)) +
+                            " and tcp_port = " + endpoint.host.substr(colon + 1));
+  } else if (endpoint.host.find_first_of("/[] \t") != std::string::npos) {
+    bus.problem("host",
+                in_quotes(endpoint.host) + " is no host: an address or a name, without scheme, brackets or port");
+  }
   endpoint.tcp_port = static_cast<int>(bus.integer("tcp_port", endpoint.tcp_port, 1, 65535));
   endpoint.connect_timeout = bus.duration("connect_timeout", endpoint.connect_timeout, 10ms, 60s);
   endpoint.connect_delay = bus.duration("connect_delay", 0ms, 0ms, 60s);

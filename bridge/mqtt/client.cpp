@@ -40,9 +40,10 @@ void Client::service(Steady now) {
   if (state_ == State::opening) open(now);
   if (state_ == State::opening || state_ == State::ended) return;
   receive(now);
+  // Only now: what the broker had acknowledged before the connection broke has been taken in.
+  if (write_failure_ && state_ != State::ended) return lose(*write_failure_);
   if (state_ == State::up) keep_alive(now);
   flush(now);
-  if (write_failure_ && state_ != State::ended) lose(*write_failure_);
   tell_written();
 }
 

@@ -279,4 +279,8 @@ TEST_CASE("help and version go to standard output, mistakes to standard error wi
 TEST_CASE("output that cannot be written is a failure") {
   const Finished full = run_program({"/bin/sh", "-c", std::string(BAUDBRIDGE_BINARY) + " profiles > /dev/full"});
   CHECK(full.status == 1);
+  CHECK_THAT(full.error_output, ContainsSubstring("is the disk full?"));
+  // Fewer lines than there are: the reader goes away, which is no mistake.
+  const Finished head = run_program({"/bin/sh", "-c", std::string(BAUDBRIDGE_BINARY) + " profiles | head -n 1"});
+  CHECK(head.error_output.empty());
 }

@@ -72,6 +72,13 @@ TEST_CASE("a TCP bus says host and port") {
   CHECK(setup.config.endpoint.tcp_port == 1502);
   CHECK(setup.config.endpoint.connect_delay == 1s);
   CHECK(setup.unit().unit == 1);
+  const ModbusSetup six("bus = { host = \"fe80::1\" }\n[[device]]\n", ModbusTransport::tcp);
+  CHECK(six.texts().empty());
+  const ModbusSetup both("bus = { host = \"10.0.0.5:1502\" }\n[[device]]\n", ModbusTransport::tcp);
+  REQUIRE(both.texts().size() == 1);
+  CHECK_THAT(both.texts().front(), ContainsSubstring("host = \"10.0.0.5\" and tcp_port = 1502"));
+  const ModbusSetup url("bus = { host = \"[::1]\" }\n[[device]]\n", ModbusTransport::tcp);
+  CHECK(url.texts().size() == 1);
   const ModbusSetup nowhere("bus = {}\n[[device]]\n", ModbusTransport::tcp);
   REQUIRE(nowhere.texts().size() == 1);
   CHECK_THAT(nowhere.texts().front(), ContainsSubstring("host"));

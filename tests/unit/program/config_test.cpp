@@ -253,6 +253,13 @@ TEST_CASE("ids are valid and there is only one of each") {
   CHECK_THAT(all, ContainsSubstring("f.toml:26:6: id: \"a/b\" is no id"));
 }
 
+TEST_CASE("a serial port belongs to one bus") {
+  const std::string bus = "adapter = 'modbus-rtu'\nport = '/dev/ttyUSB0'\n";
+  const Config config = parse_config("[[bus]]\nid = 'a'\n" + bus + "[[bus]]\nid = 'b'\n" + bus, "f.toml");
+  CHECK_THAT(joined(config),
+             ContainsSubstring("f.toml:8:8: warning: port: /dev/ttyUSB0 belongs to another bus already, at f.toml:4"));
+}
+
 TEST_CASE("an adapter that there is not is told with those there are") {
   const std::string all = joined(parse_config("[[bus]]\nid='b'\nadapter='modbus-rut'\nanything=1\n", "f.toml"));
   INFO(all);
