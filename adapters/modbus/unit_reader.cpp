@@ -7,12 +7,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kMissingAgain = 60s;    ///< so often a point that the device does not have is asked for
-constexpr std::size_t kKeptPlans = 8;      ///< lists of due points, as periods fall together
 constexpr unsigned kUnansweredInARow = 2;  ///< requests of one visit, after which the rest is not asked
-constexpr Duration kTurnaroundChange = 1ms;
-constexpr Duration kLookAgain = 20ms;   ///< so often it is looked whether a late reply has come
-constexpr unsigned kRefusedInARow = 4;  ///< single points refused, nothing answered: it refuses everything now
+constexpr Duration kLookAgain = 20ms;      ///< so often it is looked whether a late reply has come
+constexpr unsigned kRefusedInARow = 4;     ///< single points refused, nothing answered: it refuses everything now
 
 // Exception codes, Modbus Application Protocol 1.1b3, section 7.
 constexpr int kIllegalAddress = 2;
@@ -48,11 +45,12 @@ class UnitReader::Visit {
 
   Result<void> run() {
     const std::vector<std::size_t> left = without_missing();
-    const std::span<const std::size_t> asked = reader_.missing_.empty() ? round_.due() : std::span(left);
+    const std::span<const std::size_t> asked = reader_.history_.nothing_missing() ? round_.due() : std::span(left);
     if (asked.empty()) return {};
-    if (reader_.silent_ && !ask_whether_back(asked.front())) return failed_ ? Result<void>{end_} : Result<void>{};
+    if (reader_.silent_ && !ask_whether_back(probe_among(asked))) return failed_ ? Result<void>{end_} : Result<void>{};
     const auto plan = reader_.plan_for(asked);
     const std::vector<ReadBlock>& blocks = *plan;
+    blocks_ = blocks;
     if (!begin(blocks)) return failed_ ? Result<void>{end_} : Result<void>{};
     for (const ReadBlock& block : blocks) {
       if (over() || (!round_.readings().empty() && order_waits())) break;
@@ -63,6 +61,7 @@ class UnitReader::Visit {
     if (failed_) return end_;
     if (silent_) return {};
     if (answered_) reader_.silent_ = false;
+    if (!valued_) ask_again_soon();
     report_missing();
     if (!split_ && !round_.rest_left()) grow(blocks);
     return {};
@@ -135,12 +134,11 @@ class UnitReader::Visit {
   /// The due points but those that are known to be missing, if there are such.
   [[nodiscard]] std::vector<std::size_t> without_missing() const {
     std::vector<std::size_t> asked;
-    if (reader_.missing_.empty()) return asked;  // nothing is left out
+    if (reader_.history_.nothing_missing()) return asked;  // nothing is left out
     asked.reserve(round_.due().size());
     const Steady now = steady_now();
     for (const std::size_t point : round_.due()) {
-      const auto missing = reader_.missing_.find(point);
-      if (missing == reader_.missing_.end() || missing->second.ask_again <= now) asked.push_back(point);
+      if (reader_.history_.is_to_be_asked(point, now)) asked.push_back(point);
     }
     // A device of which nothing is left to ask is asked all the same: is it there?
     if (asked.empty() && !round_.due().empty()) asked.push_back(round_.due().front());
@@ -148,11 +146,18 @@ class UnitReader::Visit {
   }
 
   void report_missing() {
-    if (reader_.missing_.empty()) return;
+    if (reader_.history_.nothing_missing()) return;
     for (const std::size_t point : round_.due()) {
-      const auto missing = reader_.missing_.find(point);
-      if (!reported_[point] && missing != reader_.missing_.end()) fault({.points = {point}}, missing->second.error);
+      const Error* missing = reader_.history_.missing(point);
+      if (!reported_[point] && missing != nullptr) fault({.points = {point}}, *missing);
     }
+  }
+
+  /// The register to ask a silent device for: one that it has answered before; as long as there is none, each in turn.
+  std::size_t probe_among(std::span<const std::size_t> asked) {
+    const auto known = std::find_if(asked.begin(), asked.end(),
+                                    [&](std::size_t point) { return reader_.history_.given(unit_.points[point]); });
+    return known != asked.end() ? *known : asked[reader_.probes_++ % asked.size()];
   }
 
   /// The least is asked first, in case it is the length of a read that it does not answer.
@@ -167,7 +172,8 @@ class UnitReader::Visit {
 
   Result<Answer> ask(const ReadBlock& block) {
     UnitLink::Limits limits{round_.deadline(), round_.stop_token(), round_.wake_fd(), unit_.retries};
-    if (reader_.silent_ && !answered_) limits.retries = 0;  // a probe costs the others as little as possible
+    // A probe costs the others as little as possible.
+    if ((reader_.silent_ || witness_asked_) && !answered_) limits.retries = 0;
     auto answer = reader_.link_.ask(client_, read_request(block.table, block.address, block.count), limits);
     if (answer) {
       answered_ = true;
@@ -198,7 +204,8 @@ class UnitReader::Visit {
     if (over()) return Got::nothing;
     last_error_ = answer.error();
     const auto [first, second] = split_block(unit_, block);
-    if (unanswered(last_error_) && !answered_) {
+    if (unanswered(last_error_) && !answered_ && !answers_another(block)) {
+      if (over()) return Got::nothing;
       silent_ = true;
       reader_.silent_ = true;
       round_.report_silence(last_error_);
@@ -206,7 +213,7 @@ class UnitReader::Visit {
     }
     if (second.count == 0 || !worth_splitting(block, last_error_)) {
       if (second.count == 0 && refusal(last_error_)) note_missing(block);
-      if (unanswered(last_error_)) ++unanswered_;
+      if (unanswered(last_error_)) note_unanswered(block, second.count == 0);
       fault(block, last_error_);
       return Got::nothing;
     }
@@ -217,11 +224,28 @@ class UnitReader::Visit {
     return Got::parts;
   }
 
+  /// Nothing has come in this visit: is it this read alone that the device does not answer? One that it has answered
+  /// before tells; that costs a device that falls silent one request more, once.
+  bool answers_another(const ReadBlock& block) {
+    if (reader_.silent_ || witness_asked_) return false;
+    const Error error = last_error_;
+    const auto tells = [&](const ReadBlock& other) {
+      const bool same = other.table == block.table && other.address <= block.address && block.end() <= other.end();
+      return !same && reader_.history_.answered_before(other) && clear_at(other) <= steady_now();
+    };
+    const auto witness = std::find_if(blocks_.begin(), blocks_.end(), tells);
+    if (witness == blocks_.end()) return false;
+    witness_asked_ = true;
+    read(*witness);
+    last_error_ = error;
+    return answered_;
+  }
+
   /// Refused reads are made in parts; unanswered and damaged ones only while it is not known that they can work.
   [[nodiscard]] bool worth_splitting(const ReadBlock& block, const Error& error) const {
     if (refusal(error)) return true;
     if (error.kind != Fault::timeout && error.kind != Fault::checksum && error.kind != Fault::malformed) return false;
-    return !reader_.proven_.contains({block.table, block.address, block.count});
+    return !reader_.history_.answered_before(block);
   }
 
   /// Both halves were answered, the whole was not: why?
@@ -247,15 +271,29 @@ class UnitReader::Visit {
   void note_missing(const ReadBlock& block) {
     const Steady now = steady_now();
     if (!valued_) ++refused_;
-    for (const std::size_t point : block.points) reader_.missing_[point] = {last_error_, now + kMissingAgain};
+    for (const std::size_t point : block.points) {
+      reader_.history_.refused(point, unit_.points[point], last_error_, now);
+      refused_points_.push_back(point);
+    }
     reader_.knowledge_.refused(block.table, block.address, static_cast<std::uint16_t>(block.end() - 1), now);
+  }
+
+  void note_unanswered(const ReadBlock& block, bool alone) {
+    ++unanswered_;
+    if (!alone) return;
+    for (const std::size_t point : block.points)
+      reader_.history_.unanswered(point, unit_.points[point], last_error_, steady_now());
+  }
+
+  /// A device that gives nothing at all says nothing about its registers.
+  void ask_again_soon() {
+    for (const std::size_t point : refused_points_) reader_.history_.ask_again(point, steady_now());
   }
 
   void values(const ReadBlock& block, std::span<const std::uint8_t> pdu) {
     valued_ = true;
     refused_ = 0;
-    reader_.proven_.insert({block.table, block.address, block.count});
-    if (!reader_.missing_.empty()) not_missing(block);
+    for (const std::size_t point : reader_.history_.answered(block)) not_missing(unit_.points[point]);
     if (holds_bits(block.table)) {
       const std::vector<bool> bits = reply_bits(pdu, block.count);
       for (const std::size_t point : block.points) {
@@ -279,12 +317,8 @@ class UnitReader::Visit {
     }
   }
 
-  void not_missing(const ReadBlock& block) {
-    for (const std::size_t point : block.points) {
-      if (reader_.missing_.erase(point) == 0) continue;
-      const RegisterPoint& back = unit_.points[point];
-      reader_.knowledge_.not_refused(back.table, back.address, static_cast<std::uint16_t>(back.end() - 1));
-    }
+  void not_missing(const RegisterPoint& back) {
+    reader_.knowledge_.not_refused(back.table, back.address, static_cast<std::uint16_t>(back.end() - 1));
   }
 
   void fault(const ReadBlock& block, const Error& error) {
@@ -313,7 +347,10 @@ class UnitReader::Visit {
   const UnitConfig& unit_;
   ModbusClient& client_;
   Round& round_;
+  std::span<const ReadBlock> blocks_;  ///< of this visit
   std::vector<bool> reported_;
+  std::vector<std::size_t> refused_points_;  ///< in this visit
+  bool witness_asked_ = false;               ///< see answers_another()
   Error last_error_;
   Error end_;
   unsigned unanswered_ = 0;  ///< requests in a row that could not be made in parts
@@ -329,38 +366,6 @@ Result<void> UnitReader::visit(ModbusClient& client, Round& round) {
   if (is_broadcast(*config_, *unit_)) return {};
   knowledge_.forget_old(steady_now());
   return Visit(*this, client, round).run();
-}
-
-std::shared_ptr<const std::vector<ReadBlock>> UnitReader::new_plan(std::span<const std::size_t> due) const {
-  return std::make_shared<const std::vector<ReadBlock>>(
-      plan_reads(*unit_, due, knowledge_, wire_cost(*config_, *unit_, planned_turnaround_)));
-}
-
-std::shared_ptr<const std::vector<ReadBlock>> UnitReader::plan_for(std::span<const std::size_t> due) {
-  const Duration typical = link_.typical_response();
-  // A plan is as good as the turnaround it was made for: it is made anew when that has changed a lot.
-  const Duration change = typical > planned_turnaround_ ? typical - planned_turnaround_ : planned_turnaround_ - typical;
-  if (change > std::max<Duration>(planned_turnaround_ / 2, kTurnaroundChange)) {
-    plans_.clear();
-    next_plan_ = 0;
-    planned_turnaround_ = typical;
-  }
-  for (Plan& plan : plans_) {
-    if (!std::equal(plan.due.begin(), plan.due.end(), due.begin(), due.end())) continue;
-    if (plan.version != knowledge_.version()) {
-      plan.blocks = new_plan(due);
-      plan.version = knowledge_.version();
-    }
-    return plan.blocks;
-  }
-  Plan plan{{due.begin(), due.end()}, knowledge_.version(), new_plan(due)};
-  if (plans_.size() < kKeptPlans) {
-    plans_.push_back(std::move(plan));
-    return plans_.back().blocks;
-  }
-  Plan& oldest = plans_[next_plan_++ % kKeptPlans];
-  oldest = std::move(plan);
-  return oldest.blocks;
 }
 
 }  // namespace baudbridge

@@ -1,18 +1,15 @@
 #pragma once
 // Reads the due points of one unit in one visit.
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <set>
 #include <span>
-#include <tuple>
-#include <utility>
 #include <vector>
 
 #include "adapters/adapter.h"
 #include "adapters/modbus/knowledge.h"
 #include "adapters/modbus/modbus_client.h"
 #include "adapters/modbus/modbus_config.h"
+#include "adapters/modbus/point_history.h"
 #include "adapters/modbus/read_plan.h"
 #include "adapters/modbus/unit_link.h"
 
@@ -36,11 +33,6 @@ class UnitReader {
 
  private:
   class Visit;
-  /// A point that the device refuses even alone: it is asked again now and then.
-  struct Missing {
-    Error error;
-    Steady ask_again{};
-  };
   /// The requests for one list of due points.
   struct Plan {
     std::vector<std::size_t> due;
@@ -56,12 +48,12 @@ class UnitReader {
   const UnitConfig* unit_;
   UnitLink link_;
   Knowledge knowledge_;
-  std::map<std::size_t, Missing> missing_;
-  std::set<std::tuple<Table, std::uint16_t, std::uint16_t>> proven_;  ///< reads that were answered: address, count
-  std::vector<Plan> plans_;                                           ///< of the latest lists
+  PointHistory history_;
+  std::vector<Plan> plans_;  ///< of the latest lists
   std::size_t next_plan_ = 0;
   Duration planned_turnaround_{};
-  bool silent_ = false;  ///< it did not answer at the last visit
+  bool silent_ = false;     ///< it did not answer at the last visit
+  std::size_t probes_ = 0;  ///< so often it was asked whether it is back, without knowing what it answers
 };
 
 }  // namespace baudbridge
