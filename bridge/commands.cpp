@@ -187,12 +187,14 @@ std::vector<Message> Commands::answer(const Pending& command, std::string payloa
   Message& result = messages.emplace_back();
   result.topic = topics_.topic(command.device, "result");
   result.payload = std::move(payload);
-  if (publishable(command.response_topic)) {
-    Message response = messages.front();
-    response.topic = command.response_topic;
-    response.correlation_data = command.correlation_data;
-    messages.push_back(std::move(response));
+  if (!publishable(command.response_topic)) {
+    result.correlation_data = command.correlation_data;
+    return messages;
   }
+  Message response = messages.front();
+  response.topic = command.response_topic;
+  response.correlation_data = command.correlation_data;
+  messages.push_back(std::move(response));
   return messages;
 }
 

@@ -53,6 +53,7 @@ class MqttTransport final : public Transport {
     disconnect(false);
     epoch_ = epoch;
     server_ = server;
+    deadline_ = std::chrono::steady_clock::now() + broker_.connect_timeout;
     begin();
   }
   Result<void> publish(Epoch epoch, Token token, const Message& message) override {
@@ -90,6 +91,7 @@ class MqttTransport final : public Transport {
 
   Epoch epoch_ = 0;
   std::size_t server_ = 0;
+  Steady deadline_{};  ///< of the attempt
   std::unique_ptr<mqtt::Connection> connection_;
   std::optional<LinkDown> refused_;  ///< an attempt that could not even begin, to be told
   bool over_ = false;                ///< it has ended while it was serviced
@@ -102,8 +104,9 @@ void MqttTransport::begin() {
     refused_ = LinkDown{epoch_, session.error().what, std::nullopt, false, ""};
     return;
   }
-  connection_ = std::make_unique<mqtt::Connection>(lookup_, broker_.servers[server_], broker_, std::move(*session),
-                                                   epoch_, [this](LinkEvent event) { happened(std::move(event)); });
+  connection_ =
+      std::make_unique<mqtt::Connection>(lookup_, broker_.servers[server_], broker_, std::move(*session), deadline_,
+                                         epoch_, [this](LinkEvent event) { happened(std::move(event)); });
 }
 
 Result<mqtt::Session> MqttTransport::make_session() {

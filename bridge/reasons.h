@@ -33,6 +33,7 @@ inline constexpr Reason kSessionTakenOver = 0x8E;
 inline constexpr Reason kPacketTooLarge = 0x95;
 inline constexpr Reason kRetainNotSupported = 0x9A;
 inline constexpr Reason kQosNotSupported = 0x9B;
+inline constexpr Reason kNoWildcards = 0xA2;
 
 /// The MQTT 5 reason nearest to a CONNACK return code of MQTT 3.1.1 (section 3.2.2.3).
 [[nodiscard]] Reason reason_of_return_code(int code);

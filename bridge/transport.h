@@ -47,6 +47,7 @@ struct LinkDown {
   std::optional<Reason> reason;  ///< of CONNACK or DISCONNECT, where there was one
   bool was_up = false;           ///< false: the attempt failed
   std::string server_reference;  ///< MQTT 5.0 section 4.13, empty: none
+  bool silent = false;           ///< nobody ended it: there was no answer any more
 };
 /// The broker acknowledged the message with success (QoS 0: it was written to the socket).
 struct Delivered {

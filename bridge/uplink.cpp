@@ -65,7 +65,8 @@ void Uplink::on(const LinkUp& up, const Now& now) {
 
 void Uplink::on(const LinkDown& down, const Now& now) {
   // With a reason it is no verdict on what was out, but for the one that is about sizes.
-  lose_link(down, !down.reason || *down.reason == kPacketTooLarge, now);
+  const bool hung_up = !down.silent && (!down.reason || *down.reason == kPacketTooLarge);
+  lose_link(down, hung_up, now);
 }
 
 /// hung_up: the broker ended it, and what was out may be why.
@@ -207,9 +208,9 @@ void Uplink::gather_refusal(Seq seq, const std::string& why, const Now& now) {
   tell_refusals(now);
 }
 
-void Uplink::tell_refusals(const Now& now) {
+void Uplink::tell_refusals(const Now& now, bool all) {
   for (auto& [why, gathered] : gathered_) {
-    if (gathered.count == 0 || now.steady < gathered.next) continue;
+    if (gathered.count == 0 || (now.steady < gathered.next && !all)) continue;
     const bool first = gathered.next == Steady{};
     std::vector<Reading> details;
     details.push_back({"why", Value{why}});
@@ -229,7 +230,7 @@ Steady Uplink::advance(const Now& now) {
   watch_clock(now);
   keep_link(now);
   answer(commands_.expire(now));
-  tell_refusals(now);
+  tell_refusals(now, stop_ != Stop::no);  // what is not told by then never would be
   if (keeper_.is_up()) {
     do_periodic(now);
     send_announcements(now);

@@ -90,7 +90,7 @@ class Uplink {
   void finish(const Inflight::Ended& ended, const Now& now);
   void set_aside(Seq seq, const std::string& why, bool retry, const Now& now);
   void gather_refusal(Seq seq, const std::string& why, const Now& now);
-  void tell_refusals(const Now& now);
+  void tell_refusals(const Now& now, bool all = false);
   void answer(std::vector<Message> messages);
   void warn_once(std::string what);
   void tell_limits(const LinkUp& up);

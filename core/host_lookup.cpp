@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <chrono>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -31,8 +32,15 @@ struct HostLookup::Question {
   UniqueFd done{::eventfd(0, EFD_CLOEXEC)};  ///< readable: answered
   std::mutex mutex;                          ///< guards the rest
   bool answered = false;
+  Steady answered_at{};
   int failure = 0;
   Addresses found;
+
+  bool is_old(const Freshness& freshness) {
+    const std::lock_guard lock(mutex);
+    const Duration limit = failure == 0 && found != nullptr ? freshness.address : freshness.failure;
+    return answered && std::chrono::steady_clock::now() - answered_at > limit;
+  }
 
   void ask() {
     const addrinfo hints = hints_for(AI_ADDRCONFIG);
@@ -40,6 +48,7 @@ struct HostLookup::Question {
     const int failed = resolve(host.c_str(), service.c_str(), &hints, &list);
     const std::lock_guard lock(mutex);
     answered = true;
+    answered_at = std::chrono::steady_clock::now();
     failure = failed;
     if (failed == 0) found.reset(list);
     ::eventfd_write(done.get(), 1);
@@ -53,7 +62,7 @@ Result<Addresses> HostLookup::find(const std::string& host, int tcp_port, Steady
   if (::getaddrinfo(host.c_str(), service.c_str(), &numeric, &list) == 0) return Addresses(list);
   const auto key = std::pair(host, tcp_port);
   auto& asked = asked_[key];
-  if (asked == nullptr) {
+  if (asked == nullptr || asked->is_old(freshness_)) {
     asked = std::make_shared<Question>();
     asked->host = host;
     asked->service = service;

@@ -184,12 +184,15 @@ Config load_config(const std::optional<std::string>& file) {
   if (std::error_code failed; !problems.empty() && !fs::exists(main_file, failed)) {
     problems.back().what += "; write it (README.md has one to begin with), or name another with -c FILE";
   }
+  const bool readable = problems.empty();
   std::vector<std::string> files{main_file};
   for (const auto& more : conf_d_files(main_file, problems)) {
     add_document(root, load_toml(more, problems), problems);
     files.push_back(more);
   }
-  return parse_document(root, main_file, files, std::move(problems));
+  Config config = parse_document(root, main_file, files, std::move(problems));
+  config.readable = readable;
+  return config;
 }
 
 Config parse_config(const std::string& text, const std::string& name) {

@@ -60,4 +60,11 @@ std::optional<Config> load_good_config(const Options& options) {
   return std::nullopt;
 }
 
+std::optional<Config> load_service_config(const Options& options) {
+  Config config = load_config(options.config_file);
+  if (config.readable || !options.config_file) return config;
+  print_problems(config);
+  return std::nullopt;
+}
+
 }  // namespace baudbridge

@@ -176,6 +176,7 @@ std::string decode_text(RegisterOrder order, std::span<const std::uint16_t> regi
 Result<Words> encode_text(const RegisterFormat& format, const Value& value) {
   const auto* text = std::get_if<std::string>(&value);
   if (text == nullptr) return wrong_type("a text", value);
+  if (text->find('\0') != std::string::npos) return Error{Fault::refused, "a text with a zero byte in it ends there"};
   if (text->size() > 2U * format.length) {
     return Error{Fault::refused, "the text has " + std::to_string(text->size()) + " bytes; there is room for " +
                                      std::to_string(2U * format.length)};

@@ -107,6 +107,10 @@ Result<void> UnitWriter::encode(std::span<const std::pair<std::size_t, Value>> p
     }
     auto words = encode_registers(point.format, *raw, before);
     if (!words) return in_context(name_of(index), words.error());
+    const auto read = shaped(device_.points[index], point, *words);
+    if (!read && read.error().kind == Fault::not_available) {
+      return Error{Fault::refused, name_of(index) + ": " + value_text(wanted) + " means \"no value\" (not_available)"};
+    }
     orders_.push_back({index, std::move(*words)});
   }
   return {};

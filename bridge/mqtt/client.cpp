@@ -16,14 +16,11 @@ namespace {
 /// The subscription's packet identifier; messages have those above it.
 constexpr PacketId kSubscription = 1;
 constexpr PacketId kFirstOut = 2;
-constexpr std::size_t kIdentifiers = 65'535 - kFirstOut + 1;
+constexpr PacketId kLastOut = 65'535;
+constexpr std::size_t kIdentifiers = kLastOut - kFirstOut + 1;
 
 constexpr std::size_t kWriteAt = 32'768;         ///< so much is not left for flush()
 constexpr std::size_t kReadAtOnce = 256 * 1024;  ///< so that others have their turn
-
-PacketId id_of(std::uint64_t number) {
-  return static_cast<PacketId>(kFirstOut + number % kIdentifiers);
-}
 
 }  // namespace
 
@@ -41,7 +38,7 @@ void Client::service(Steady now) {
   if (state_ == State::opening || state_ == State::ended) return;
   receive(now);
   // Only now: what the broker had acknowledged before the connection broke has been taken in.
-  if (write_failure_ && state_ != State::ended) return lose(*write_failure_);
+  if (write_failure_ && !more_in_ && state_ != State::ended) return lose(*write_failure_);
   if (state_ == State::up) keep_alive(now);
   flush(now);
   tell_written();
@@ -92,6 +89,7 @@ void Client::flush(Steady now) {
   }
   if (written_in_bytes_ == before) return;
   last_sent_ = now;
+  if (ping_ && written_ < ping_->end) ping_->since = now;
   written_ += written_in_bytes_ - before;
   if (written_in_bytes_ == bytes_.size() || written_in_bytes_ > kWriteAt) {
     bytes_.erase(0, written_in_bytes_);
@@ -99,18 +97,20 @@ void Client::flush(Steady now) {
   }
 }
 
+bool Client::unwritten() const {
+  return (state_ != State::opening && written_in_bytes_ < bytes_.size()) || stream_->wants_to_write();
+}
+
 Awaited Client::awaited() const {
   Awaited awaited;
   if (state_ == State::ended) return awaited;
   awaited.descriptor = stream_->descriptor();
   awaited.events = POLLIN;
-  const bool unwritten = state_ != State::opening && written_in_bytes_ < bytes_.size();
-  if (unwritten || stream_->wants_to_write()) awaited.events |= POLLOUT;
-  const bool written = !unwritten_.empty() && unwritten_.front().until <= written_;
+  if (unwritten()) awaited.events |= POLLOUT;
+  const bool written = !unwritten_.empty() && unwritten_.front().until <= written_ && !stream_->wants_to_write();
   if (more_in_ || write_failure_ || written) awaited.due = Steady::min();
   if (state_ == State::up && keep_alive_ > Duration::zero()) {
-    const Steady next =
-        pinged_ ? *pinged_ + session_.patience : std::min(last_sent_, last_heard_) + keep_alive_ * 3 / 4;
+    const Steady next = ping_ ? silent_at() : std::min(last_sent_, last_heard_) + keep_alive_ * 3 / 4;
     awaited.due = std::min(awaited.due, next);
   }
   return awaited;
@@ -119,13 +119,21 @@ Awaited Client::awaited() const {
 /// Section 3.1.2.10. What comes in counts as well: a link that is dead is noticed although there is nothing to send.
 void Client::keep_alive(Steady now) {
   if (keep_alive_ <= Duration::zero()) return;
-  if (pinged_) {
-    if (now >= *pinged_ + session_.patience) tell_down("the broker does not answer any more: no PINGRESP");
-    return;
+  if (ping_) {
+    if (now < silent_at()) return;
+    LinkDown down;
+    down.why = "the broker does not answer any more: no PINGRESP";
+    down.silent = true;
+    return tell_down(std::move(down));
   }
   if (now < std::min(last_sent_, last_heard_) + keep_alive_ * 3 / 4) return;
   append_pingreq(bytes_);
-  pinged_ = now;
+  ping_ = Ping{written_ + (bytes_.size() - written_in_bytes_), now};
+}
+
+/// A line that is slow is not dead.
+Steady Client::silent_at() const {
+  return std::max(ping_->since, last_heard_) + session_.patience;
 }
 
 // What the owner says.
@@ -135,13 +143,14 @@ Result<void> Client::publish(Token token, const Message& message) {
   if (!is_topic_name(message.topic)) return Error{Fault::refused, "\"" + message.topic + "\" is not a topic name"};
   if (message.correlation_data.size() > 0xFFFF) return Error{Fault::refused, "the correlation data is too long"};
   if (out_.size() >= kIdentifiers) return Error{Fault::io, "no packet identifier is free"};
-  append_publish(bytes_, message, id_of(first_out_ + out_.size()), session_.connect.mqtt5);
+  const PacketId id = message.qos == 0 ? PacketId{0} : take_id();
+  append_publish(bytes_, message, id, session_.connect.mqtt5);
   if (message.qos == 0) {
     unwritten_.push_back({written_ + (bytes_.size() - written_in_bytes_), token});
   } else {
-    out_.push_back({token});
+    out_.emplace(id, Out{token});
   }
-  if (bytes_.size() - written_in_bytes_ >= kWriteAt) flush(last_sent_);
+  if (bytes_.size() - written_in_bytes_ >= kWriteAt) flush(std::chrono::steady_clock::now());
   return {};
 }
 
@@ -150,12 +159,12 @@ void Client::close(bool orderly) noexcept {
   const Steady deadline = std::chrono::steady_clock::now() + (orderly ? kFarewell : Duration::zero());
   const auto wait = [&](short events) {
     pollfd waiting{stream_->descriptor(), events, 0};
-    return poll_until({&waiting, 1}, deadline) > 0;
+    return std::chrono::steady_clock::now() < deadline && poll_until({&waiting, 1}, deadline) > 0;
   };
   const bool mqtt5 = session_.connect.mqtt5;
   // 3.1.1 has no word for it: there the will is published because DISCONNECT is missing (section 3.14.4).
   if (state_ == State::up && (orderly || mqtt5)) append_disconnect(bytes_, orderly ? 0 : kDisconnectWithWill, mqtt5);
-  for (flush(last_sent_); written_in_bytes_ < bytes_.size() && !write_failure_; flush(last_sent_)) {
+  for (flush(last_sent_); unwritten() && !write_failure_; flush(last_sent_)) {
     if (!wait(POLLOUT)) break;
   }
   state_ = State::ended;
@@ -163,8 +172,8 @@ void Client::close(bool orderly) noexcept {
   if (!orderly) return;
   // A socket that is closed with something unread takes back what is still on its way out.
   std::array<char, 4096> room;
-  for (auto count = stream_->read(room); count; count = stream_->read(room)) {
-    if (*count == 0 && !wait(POLLIN)) return;
+  while (wait(POLLIN)) {
+    if (!stream_->read(room)) return;
   }
 }
 
@@ -186,7 +195,7 @@ void Client::take(const Packet& packet, Steady now) {
     case PacketType::pubrel:
       return take_release(packet);
     case PacketType::pingresp:
-      pinged_.reset();
+      ping_.reset();
       return;
     case PacketType::disconnect:
       return take_disconnect(packet);
@@ -199,31 +208,42 @@ void Client::take_connack(const Packet& packet, Steady now) {
   auto connack = read_connack(packet.body, session_.connect.mqtt5);
   if (!connack) return malformed();
   if (connack->reason != 0) {
-    return tell_down("the broker refused the connection: " + reason_text(connack->reason), connack->reason,
-                     std::move(connack->server_reference));
+    LinkDown down;
+    down.why = "the broker refused the connection: " + reason_text(connack->reason);
+    down.reason = connack->reason;
+    down.server_reference = std::move(connack->server_reference);
+    return tell_down(std::move(down));
   }
   state_ = State::up;
   last_sent_ = now;
   if (connack->up.server_keep_alive) keep_alive_ = *connack->up.server_keep_alive;  // section 3.2.2.3.14
-  if (!session_.subscription.empty()) {
+  const bool possible = connack->wildcards || session_.subscription.find_first_of("+#") == std::string::npos;
+  if (!session_.subscription.empty() && possible) {
     append_subscribe(bytes_, kSubscription, session_.subscription, 1, session_.connect.mqtt5);
   }
   connack->up.epoch = epoch_;
   sink_(connack->up);
+  if (!possible) sink_(SubscriptionRefused{epoch_, kNoWildcards});  // to ask all the same would end the connection
 }
 
 /// Section 4.3: QoS 1 ends with PUBACK, QoS 2 with PUBCOMP or a PUBREC that refuses.
 void Client::take_answer(const Packet& packet) {
   const auto answer = read_answer(packet.body, session_.connect.mqtt5);
   if (!answer) return malformed();
-  Out* out = find(answer->id);
+  const auto out = out_.find(answer->id);
   const bool refused = is_refusal(answer->reason);
   if (packet.type == PacketType::pubrec && !refused) {
     append_answer(bytes_, PacketType::pubrel, answer->id);
-    if (out != nullptr) out->released = true;
-  } else if (out != nullptr) {
+    if (out != out_.end()) out->second.released = true;
+  } else if (out != out_.end()) {
+    const Out settled = out->second;
+    out_.erase(out);
     // After PUBREC the broker has it, whatever PUBCOMP says.
-    settle(*out, out->released ? Reason{0} : answer->reason);
+    if (refused && !settled.released) {
+      sink_(Refused{epoch_, settled.token, answer->reason});
+    } else {
+      sink_(Delivered{epoch_, settled.token});
+    }
   }
 }
 
@@ -256,34 +276,25 @@ void Client::take_release(const Packet& packet) {
 void Client::take_disconnect(const Packet& packet) {
   auto disconnect = read_disconnect(packet.body);
   if (!disconnect || !session_.connect.mqtt5) return malformed();
-  tell_down("the broker ended the connection: " + reason_text(disconnect->reason), disconnect->reason,
-            std::move(disconnect->server_reference));
+  LinkDown down;
+  down.why = "the broker ended the connection: " + reason_text(disconnect->reason);
+  down.reason = disconnect->reason;
+  down.server_reference = std::move(disconnect->server_reference);
+  tell_down(std::move(down));
 }
 
 // What is out.
 
-Client::Out* Client::find(PacketId id) {
-  if (id < kFirstOut) return nullptr;
-  const std::uint64_t place = (id - kFirstOut + kIdentifiers - first_out_ % kIdentifiers) % kIdentifiers;
-  if (place >= out_.size() || !out_[place].open) return nullptr;
-  return &out_[place];
-}
-
-void Client::settle(Out& out, Reason reason) {
-  out.open = false;
-  const Token token = out.token;
-  while (!out_.empty() && !out_.front().open) {
-    out_.pop_front();
-    ++first_out_;
-  }
-  if (is_refusal(reason)) {
-    sink_(Refused{epoch_, token, reason});
-  } else {
-    sink_(Delivered{epoch_, token});
-  }
+/// The next one that is free: an answer that never comes must not hold up the others.
+PacketId Client::take_id() {
+  do {
+    last_id_ = last_id_ < kFirstOut || last_id_ == kLastOut ? kFirstOut : static_cast<PacketId>(last_id_ + 1);
+  } while (out_.contains(last_id_));
+  return last_id_;
 }
 
 void Client::tell_written() {
+  if (stream_->wants_to_write()) return;  // it holds some of it itself
   while (state_ == State::up && !unwritten_.empty() && unwritten_.front().until <= written_) {
     const Token token = unwritten_.front().token;
     unwritten_.pop_front();
@@ -305,24 +316,24 @@ std::string Client::missing() const {
 }
 
 void Client::lose(const Error& error) {
+  LinkDown down;
   if (state_ == State::up && error.kind != Fault::refused) {
-    return tell_down("the connection was lost: " + error.what);
+    down.why = "the connection was lost: " + error.what;
+  } else {
+    down.why = state_ == State::opening || error.kind == Fault::refused ? error.what : no_broker();
   }
-  const bool told = state_ == State::opening || error.kind == Fault::refused;
-  tell_down(told ? error.what : no_broker());
+  tell_down(std::move(down));
 }
 
 void Client::malformed() {
-  tell_down(state_ == State::up ? "the connection was ended: the broker sent what is not MQTT" : no_broker());
+  LinkDown down;
+  down.why = state_ == State::up ? "the connection was ended: the broker sent what is not MQTT" : no_broker();
+  tell_down(std::move(down));
 }
 
-void Client::tell_down(std::string why, std::optional<Reason> reason, std::string server_reference) {
-  LinkDown down;
+void Client::tell_down(LinkDown down) {
   down.epoch = epoch_;
-  down.why = std::move(why);
-  down.reason = reason;
   down.was_up = std::exchange(state_, State::ended) == State::up;
-  down.server_reference = std::move(server_reference);
   sink_(std::move(down));
 }
 

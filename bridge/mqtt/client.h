@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 
 #include "bridge/mqtt/byte_stream.h"
 #include "bridge/mqtt/packets_in.h"
@@ -49,16 +50,20 @@ class Client {
 
  private:
   enum class State { opening, connecting, up, ended };
-  /// A message that is not answered yet; its packet identifier follows from its place in out_.
+  /// A message that is not answered yet.
   struct Out {
     Token token = 0;
-    bool open = true;
     bool released = false;  ///< QoS 2: PUBREC came, PUBREL went
   };
   /// QoS 0: delivered when so many bytes have been written (section 4.3.1).
   struct Unwritten {
     std::uint64_t until = 0;
     Token token = 0;
+  };
+
+  struct Ping {
+    std::uint64_t end = 0;  ///< with so many bytes written it is out
+    Steady since{};         ///< when it was, or when the line last moved before that
   };
 
   void open(Steady now);
@@ -71,10 +76,11 @@ class Client {
   void take_release(const Packet& packet);
   void take_disconnect(const Packet& packet);
   void keep_alive(Steady now);
+  [[nodiscard]] Steady silent_at() const;
   void tell_written();
-  void settle(Out& out, Reason reason);
-  [[nodiscard]] Out* find(PacketId id);
-  void tell_down(std::string why, std::optional<Reason> reason = std::nullopt, std::string server_reference = "");
+  [[nodiscard]] PacketId take_id();
+  [[nodiscard]] bool unwritten() const;
+  void tell_down(LinkDown down);
   void lose(const Error& error);
   void malformed();
   [[nodiscard]] std::string no_broker() const;
@@ -93,15 +99,15 @@ class Client {
   std::uint64_t written_ = 0;  ///< of the whole connection
   std::optional<Error> write_failure_;
 
-  std::deque<Out> out_;
-  std::uint64_t first_out_ = 0;  ///< how many messages with a packet identifier came before out_
+  std::unordered_map<PacketId, Out> out_;
+  PacketId last_id_ = 0;
   std::deque<Unwritten> unwritten_;
   std::set<PacketId> incoming_;  ///< QoS 2: acknowledged, not released yet
 
   Duration keep_alive_{};  ///< zero: none
   Steady last_sent_{};
   Steady last_heard_{};
-  std::optional<Steady> pinged_;
+  std::optional<Ping> ping_;  ///< not answered yet
 };
 
 }  // namespace baudbridge::mqtt

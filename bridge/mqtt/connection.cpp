@@ -7,14 +7,14 @@
 namespace baudbridge::mqtt {
 
 Connection::Connection(HostLookup& lookup, const ServerUrl& server, const BrokerConfig& broker, Session session,
-                       Epoch epoch, std::function<void(LinkEvent)> sink)
+                       Steady deadline, Epoch epoch, std::function<void(LinkEvent)> sink)
     : server_(server),
       broker_(broker),
       session_(std::move(session)),
       epoch_(epoch),
       sink_(std::move(sink)),
-      deadline_(std::chrono::steady_clock::now() + broker.connect_timeout),
-      dialer_(lookup, server.host, server.port, deadline_) {}
+      deadline_(deadline),
+      dialer_(lookup, server.host, server.port, deadline) {}
 
 void Connection::service(Steady now) {
   if (failed_) return;

@@ -11,12 +11,12 @@
 
 namespace baudbridge::mqtt {
 
-/// Name lookup, TCP, TLS, WebSocket, MQTT, all within connect_timeout. Threads, events: as Client.
+/// Name lookup, TCP, TLS, WebSocket, MQTT, all until one deadline. Threads, events: as Client.
 class Connection {
  public:
-  /// `broker`: TLS files, ALPN and connect_timeout are used; it, `server` and `lookup` must outlive the connection.
-  Connection(HostLookup& lookup, const ServerUrl& server, const BrokerConfig& broker, Session session, Epoch epoch,
-             std::function<void(LinkEvent)> sink);
+  /// `broker`: TLS files and ALPN are used; it, `server` and `lookup` must outlive the connection.
+  Connection(HostLookup& lookup, const ServerUrl& server, const BrokerConfig& broker, Session session, Steady deadline,
+             Epoch epoch, std::function<void(LinkEvent)> sink);
 
   void service(Steady now);
   void flush(Steady now);

@@ -74,6 +74,9 @@ int Dialer::begin(const addrinfo& address, Steady now) {
   if (!socket) return errno;
   const int yes = 1;  // what belongs together is written together
   ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+  // On a slow line what is said last (an acknowledgement, a ping) shall not wait behind megabytes in the kernel.
+  const int most_unsent = 65'536;
+  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most_unsent, sizeof most_unsent);
   if (::connect(socket.get(), address.ai_addr, address.ai_addrlen) != 0 && errno != EINPROGRESS) return errno;
   socket_ = std::move(socket);
   return 0;

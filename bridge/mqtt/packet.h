@@ -34,6 +34,7 @@ enum class Property : std::uint8_t {
   maximum_qos = 0x24,
   retain_available = 0x25,
   maximum_packet_size = 0x27,
+  wildcard_subscription_available = 0x28,
 };
 
 /// Section 2.2.1: 1 to 65,535.

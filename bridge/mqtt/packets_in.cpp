@@ -205,6 +205,7 @@ std::optional<Connack> read_connack(std::string_view body, bool mqtt5) {
     read_properties(bytes, [&](Property property, std::uint32_t number, std::string_view text) {
       note_limit(connack.up, property, number);
       if (property == Property::server_reference) connack.server_reference = text;
+      if (property == Property::wildcard_subscription_available) connack.wildcards = number != 0;
     });
   }
   if (!bytes.ok() || connack.up.receive_maximum == 0) return std::nullopt;

@@ -38,7 +38,8 @@ class PacketCutter {
 /// Section 3.2; what 3.1.1 cannot tell is at its default.
 struct Connack {
   Reason reason = 0;
-  LinkUp up;  ///< without its epoch
+  LinkUp up;              ///< without its epoch
+  bool wildcards = true;  ///< may stand in a subscription
   std::string server_reference;
 };
 [[nodiscard]] std::optional<Connack> read_connack(std::string_view body, bool mqtt5);

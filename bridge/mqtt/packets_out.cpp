@@ -151,12 +151,13 @@ void append_answer(std::string& out, PacketType type, PacketId id) {
 }
 
 void append_subscribe(std::string& out, PacketId id, std::string_view filter, int qos, bool mqtt5) {
+  constexpr unsigned kRetainAsPublished = 1U << 3U;
   constexpr unsigned kRetainedIfNew = 1U << 4U;
   std::string body;
   append_u16(body, id);
   if (mqtt5) append_variable(body, 0);
   append_text(body, filter);
-  append_u8(body, static_cast<unsigned>(qos) | (mqtt5 ? kRetainedIfNew : 0));
+  append_u8(body, static_cast<unsigned>(qos) | (mqtt5 ? kRetainAsPublished | kRetainedIfNew : 0));
   append_packet(out, PacketType::subscribe, 2, body);
 }
 

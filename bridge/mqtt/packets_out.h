@@ -27,7 +27,8 @@ void append_connect(std::string& out, const Connect& connect);
 void append_publish(std::string& out, const Message& message, PacketId id, bool mqtt5);
 /// PUBACK, PUBREC, PUBREL or PUBCOMP with success, sections 3.4 to 3.7: the same in both versions.
 void append_answer(std::string& out, PacketType type, PacketId id);
-/// Section 3.8. Under 5.0 retained messages are asked for only if the subscription is new (section 3.8.3.1).
+/// Section 3.8. Under 5.0 retained messages are asked for only if the subscription is new, and every message says
+/// whether it was published to be retained (section 3.8.3.1); under 3.1.1 only those say so that were there before.
 void append_subscribe(std::string& out, PacketId id, std::string_view filter, int qos, bool mqtt5);
 void append_pingreq(std::string& out);
 /// Section 3.14. Under 3.1.1 there is no reason in it.

@@ -39,6 +39,7 @@ Result<TlsContext> make_context(const BrokerConfig& config) {
   TlsContext context(SSL_CTX_new(TLS_client_method()));
   if (!context) return Error{Fault::io, last_tls_error()};
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
+  SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION);  // so that writing never waits for reading
   SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   if (config.ca_file.empty()) {
     SSL_CTX_set_default_verify_paths(context.get());
@@ -57,16 +58,15 @@ Result<TlsContext> make_context(const BrokerConfig& config) {
   return context;
 }
 
-void name_server(SSL* session, const std::string& host) {
+/// False: it cannot be verified.
+bool name_server(SSL* session, const std::string& host) {
   in6_addr address{};
   const bool is_address =
       ::inet_pton(AF_INET, host.c_str(), &address) == 1 || ::inet_pton(AF_INET6, host.c_str(), &address) == 1;
   if (is_address) {
-    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), host.c_str());
-  } else {
-    SSL_set1_host(session, host.c_str());
-    SSL_set_tlsext_host_name(session, host.c_str());
+    return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), host.c_str()) == 1;
   }
+  return SSL_set1_host(session, host.c_str()) == 1 && SSL_set_tlsext_host_name(session, host.c_str()) == 1;
 }
 
 /// The list form of ALPN (RFC 7301 section 3.1): each name after its length.
@@ -95,8 +95,9 @@ class TlsStream final : public ByteStream {
   Result<bool> open() override {
     ERR_clear_error();
     const int done = SSL_connect(session_.get());
+    wants_to_write_ = false;
     if (done == 1) return true;
-    const auto waits = nothing_or_error(done);
+    const auto waits = nothing_or_error(done, true);
     if (waits) return false;
     if (const long code = SSL_get_verify_result(session_.get()); code != X509_V_OK) {
       return Error{Fault::refused, explain_verification(code, host_, ca_file_)};
@@ -111,9 +112,9 @@ class TlsStream final : public ByteStream {
   Result<std::size_t> read(std::span<char> room) override {
     ERR_clear_error();
     const int count = SSL_read(session_.get(), room.data(), size_of(room.size()));
-    if (count <= 0) return nothing_or_error(count);
-    heard_ = true;
     wants_to_write_ = false;
+    if (count <= 0) return nothing_or_error(count, true);
+    heard_ = true;
     return static_cast<std::size_t>(count);
   }
   Result<std::size_t> write(std::string_view bytes) override {
@@ -121,7 +122,6 @@ class TlsStream final : public ByteStream {
     ERR_clear_error();
     const int count = SSL_write(session_.get(), bytes.data(), size_of(bytes.size()));
     if (count <= 0) return nothing_or_error(count);
-    wants_to_write_ = false;
     return static_cast<std::size_t>(count);
   }
   void end_writing() override {
@@ -140,10 +140,11 @@ class TlsStream final : public ByteStream {
     return static_cast<int>(std::min<std::size_t>(size, std::numeric_limits<int>::max()));
   }
 
-  Result<std::size_t> nothing_or_error(int returned) {
+  /// reading: if it has to write first, that is wanted although there is nothing to be written.
+  Result<std::size_t> nothing_or_error(int returned, bool reading = false) {
     const int failure = errno;
     const int wanted = SSL_get_error(session_.get(), returned);
-    wants_to_write_ = wanted == SSL_ERROR_WANT_WRITE;
+    if (reading) wants_to_write_ = wanted == SSL_ERROR_WANT_WRITE;
     if (wanted == SSL_ERROR_WANT_READ || wanted == SSL_ERROR_WANT_WRITE) return std::size_t{0};
     const bool cut = wanted == SSL_ERROR_SSL && ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
     const std::string reason = last_tls_error();
@@ -178,7 +179,9 @@ Result<std::unique_ptr<ByteStream>> tls_stream(UniqueFd socket, const ServerUrl&
   TlsSession session(SSL_new(context->get()));
   if (!session) return Error{Fault::io, last_tls_error()};
   SSL_set_fd(session.get(), socket.get());
-  name_server(session.get(), server.host);
+  if (!name_server(session.get(), server.host)) {
+    return Error{Fault::refused, "a certificate cannot be compared with the name " + server.host};
+  }
   name_protocols(session.get(), config.alpn);
   return std::unique_ptr<ByteStream>(
       std::make_unique<TlsStream>(std::move(socket), std::move(*context), std::move(session), server, config));

@@ -16,8 +16,9 @@ namespace {
 enum class Opcode : unsigned { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
 
 constexpr std::size_t kLongestAnswer = 8192;
-constexpr std::size_t kLongestFrame = 16384;  ///< that we send
-constexpr std::size_t kLongestControl = 125;  ///< section 5.5
+constexpr std::size_t kLongestFrame = 16384;     ///< that we send
+constexpr std::size_t kLongestControl = 125;     ///< section 5.5
+constexpr std::size_t kMostWithoutPayload = 64;  ///< reads in a row
 
 std::string base64(std::string_view bytes) {
   std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
@@ -110,13 +111,14 @@ class WebSocketStream final : public ByteStream {
   }
 
   Result<std::size_t> read(std::span<char> room) override {
-    for (;;) {
+    for (std::size_t filled = 0; filled < kMostWithoutPayload; ++filled) {
       const auto inside = take_frames(room);
       if (!inside || *inside > 0) return inside;
       const auto more = fill();
       if (!more) return more.error();
       if (!*more) return std::size_t{0};
     }
+    return Error{Fault::io, "the server sends WebSocket frames without anything in them"};
   }
 
   Result<std::size_t> write(std::string_view bytes) override {
@@ -219,6 +221,7 @@ class WebSocketStream final : public ByteStream {
       case Opcode::continuation:
         at_ += 2 + extra;
         left_ = size;
+        forget_read();
         return true;
       case Opcode::close:
         return Error{Fault::closed, "the broker or the network ended it"};
@@ -226,8 +229,12 @@ class WebSocketStream final : public ByteStream {
       case Opcode::pong:
         if (size > kLongestControl) return not_ours;
         if (in.size() < 2 + size) return false;
-        if (opcode == Opcode::ping) append_frame(out_, Opcode::pong, in.substr(2, static_cast<std::size_t>(size)));
+        // Of several pings that could not be answered yet one answer is enough (section 5.5.3).
+        if (opcode == Opcode::ping && out_.size() < kLongestControl) {
+          append_frame(out_, Opcode::pong, in.substr(2, static_cast<std::size_t>(size)));
+        }
         at_ += 2 + static_cast<std::size_t>(size);
+        forget_read();
         return true;
       default:
         return not_ours;

@@ -8,7 +8,7 @@
 
 #include "core/settings.h"
 #include "src/commands/commands.h"
-#include "src/config.h"
+#include "src/config_report.h"
 #include "src/json.h"
 #include "src/queue_access.h"
 #include "src/text_table.h"
@@ -343,8 +343,9 @@ int run(const Options& options) {
     if (options.words.size() > verb.most_words) return wrong("\"" + options.words.back() + "\" is one word too many");
     const auto file = options.value("file");
     if (file && options.config_file) return wrong("-c names a service's queue and --file a file: give one of them");
-    const Config config = file ? Config{} : load_config(options.config_file);
-    auto queue = QueueAccess::open(file, config);
+    const auto config = file ? Config{} : load_service_config(options);
+    if (!config) return kUsage;
+    auto queue = QueueAccess::open(file, *config);
     if (!queue) return fail(queue.error());
     return verb.run(**queue, options);
   }

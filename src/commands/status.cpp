@@ -1,7 +1,7 @@
 #include <iostream>
 
 #include "src/commands/commands.h"
-#include "src/config.h"
+#include "src/config_report.h"
 #include "src/json.h"
 #include "src/service_client.h"
 #include "src/status_text.h"
@@ -15,7 +15,9 @@ int fail(const Error& error) {
 }
 
 int run(const Options& options) {
-  auto service = ServiceClient::connect(load_config(options.config_file));
+  const auto config = load_service_config(options);
+  if (!config) return kUsage;
+  auto service = ServiceClient::connect(*config);
   if (!service) return fail(service.error());
   const auto line = service->ask(R"({"do":"status"})");
   if (!line) return fail(line.error());

@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "src/commands/commands.h"
-#include "src/config.h"
+#include "src/config_report.h"
 #include "src/json.h"
 #include "src/service_client.h"
 #include "src/status_text.h"
@@ -157,9 +157,10 @@ int print_lines(Watched& watched, const Units& units, bool json) {
 }
 
 int run(const Options& options) {
-  const Config config = load_config(options.config_file);
-  const Units units = units_of(config);
-  Watched watched(config);
+  const auto config = load_service_config(options);
+  if (!config) return kUsage;
+  const Units units = units_of(*config);
+  Watched watched(*config);
   if (options.has("once")) return print_once(watched, units, std::chrono::seconds(5), options.json);
   const bool terminal = ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1 && !options.json;
   if (!terminal) return print_lines(watched, units, options.json);
@@ -175,9 +176,9 @@ Command watch_command() {
   command.name = "watch";
   command.summary = "values, buses and queue of the running service, live";
   command.details =
-      "In a terminal: a table that is drawn anew every second; arrows and space scroll, q quits. Otherwise: a line "
-      "for\n"
-      "each new reading. A value appears here when it is published, so a point that reports by exception may take its\n"
+      "In a terminal: a table that is drawn anew every second; arrows and space scroll, q quits. Otherwise:\n"
+      "once a second a line for each point that has a new reading. A value appears here when it is published, so a "
+      "point that reports by exception may take its\n"
       "publish_at_least to show up.";
   command.run = run;
   command.options = {{"once", "", "print the table once, when every point has a value or after 5 s"}};

@@ -26,22 +26,19 @@ mqtt::Session session_for(const std::string& filter) {
   return session;
 }
 
-BrokerConfig with_patience(BrokerConfig broker, Duration patience) {
-  broker.connect_timeout = patience;
-  return broker;
-}
-
 }  // namespace
 
-DemoSubscriber::DemoSubscriber(const BrokerConfig& broker, const std::string& filter, Duration patience)
-    : broker_(with_patience(broker, patience)),
-      connection_(lookup_, broker_.servers.front(), broker_, session_for(filter), 1,
+DemoSubscriber::DemoSubscriber(const BrokerConfig& broker, const std::string& filter, Steady deadline)
+    : broker_(broker),
+      connection_(lookup_, broker_.servers.front(), broker_, session_for(filter), deadline, 1,
                   [this](LinkEvent event) { hear(std::move(event)); }) {}
 
 Result<std::unique_ptr<DemoSubscriber>> DemoSubscriber::connect(const BrokerConfig& broker, const std::string& filter,
                                                                 Duration patience) {
-  const Steady until = std::chrono::steady_clock::now() + patience;
-  std::unique_ptr<DemoSubscriber> subscriber(new DemoSubscriber(broker, filter, patience));
+  constexpr Duration kSubscribing = 1s;
+  const Steady deadline = std::chrono::steady_clock::now() + patience;
+  const Steady until = deadline + kSubscribing;
+  std::unique_ptr<DemoSubscriber> subscriber(new DemoSubscriber(broker, filter, deadline));
   while (!subscriber->lost_ && !subscriber->connection_.subscribed() && std::chrono::steady_clock::now() < until) {
     subscriber->listen(until);
   }

@@ -37,7 +37,7 @@ class DemoSubscriber {
   [[nodiscard]] bool lost() const { return lost_.has_value(); }
 
  private:
-  DemoSubscriber(const BrokerConfig& broker, const std::string& filter, Duration patience);
+  DemoSubscriber(const BrokerConfig& broker, const std::string& filter, Steady deadline);
 
   void hear(LinkEvent event);
   /// Waits for the broker's next word, then takes in what has come.

@@ -194,6 +194,21 @@ TEST_CASE("a command arrives with everything that MQTT 5 says about it") {
   CHECK(*command->expires_after <= std::chrono::seconds(300));
 }
 
+TEST_CASE("under MQTT 5 a command that was published to be retained says so, also while we listen") {
+  const Broker broker;
+  Connected connected(broker_config({broker.url()}));
+  connected.up();
+  REQUIRE(connected.eventually([&] { return broker.log().find("Sending SUBACK to gateway") != std::string::npos; }));
+  publish(broker.port(), "plant/boiler/set", R"({"setpoint":21.5})", {"-q", "1", "-r"});
+  const auto kept = connected.next_of<Incoming>();
+  REQUIRE(kept);
+  CHECK(kept->retained);
+  publish(broker.port(), "plant/boiler/set", R"({"setpoint":22})", {"-q", "1"});
+  const auto passing = connected.next_of<Incoming>();
+  REQUIRE(passing);
+  CHECK_FALSE(passing->retained);
+}
+
 TEST_CASE("correlation data goes back with the answer") {
   const Broker broker;
   Connected connected(broker_config({broker.url()}));

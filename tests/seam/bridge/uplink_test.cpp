@@ -209,6 +209,22 @@ TEST_CASE("a broker that refuses everything for good is told about in few events
   CHECK(rig.books().queued == 0);
 }
 
+TEST_CASE("what was refused a moment before a stop is told all the same") {
+  UplinkRig rig;
+  rig.start_connected();
+  settle_announcements(rig);
+  rig.samples(4);
+  for (int i = 0; i < 4; ++i) rig.transport.refuse(0x99);
+  rig.turn();
+  rig.uplink().begin_stop(rig.moment());
+  rig.turn();
+  std::uint64_t told = 0;
+  for (const auto& sent : rig.sent("plant/bridge/event")) {
+    told += nlohmann::json::parse(sent.message.payload)["count"].get<std::uint64_t>();
+  }
+  CHECK(told == 4);
+}
+
 TEST_CASE("refused for load: slower, in order, nothing set aside, nothing lost (58)") {
   const Reason reason = GENERATE(Reason{0x80}, Reason{0x93}, Reason{0x96}, Reason{0x97});
   UplinkRig rig;

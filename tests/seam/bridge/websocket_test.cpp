@@ -5,47 +5,15 @@
 #include <array>
 
 #include "bridge/mqtt/byte_stream.h"
+#include "support/bridge/wire_stream.h"
 #include "support/catch.h"
 
 using namespace baudbridge;
 using namespace baudbridge::mqtt;
+using namespace baudbridge::testing;
 using namespace std::string_literals;
 
 namespace {
-
-/// What is sent is kept; what comes is the test's.
-struct Wire {
-  std::string sent;
-  std::string coming;
-  std::size_t room = std::string::npos;  ///< so much more can be sent
-  bool ended = false;
-};
-
-class WireStream final : public ByteStream {
- public:
-  explicit WireStream(Wire& wire) : wire_(wire) {}
-  Result<bool> open() override { return true; }
-  Result<std::size_t> read(std::span<char> room) override {
-    if (wire_.coming.empty() && wire_.ended) return Error{Fault::closed, "ended"};
-    const std::size_t count = std::min(room.size(), wire_.coming.size());
-    std::copy_n(wire_.coming.begin(), count, room.begin());
-    wire_.coming.erase(0, count);
-    return count;
-  }
-  Result<std::size_t> write(std::string_view bytes) override {
-    const std::size_t count = std::min(wire_.room, bytes.size());
-    wire_.sent += bytes.substr(0, count);
-    wire_.room -= count;
-    return count;
-  }
-  void end_writing() override { wire_.ended = true; }
-  [[nodiscard]] bool wants_to_write() const override { return false; }
-  [[nodiscard]] int descriptor() const override { return -1; }
-  [[nodiscard]] std::string missing() const override { return "nothing"; }
-
- private:
-  Wire& wire_;
-};
 
 std::unique_ptr<ByteStream> websocket_over(Wire& wire) {
   return websocket_stream(std::make_unique<WireStream>(wire), *parse_server_url("ws://[::1]:9001/mqtt"));
@@ -194,6 +162,9 @@ TEST_CASE("a frame that a server must not send ends the connection, and so does 
   }
   SECTION("a ping with too much in it") {
     wire.coming = "\x89\x7E\x01\0"s;
+  }
+  SECTION("pings without end") {
+    for (int i = 0; i < 600'000; ++i) wire.coming += "\x89\0"s;
   }
   SECTION("close") {
     wire.coming = "\x88\0"s;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <future>
 
+#include "core/poll_until.h"
 #include "core/unique_fd.h"
 #include "support/catch.h"
 #include "support/process.h"
@@ -53,6 +54,18 @@ TEST_CASE("a silent name server is told of at the deadline, and its answer is ta
   CHECK(*server.asked == 1);  // one question at a time, however often it is waited for
   CHECK(lookup.find("meter.example.com", 502, steady_now() + 60s, -1));
   CHECK(*server.asked == 2);
+}
+
+TEST_CASE("an answer that nobody waited for is taken while it is fresh, and asked for anew later") {
+  const bool fresh = GENERATE(true, false);
+  const MuteServer server;
+  HostLookup lookup(server.resolver(), {0s, fresh ? Duration(1h) : Duration::zero()});
+  REQUIRE_FALSE(lookup.find("meter.example.com", 502, Steady::min()));
+  server.told->set_value();
+  pollfd answered{lookup.answered_fd("meter.example.com", 502), POLLIN, 0};
+  REQUIRE(poll_until({&answered, 1}, steady_now() + 60s) == 1);
+  CHECK(lookup.find("meter.example.com", 502, steady_now() + 60s));
+  CHECK(*server.asked == (fresh ? 1 : 2));
 }
 
 TEST_CASE("a stop ends the waiting for a name server") {

@@ -276,6 +276,23 @@ TEST_CASE("help and version go to standard output, mistakes to standard error wi
   CHECK_THAT(option.error_output, ContainsSubstring("did you mean --json?"));
 }
 
+TEST_CASE("a configuration that is named and not there, or no TOML, is no reason to ask another service") {
+  const TempDir dir;
+  const std::string broken = dir.file("broken.toml");
+  std::ofstream(broken) << "[gateway\n";
+  for (const std::string& file : {dir.file("none.toml"), broken}) {
+    for (const auto& words :
+         std::vector<std::vector<std::string>>{{"status"}, {"watch", "--once"}, {"queue", "stat"}}) {
+      std::vector<std::string> all = words;
+      all.insert(all.end(), {"-c", file});
+      const Finished done = baudbridge_does(all);
+      INFO(words.front() << " " << file);
+      CHECK(done.status == 2);
+      CHECK_THAT(done.error_output, ContainsSubstring(file));
+    }
+  }
+}
+
 TEST_CASE("output that cannot be written is a failure") {
   const Finished full = run_program({"/bin/sh", "-c", std::string(BAUDBRIDGE_BINARY) + " profiles > /dev/full"});
   CHECK(full.status == 1);

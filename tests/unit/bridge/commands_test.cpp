@@ -225,6 +225,16 @@ TEST_CASE("response topic and correlation data are honoured beside the result to
   CHECK(answers[1].payload == answers[0].payload);
 }
 
+TEST_CASE("without a response topic the correlation data goes with the result") {
+  Desk desk;
+  Incoming command = Desk::command(R"({"setpoint":21})");
+  command.correlation_data = "c-7";
+  (void)desk.commands.take(command, at(0s));
+  const auto answers = desk.carried_out(0);
+  REQUIRE(answers.size() == 1);
+  CHECK(answers[0].correlation_data == "c-7");
+}
+
 TEST_CASE("a response topic that nobody may publish to is left alone") {
   Desk desk;
   for (const std::string& topic : std::vector<std::string>{"a/+", "#", "$SYS/x", std::string("a\0b", 3), ""}) {

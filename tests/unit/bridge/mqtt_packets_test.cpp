@@ -136,7 +136,7 @@ TEST_CASE("short packets are as the specification has them") {
   append_disconnect(out, 4, false);
   CHECK(out ==
         "\x40\x02\x01\x02\x62\x02\0\x03\x82\x0D\0\x01\0\0\x07"
-        "b/+/set\x11\x82\x0C\0\x01\0\x07"
+        "b/+/set\x19\x82\x0C\0\x01\0\x07"
         "b/+/set\x01\xC0\0\xE0\0\xE0\x01\x04\xE0\0"s);
 }
 

@@ -107,6 +107,24 @@ TEST_CASE("if one value cannot be written, none is") {
   CHECK(bench.device.requests.empty());
 }
 
+TEST_CASE("a value that means none, and a text that would be cut, are not written") {
+  Bench marked(
+      "bus = { port = \"/dev/ttyUSB0\" }\n[[device]]\naddress = 1\n[[device.point]]\nid = \"level\"\ntable = "
+      "\"holding\"\n"
+      "register = 1\ntype = \"uint16\"\nwritable = true\n");
+  marked.setup.plan.devices[0].points[0].not_available = {0xFFFF};
+  const auto none = marked.write({{0, Value{std::int64_t{65535}}}});
+  REQUIRE_FALSE(none);
+  CHECK_THAT(none.error().what, ContainsSubstring("65535 means \"no value\""));
+  CHECK(marked.device.asked().empty());
+  REQUIRE(marked.write({{0, Value{std::int64_t{65534}}}}));
+  Bench bench;
+  const auto cut = bench.write({{kName, Value{std::string("a\0b", 3)}}});
+  REQUIRE_FALSE(cut);
+  CHECK_THAT(cut.error().what, ContainsSubstring("zero byte"));
+  CHECK(bench.device.asked().empty());
+}
+
 TEST_CASE("parts of one register are written together and keep its other bits") {
   Bench bench;
   bench.device.registers[20] = 0xff00;
