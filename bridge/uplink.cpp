@@ -80,6 +80,7 @@ void Uplink::lose_link(const LinkDown& down, bool hung_up, const Now& now) {
   batch_.clear();
   batch_sent_ = 0;
   pace_.reset();
+  suspect_.forget();
   outbox_.rewind();
   if (culprit) set_aside(*culprit, "the broker hung up on it three times, the last time on it alone", false, now);
 }
@@ -178,13 +179,25 @@ void Uplink::finish(const Inflight::Ended& ended, const Now& now) {
       outbox_.settle(ended.seq, Outcome::acknowledged);
       ++delivered_;
       pace_.delivered(now.steady);
+      judge(suspect_.delivered(ended.seq), now);
       return;
     case Verdict::retry:
+      if (suspect_.refused(ended.seq)) return;
+      if (const Seq other = suspect_.release()) outbox_.retry(other);
       outbox_.retry(ended.seq);
       return;
     case Verdict::refused:
       set_aside(ended.seq, reason_text(ended.reason), refusal_kind(ended.reason) == RefusalKind::not_authorised, now);
       return;
+  }
+}
+
+/// Of a record that was held back for a while, since it was refused for load again and again.
+void Uplink::judge(const LoadSuspect::Judgement& judgement, const Now& now) {
+  if (judgement.guilty) {
+    set_aside(judgement.seq, "refused as if for load again and again, while others were taken", true, now);
+  } else if (judgement.seq != 0) {
+    outbox_.retry(judgement.seq);
   }
 }
 

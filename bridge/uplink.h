@@ -16,6 +16,7 @@
 #include "bridge/head_watch.h"
 #include "bridge/inflight.h"
 #include "bridge/link_keeper.h"
+#include "bridge/load_suspect.h"
 #include "bridge/notices.h"
 #include "bridge/pace.h"
 #include "bridge/transport.h"
@@ -88,6 +89,7 @@ class Uplink {
   void lose_link(const LinkDown& down, bool hung_up, const Now& now);
   std::optional<Seq> find_culprit();
   void finish(const Inflight::Ended& ended, const Now& now);
+  void judge(const LoadSuspect::Judgement& judgement, const Now& now);
   void set_aside(Seq seq, const std::string& why, bool retry, const Now& now);
   void gather_refusal(Seq seq, const std::string& why, const Now& now);
   void tell_refusals(const Now& now, bool all = false);
@@ -124,6 +126,7 @@ class Uplink {
   MessageBatch batch_;          ///< messages of the record being sent
   std::size_t batch_sent_ = 0;  ///< so many of them are out
   LoadPace pace_;
+  LoadSuspect suspect_;
   AckWindow acks_;
   DrainRate drain_;
   Seq backlog_until_ = 0;  ///< fifo: records up to this one were waiting when the link came up

@@ -91,6 +91,10 @@ const Record* Uplink::take_record(const Now& now) {
 bool Uplink::fill_batch(const Now& now) {
   const Timeline& timeline = outbox_.timeline();
   const Record* record = take_record(now);
+  if (record == nullptr) {
+    if (const Seq held_back = suspect_.release()) outbox_.retry(held_back);  // in its turn again: nothing else is there
+    record = take_record(now);
+  }
   if (record == nullptr) return false;
   encoder_.encode(*record, timeline.resolve(record->taken), batch_);
   batch_sent_ = 0;

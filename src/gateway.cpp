@@ -16,8 +16,9 @@ namespace {
 /// What may wait in memory while a disk stalls: a second of the fastest bus, an hour of a usual one.
 constexpr std::size_t kMailbox_bytes = 8U << 20;
 
-/// So long records wait for each other at most, when they come one after the other.
-constexpr Duration kTogether = std::chrono::milliseconds(5);
+/// So long records wait for each other at most, when they come one after the other: buses over TCP share moments so far
+/// apart (BusPlan::phase_grain), and what comes of one moment leaves together.
+constexpr Duration kTogether = std::chrono::milliseconds(10);
 
 /// A thread is told from a busy one when it has been away for so many times what it promised.
 constexpr int kPatience = 3;

@@ -251,6 +251,48 @@ TEST_CASE("refused for load: slower, in order, nothing set aside, nothing lost (
   figure("58", "refused with ", reason_text(reason), ": 50 records, 10 sent again in order, 0 set aside, 0 lost");
 }
 
+TEST_CASE("one record that is refused for load for ever does not hold up the others (58)") {
+  UplinkRig rig;
+  rig.start_connected();
+  settle_announcements(rig);
+  rig.transport.acknowledges = true;
+  const bool alone = GENERATE(false, true);
+  rig.samples(1);
+  rig.transport.acknowledges = false;
+  rig.samples(1);
+  const Seq bad = rig.sent_seqs().back();
+  std::size_t tried = 0;
+  const auto broker = [&] {
+    while (rig.transport.out() > 0) {
+      const auto& sent = rig.transport.sent;
+      const auto oldest = std::find_if(sent.begin(), sent.end(),
+                                       [&](const auto& one) { return one.token == rig.transport.oldest_out(); });
+      const auto payload = nlohmann::json::parse(oldest->message.payload);
+      const bool is_bad = oldest->message.topic == "plant/boiler" && payload["seq"] == bad;
+      tried += is_bad ? 1 : 0;
+      if (is_bad) {
+        rig.transport.refuse(0x80);
+      } else {
+        rig.transport.acknowledge();
+      }
+      rig.turn();
+    }
+  };
+  for (int second = 0; second < 180; ++second) {
+    if (!alone && second < 20) rig.samples(1);
+    broker();
+    rig.pass(1s);
+  }
+  broker();
+  CHECK(rig.books().set_aside == (alone ? 0 : 1));
+  CHECK(rig.books().queued == (alone ? 1 : 0));
+  if (!alone) CHECK(rig.outbox().set_aside(1).at(0).retry);
+  CHECK(tried >= 8);
+  CHECK(tried < 40);
+  figure("58", "one record refused as if for load: tried ", tried, " times in 3 min, ", rig.books().queued, " queued, ",
+         rig.books().set_aside, " set aside, the others delivered");
+}
+
 TEST_CASE("a broker busy for minutes gets a trickle, and full speed when it recovers (58)") {
   UplinkRig rig;
   rig.start_connected();
