@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "bridge/json_text.h"
+#include "bridge/mqtt/packet.h"
 
 namespace baudbridge {
 namespace {
@@ -121,8 +122,7 @@ std::string outcome_json(const std::string& id_json, const WriteOutcome& outcome
 
 /// A topic that may be published to (MQTT 5.0 section 4.7), and not one of the broker's own.
 bool publishable(const std::string& topic) {
-  return !topic.empty() && topic.size() <= 65535 && topic.front() != '$' &&
-         topic.find_first_of(std::string("+#\0", 3)) == std::string::npos;
+  return mqtt::is_topic_name(topic) && topic.front() != '$';
 }
 
 }  // namespace

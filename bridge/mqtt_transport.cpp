@@ -16,9 +16,6 @@
 namespace baudbridge {
 namespace {
 
-/// A command has at most 64 KiB; what is far larger shall not even be sent to us (MQTT 5.0 section 3.1.2.11.4).
-constexpr std::uint32_t kLargestIncoming_bytes = 1U << 20U;
-
 /// What a server has been found to insist on.
 struct Terms {
   bool retained_will = true;
@@ -123,7 +120,8 @@ Result<mqtt::Session> MqttTransport::make_session() {
       std::min<std::uint32_t>(seconds_rounded_up(broker_.keep_alive), std::numeric_limits<std::uint16_t>::max()));
   session.connect.clean_start = clean;
   session.connect.session_expiry_s = clean ? 0 : seconds_rounded_up(broker_.session_expiry);
-  session.connect.maximum_packet_size = kLargestIncoming_bytes;
+  // A command has at most 64 KiB; what would be cut shall not even be sent to us (MQTT 5.0 section 3.1.2.11.4).
+  session.connect.maximum_packet_size = mqtt::PacketCutter::kKept;
   session.connect.will = Message{state_topic_, kOfflineState, terms.will_qos, terms.retained_will, ""};
   session.subscription = subscription_;
   session.patience = broker_.ack_timeout;

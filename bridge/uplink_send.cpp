@@ -1,6 +1,7 @@
 // How records and announcements leave: the window, the lanes, and what cannot be sent at all.
 #include <algorithm>
 
+#include "bridge/mqtt/packet.h"
 #include "bridge/reasons.h"
 #include "bridge/uplink.h"
 
@@ -18,8 +19,7 @@ std::size_t Uplink::window() const {
 }
 
 bool Uplink::too_large(const Message& message) const {
-  constexpr std::size_t kProtocolLimit = 268'435'455;  // MQTT 5.0 section 2.1.4
-  const std::size_t limit = link_.maximum_packet_size == 0 ? kProtocolLimit : link_.maximum_packet_size;
+  const std::size_t limit = link_.maximum_packet_size == 0 ? mqtt::kLargestPacket : link_.maximum_packet_size;
   return packet_size(message) > limit;
 }
 

@@ -25,9 +25,8 @@ struct Session {
 
 /// Opens the stream, says CONNECT, subscribes, publishes, answers, keeps the connection alive. Nothing of it waits:
 /// service() does what can be done now. Messages are gathered until flush(), so that many leave in one write.
-/// Threads: one owner, who calls service() whenever awaited() says so. `sink` is called by service() alone; the epoch
-/// of
-///          its events is `epoch`.
+/// Threads: one owner, who calls service() whenever awaited() says so. `sink` is called by service() alone; its
+///          events have the epoch `epoch`.
 /// Errors:  all are a LinkDown; after it nothing more is told.
 class Client {
  public:

@@ -1,5 +1,6 @@
 #pragma once
 // Words of MQTT 5.0 and 3.1.1 that packets out and packets in share.
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
