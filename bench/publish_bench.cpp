@@ -16,7 +16,7 @@
 #include "bench/process_figures.h"
 #include "bench/publish_bare.h"
 #include "bench/usual_record.h"
-#include "bridge/mqtt_transport.h"
+#include "bridge/paho_transport.h"
 #include "bridge/uplink_thread.h"
 #include "support/broker.h"
 #include "support/process.h"
@@ -71,7 +71,7 @@ class Road {
   Road& operator=(const Road&) = delete;
 
   void connect() {
-    transport_ = mqtt_transport(options_.broker, options_.publish, [this](const LinkEvent& event) {
+    transport_ = paho_transport(options_.broker, gateway_purpose(options_.publish), [this](const LinkEvent& event) {
       if (std::holds_alternative<Delivered>(event)) ++delivered_;
       uplink_->handle(event, clock_.now());
     });

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "bridge/json_text.h"
-#include "bridge/mqtt/packet.h"
+#include "bridge/topic_name.h"
 
 namespace baudbridge {
 namespace {
@@ -122,7 +122,7 @@ std::string outcome_json(const std::string& id_json, const WriteOutcome& outcome
 
 /// A topic that may be published to (MQTT 5.0 section 4.7), and not one of the broker's own.
 bool publishable(const std::string& topic) {
-  return mqtt::is_topic_name(topic) && topic.front() != '$';
+  return is_topic_name(topic) && topic.front() != '$';
 }
 
 }  // namespace

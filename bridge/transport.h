@@ -71,13 +71,13 @@ struct Incoming {
   std::string correlation_data;
   std::optional<Duration> expires_after;  ///< since it arrived: what is left of its Message Expiry Interval
 };
-/// The broker does not let us hear commands; everything else works.
-struct SubscriptionRefused {
+/// SUBACK: the broker's answer to the subscription. With a failure no commands arrive; everything else works.
+struct SubscriptionAnswered {
   Epoch epoch = 0;
-  Reason why = 0;
+  Reason reason = 0;
 };
 
-using LinkEvent = std::variant<LinkUp, LinkDown, Delivered, Refused, Incoming, SubscriptionRefused>;
+using LinkEvent = std::variant<LinkUp, LinkDown, Delivered, Refused, Incoming, SubscriptionAnswered>;
 
 /// What the owner of a Transport waits for on its behalf.
 struct Awaited {
@@ -86,9 +86,9 @@ struct Awaited {
   Steady due = Steady::max();  ///< at the latest then
 };
 
-/// One connection to a broker at a time. No call waits, but for disconnect() in order. What comes of them is told as
-/// LinkEvents, by service() alone.
-/// Threads: one owner (the uplink's), who calls service() whenever awaited() says so.
+/// One connection to a broker at a time. No call waits, but for an orderly disconnect(). The outcomes are LinkEvents,
+/// reported by service() alone.
+/// Threads: one owner (the uplink), who calls service() whenever awaited() says so.
 /// It buffers nothing but what is being written, resends nothing and does not reconnect: one queue, one owner.
 class Transport {
  public:
@@ -97,12 +97,10 @@ class Transport {
   /// configuration and are read anew at each attempt. Outcome: LinkUp, or LinkDown with was_up == false, within
   /// connect_timeout.
   virtual void connect(Epoch epoch, std::size_t server) = 0;
-  /// Outcome: Delivered, Refused, or the epoch's LinkDown. An Error: nothing was sent and nothing will be told; kind
-  /// refused: this message can never be sent; any other: the link is gone. What is published leaves with flush(), many
-  /// in one write.
+  /// Outcome: Delivered, Refused, or the epoch's LinkDown. An Error: nothing was sent and no event follows; kind
+  /// refused: this message can never be sent; any other: the link is gone.
   virtual Result<void> publish(Epoch epoch, Token token, const Message& message) = 0;
-  virtual void flush(Steady now) = 0;
-  /// Takes in what has arrived and does what is due.
+  /// Reports what has happened and does what is due.
   virtual void service(Steady now) = 0;
   [[nodiscard]] virtual Awaited awaited() const = 0;
   /// Ends the connection (or the attempt) now. orderly: DISCONNECT is sent, so the will is not; this may take half a

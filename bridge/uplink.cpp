@@ -122,9 +122,10 @@ void Uplink::on(const Incoming& incoming, const Now& now) {
   answer(commands_.take(incoming, now));
 }
 
-void Uplink::on(const SubscriptionRefused& refused, const Now& /*now*/) {
+void Uplink::on(const SubscriptionAnswered& answered, const Now& /*now*/) {
+  if (!is_refusal(answered.reason)) return;
   warn_once(keeper_.server_text() + ": does not let us subscribe to " + options_.publish.base + "/+/set (" +
-            reason_text(refused.why) + "): no commands will arrive; everything else works");
+            reason_text(answered.reason) + "): no commands will arrive; everything else works");
 }
 
 void Uplink::give_up(std::string why, const Now& now) {

@@ -80,7 +80,7 @@ class Uplink {
   void on(const Delivered& delivered, const Now& now);
   void on(const Refused& refused, const Now& now);
   void on(const Incoming& incoming, const Now& now);
-  void on(const SubscriptionRefused& refused, const Now& now);
+  void on(const SubscriptionAnswered& answered, const Now& now);
   /// Ends the connection from our side: the broker, or the way to it, is not what it should be.
   void give_up(std::string why, const Now& now);
   /// The connection is found to be gone, before the transport has told of it.

@@ -1,8 +1,8 @@
 // How records and announcements leave: the window, the lanes, and what cannot be sent at all.
 #include <algorithm>
 
-#include "bridge/mqtt/packet.h"
 #include "bridge/reasons.h"
+#include "bridge/topic_name.h"
 #include "bridge/uplink.h"
 
 namespace baudbridge {
@@ -19,7 +19,7 @@ std::size_t Uplink::window() const {
 }
 
 bool Uplink::too_large(const Message& message) const {
-  const std::size_t limit = link_.maximum_packet_size == 0 ? mqtt::kLargestPacket : link_.maximum_packet_size;
+  const std::size_t limit = link_.maximum_packet_size == 0 ? kLargestPacket_bytes : link_.maximum_packet_size;
   return packet_size(message) > limit;
 }
 

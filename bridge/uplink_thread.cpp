@@ -91,7 +91,6 @@ Now UplinkThread::turn(Steady wake_at, Steady& next) {
   if (accepted) outbox.flush(now);  // before anything of it is sent
   if (outbox.persist_due() <= now.steady) persist(now, false);
   next = uplink_.advance(now);
-  transport_.flush(now.steady);
   outbox.flush(now);
   next = std::min(next, outbox.persist_due());
   calm_ = uplink_.calm(now, accepted);

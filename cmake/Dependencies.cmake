@@ -11,6 +11,13 @@ pkg_check_modules(SERIALPORT REQUIRED IMPORTED_TARGET libserialport)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
 
+# Debian's CMake configuration of Paho names OpenSSL targets that it does not look for; the plain library is enough.
+find_library(PAHO_MQTT3AS paho-mqtt3as REQUIRED)
+find_path(PAHO_INCLUDE_DIR MQTTAsync.h REQUIRED)
+add_library(paho INTERFACE)
+target_include_directories(paho SYSTEM INTERFACE ${PAHO_INCLUDE_DIR})
+target_link_libraries(paho INTERFACE ${PAHO_MQTT3AS})
+
 if(BAUDBRIDGE_TESTS)
   find_package(Catch2 REQUIRED)
   # The tests' own Modbus server: an implementation that is not ours.

@@ -25,6 +25,12 @@ addrinfo hints_for(int flags) {
 
 }  // namespace
 
+std::string address_text(const addrinfo& address) {
+  std::array<char, NI_MAXHOST> text{};
+  ::getnameinfo(address.ai_addr, address.ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST);
+  return text.data();
+}
+
 struct HostLookup::Question {
   std::string host;
   std::string service;

@@ -19,6 +19,9 @@ struct FreeAddresses {
 };
 using Addresses = std::unique_ptr<addrinfo, FreeAddresses>;
 
+/// "192.0.2.7", "fe80::1%eth0"
+[[nodiscard]] std::string address_text(const addrinfo& address);
+
 /// Asks the system's resolver anew each time, but waits no longer than it is told. What was still being asked for then
 /// goes on on a thread of its own, one for each name, and is looked at by the next call for the same name, unless the
 /// answer is old by then.

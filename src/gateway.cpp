@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <utility>
 
-#include "bridge/mqtt_transport.h"
+#include "bridge/paho_transport.h"
 #include "core/log.h"
 
 namespace baudbridge {
@@ -71,7 +71,7 @@ Gateway::Gateway(Config config, const Clock& clock, std::unique_ptr<Outbox> outb
       clock_(clock),
       mailbox_(kMailbox_bytes),
       outbox_(std::move(outbox)),
-      transport_(mqtt_transport(config_.broker, config_.publish,
+      transport_(paho_transport(config_.broker, gateway_purpose(config_.publish),
                                 [this](const LinkEvent& event) { uplink_.handle(event, clock_.now()); })),
       uplink_(uplink_options(config_, clock_), make_commands(config_.buses), *outbox_, *transport_, clock_.now()),
       uplink_thread_(mailbox_, uplink_, *transport_, clock_),

@@ -1,13 +1,12 @@
 #pragma once
-// What the demo hears from the broker: a client of its own, beside the gateway's and unknown to it.
+// What the demo receives from the broker: a client of its own, beside the gateway's and unknown to it.
 #include <deque>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "bridge/broker_config.h"
-#include "bridge/mqtt/connection.h"
-#include "core/host_lookup.h"
+#include "bridge/transport.h"
 #include "core/result.h"
 #include "core/time.h"
 
@@ -17,17 +16,18 @@ namespace baudbridge::simulation {
 struct Arrival {
   std::string topic;
   std::string payload;
-  bool retained = false;  ///< it was there before we subscribed
+  bool retained = false;  ///< published before the subscription
 };
 
-/// One connection to a broker, subscribed to one topic filter with QoS 1. It lives while take() is called.
+/// One connection to a broker, subscribed to one topic filter with QoS 1. It is serviced while take() is called.
 /// Threads: one caller.
-/// Errors:  io when the broker cannot be reached or refuses; a connection that is lost later is told by lost().
+/// Errors:  io when the broker cannot be connected to or rejects the subscription; lost() when the connection ends
+/// later.
 class DemoSubscriber {
  public:
   static Result<std::unique_ptr<DemoSubscriber>> connect(const BrokerConfig& broker, const std::string& filter,
-                                                         Duration patience);
-  ~DemoSubscriber() { connection_.close(true); }
+                                                         Duration timeout);
+  ~DemoSubscriber();
   DemoSubscriber(const DemoSubscriber&) = delete;
   DemoSubscriber& operator=(const DemoSubscriber&) = delete;
 
@@ -37,17 +37,16 @@ class DemoSubscriber {
   [[nodiscard]] bool lost() const { return lost_.has_value(); }
 
  private:
-  DemoSubscriber(const BrokerConfig& broker, const std::string& filter, Steady deadline);
+  DemoSubscriber(const BrokerConfig& broker, const std::string& filter);
 
-  void hear(LinkEvent event);
-  /// Waits for the broker's next word, then takes in what has come.
-  void listen(Steady until);
+  void handle(LinkEvent event);
+  /// Waits until something has happened at the connection, then handles it.
+  void service(Steady until);
 
-  BrokerConfig broker_;
-  HostLookup lookup_;
-  mqtt::Connection connection_;
+  std::unique_ptr<Transport> transport_;
   std::deque<Arrival> arrived_;
   std::optional<std::string> lost_;  ///< why
+  bool subscribed_ = false;
   Token token_ = 0;
 };
 

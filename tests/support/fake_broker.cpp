@@ -184,6 +184,9 @@ bool FakeBroker::take_packet(Client& client, std::uint8_t header, const std::str
   switch (header >> 4U) {
     case kConnect: {
       client.mqtt5 = body.size() > 6 && body[6] == 5;
+      if (body.size() > 9) {  // MQTT 5.0 section 3.1.2.10
+        keep_alive_s_ = static_cast<unsigned char>(body[8]) << 8U | static_cast<unsigned char>(body[9]);
+      }
       std::string answer{'\0', static_cast<char>(behaviour_.connack)};
       if (client.mqtt5) answer += variable(behaviour_.connack_properties.size()) + behaviour_.connack_properties;
       send_all(socket, mqtt_packet(kConnack, answer));
@@ -195,8 +198,11 @@ bool FakeBroker::take_packet(Client& client, std::uint8_t header, const std::str
       send_all(socket, mqtt_packet(kPubcomp, body.substr(0, 2)));
       return true;
     case kSubscribe: {
+      ++subscriptions_;
+      if (!behaviour_.answers_subscribe) return true;
       const std::string properties = client.mqtt5 ? std::string(1, '\0') : "";
-      send_all(socket, mqtt_packet(kSuback, body.substr(0, 2) + properties + static_cast<char>(behaviour_.suback)));
+      send_all(socket, mqtt_packet(kSuback, body.substr(0, 2) + properties + static_cast<char>(behaviour_.suback)) +
+                           behaviour_.after_suback);
       return true;
     }
     case kPingreq:

@@ -37,7 +37,9 @@ class FakeBroker {
     bool answers_connect = true;     ///< false: accepts the TCP connection and says nothing
     Reason connack = 0;              ///< MQTT 5 reason code, or 3.1.1 return code
     std::string connack_properties;  ///< encoded (MQTT 5.0 section 3.2.2.3), without their length
+    bool answers_subscribe = true;
     Reason suback = 1;
+    std::string after_suback;  ///< any bytes
     bool answers_ping = true;
     std::function<Answer(const Publish&)> on_publish = [](const Publish&) { return Answer{}; };
   };
@@ -60,6 +62,9 @@ class FakeBroker {
   /// Bytes of all that was received.
   [[nodiscard]] std::size_t bytes_received() const { return bytes_received_; }
   [[nodiscard]] std::size_t pings() const { return pings_; }
+  [[nodiscard]] std::size_t subscriptions() const { return subscriptions_; }
+  /// Of the CONNECT that came last, in seconds.
+  [[nodiscard]] unsigned keep_alive_s() const { return keep_alive_s_; }
   /// Reason of the DISCONNECT that came last; none: there was none.
   [[nodiscard]] std::optional<Reason> disconnect_reason() const;
 
@@ -83,6 +88,8 @@ class FakeBroker {
   std::atomic<std::size_t> connections_{0};
   std::atomic<std::size_t> bytes_received_{0};
   std::atomic<std::size_t> pings_{0};
+  std::atomic<std::size_t> subscriptions_{0};
+  std::atomic<unsigned> keep_alive_s_{0};
   std::jthread thread_;
 };
 

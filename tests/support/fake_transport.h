@@ -50,7 +50,6 @@ class FakeTransport : public Transport {
     }
     return {};
   }
-  void flush(Steady /*now*/) override {}
   void service(Steady /*now*/) override {}
   [[nodiscard]] Awaited awaited() const override { return {}; }
   void disconnect(bool orderly) noexcept override {

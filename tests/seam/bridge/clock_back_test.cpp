@@ -1,10 +1,12 @@
-// The system clock is set back an hour: every wait by it would then last an hour longer than it should. Here it would,
-// because this program's own functions stand in for the C library's; they count who waits so.
+// The system clock is set back an hour: every wait by it then lasts an hour longer than it should. Here it does,
+// because this program's own functions stand in for the C library's; they count whose waits do.
 #include <pthread.h>
 #include <semaphore.h>
 
+#include <array>
 #include <atomic>
 #include <ctime>
+#include <string_view>
 
 #include "support/bridge/road.h"
 #include "support/broker.h"
@@ -17,10 +19,17 @@ using namespace baudbridge::testing;
 namespace {
 
 std::atomic<std::time_t> set_back_s{0};
-std::atomic<int> lengthened{0};
+std::atomic<int> lengthened{0};             ///< waits of our own threads
+std::atomic<int> lengthened_in_library{0};  ///< waits of Paho's threads (eclipse-paho/paho.mqtt.c #920)
+
+bool is_thread_of_library() {
+  std::array<char, 16> name{};
+  ::pthread_getname_np(::pthread_self(), name.data(), name.size());
+  return std::string_view(name.data()).starts_with("MQTTAsync");
+}
 
 timespec as_if_set_back(const timespec& deadline) {
-  if (set_back_s > 0) ++lengthened;
+  if (set_back_s > 0) ++(is_thread_of_library() ? lengthened_in_library : lengthened);
   return {deadline.tv_sec + set_back_s, deadline.tv_nsec};
 }
 
@@ -35,7 +44,9 @@ extern "C" int sem_timedwait(sem_t* semaphore, const timespec* deadline) {
   return sem_clockwait(semaphore, CLOCK_REALTIME, &later);
 }
 
-TEST_CASE("a clock that is set back an hour lengthens no wait: publishing, reconnecting and the stop go on (41)") {
+TEST_CASE(
+    "a clock that is set back an hour stops neither publishing nor reconnecting nor the stop, and lengthens no wait of "
+    "ours (41)") {
   Broker broker;
   Road road({broker.url()});
   road.samples(10);
@@ -56,9 +67,10 @@ TEST_CASE("a clock that is set back an hour lengthens no wait: publishing, recon
   road.end();
   const double stopped = seconds_of(std::chrono::steady_clock::now() - begun);
   CHECK(lengthened == 0);
+  CHECK(lengthened_in_library > 0);
   set_back_s = 0;
-  figure("41", lengthened, " waits an hour longer: connected ", reconnected,
-         " s after the broker was back, stopped in ", stopped, " s, 30 records, 0 lost");
+  figure("41", lengthened, " waits of ours and ", lengthened_in_library, " of the library an hour longer: connected ",
+         reconnected, " s after the broker was back, stopped in ", stopped, " s, 30 records, 0 lost");
 }
 
 #endif

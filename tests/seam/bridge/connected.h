@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "bridge/mqtt_transport.h"
+#include "bridge/paho_transport.h"
 #include "support/catch.h"
 #include "support/link_events.h"
 
@@ -21,7 +21,7 @@ inline BrokerConfig broker_config(const std::vector<std::string>& urls) {
 class Connected {
  public:
   explicit Connected(const BrokerConfig& config)
-      : transport_(mqtt_transport(config, PublishConfig{"plant", PayloadFormat::json, false}, events_.sink())) {}
+      : transport_(paho_transport(config, gateway_purpose({"plant", PayloadFormat::json, false}), events_.sink())) {}
 
   Transport& transport() { return *transport_; }
   std::optional<LinkEvent> next() { return events_.next(*transport_); }
@@ -47,10 +47,16 @@ class Connected {
     REQUIRE(std::holds_alternative<LinkDown>(event));
     return std::get<LinkDown>(event);
   }
+  /// The next event that is not the answer to the subscription.
+  std::optional<LinkEvent> next_about_publishing() {
+    auto event = next();
+    while (event && std::holds_alternative<SubscriptionAnswered>(*event)) event = next();
+    return event;
+  }
   /// Publishes and waits for the answer. Nothing: it was delivered.
   std::optional<Reason> refusal_of(const Message& message, Epoch epoch = 1) {
     REQUIRE(transport_->publish(epoch, ++token_, message));
-    const auto event = next();
+    const auto event = next_about_publishing();
     REQUIRE(event);
     if (const auto* refused = std::get_if<Refused>(&*event)) return refused->why;
     REQUIRE(std::holds_alternative<Delivered>(*event));

@@ -60,7 +60,9 @@ TEST_CASE("what the broker allows is told") {
 
 TEST_CASE("a link given up lets the broker publish the will; an orderly end does not") {
   Broker broker;
-  Connected connected(broker_config({broker.url()}));
+  BrokerConfig config = broker_config({broker.url()});
+  config.mqtt5 = GENERATE(true, false);
+  Connected connected(config);
   connected.up();
   REQUIRE_FALSE(connected.refusal_of(message_to(kState, R"({"state":"online"})", 1, true)));
   Subscriber subscriber(broker.port(), {.topics = {kState}});
@@ -140,7 +142,7 @@ TEST_CASE("a message above the broker's message_size_limit is refused or ends th
   Connected connected(broker_config({broker.url()}));
   connected.up();
   REQUIRE(connected.transport().publish(1, 1, message_to("plant/a", std::string(1000, 'x'))));
-  const auto event = connected.next();
+  const auto event = connected.next_about_publishing();
   REQUIRE(event);
   const auto* refused = std::get_if<Refused>(&*event);
   const auto* down = std::get_if<LinkDown>(&*event);

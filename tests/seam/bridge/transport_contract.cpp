@@ -2,7 +2,7 @@
 #include <memory>
 #include <set>
 
-#include "bridge/mqtt_transport.h"
+#include "bridge/paho_transport.h"
 #include "support/broker.h"
 #include "support/catch.h"
 #include "support/fake_transport.h"
@@ -37,8 +37,8 @@ class RealRig {
   Broker broker_;
   LinkEvents events_;
   std::unique_ptr<Transport> transport_ =
-      mqtt_transport(config_for({broker_.url(), "mqtt://127.0.0.1:" + std::to_string(free_port())}),
-                     PublishConfig{"plant", PayloadFormat::json, false}, events_.sink());
+      paho_transport(config_for({broker_.url(), "mqtt://127.0.0.1:" + std::to_string(free_port())}),
+                     gateway_purpose({"plant", PayloadFormat::json, false}), events_.sink());
 };
 
 /// The fake, behaving like a broker that does its duty.

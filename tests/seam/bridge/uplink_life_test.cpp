@@ -323,7 +323,7 @@ TEST_CASE("a refused subscription is logged once, not at each connection") {
   UplinkRig rig;
   rig.start_connected();
   for (int i = 0; i < 5; ++i) {
-    rig.uplink().handle(SubscriptionRefused{rig.transport.epoch(), 0x87}, rig.moment());
+    rig.uplink().handle(SubscriptionAnswered{rig.transport.epoch(), 0x87}, rig.moment());
     rig.transport.drop();
     rig.turn();
     rig.reconnect();

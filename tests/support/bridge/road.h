@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "bridge/mqtt_transport.h"
+#include "bridge/paho_transport.h"
 #include "bridge/uplink_thread.h"
 #include "support/bridge/uplink_rig.h"
 #include "support/figure.h"
@@ -48,7 +48,7 @@ class Road {
     REQUIRE(opened);
     outbox_ = std::move(*opened);
     mailbox_ = std::make_unique<UplinkMailbox>(1U << 20U);
-    transport_ = mqtt_transport(options_.broker, options_.publish,
+    transport_ = paho_transport(options_.broker, gateway_purpose(options_.publish),
                                 [this](const LinkEvent& event) { uplink_->handle(event, clock_.now()); });
     uplink_.emplace(options_, Commands(options_.publish, {}, {}), *outbox_, *transport_, clock_.now());
     thread_.emplace(*mailbox_, *uplink_, *transport_, clock_);

@@ -1,38 +1,31 @@
-#include "bridge/mqtt/dialer.h"
+#include "bridge/tcp_dialer.h"
 
-#include <netinet/tcp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
 #include "core/poll_until.h"
 
-namespace baudbridge::mqtt {
+namespace baudbridge {
 namespace {
 
 constexpr Duration kLongestLookup = std::chrono::seconds(5);
 
-std::string text_of(const addrinfo& address) {
-  std::array<char, NI_MAXHOST> text{};
-  ::getnameinfo(address.ai_addr, address.ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST);
-  return text.data();
-}
-
 }  // namespace
 
-Dialer::Dialer(HostLookup& lookup, std::string host, std::uint16_t port, Steady deadline)
+TcpDialer::TcpDialer(HostLookup& lookup, std::string host, std::uint16_t port, Steady deadline)
     : lookup_(lookup), host_(std::move(host)), port_(port), deadline_(deadline) {}
 
-Result<std::optional<UniqueFd>> Dialer::service(Steady now) {
+Result<std::optional<UniqueFd>> TcpDialer::service(Steady now) {
   return addresses_ ? try_addresses(now) : look_up(now);
 }
 
-Result<std::optional<UniqueFd>> Dialer::look_up(Steady now) {
+Result<std::optional<UniqueFd>> TcpDialer::look_up(Steady now) {
   if (share_ == Steady{}) share_ = std::min(deadline_, now + kLongestLookup);
   auto found = lookup_.find(host_, port_, Steady::min());
   if (!found) {
@@ -47,7 +40,7 @@ Result<std::optional<UniqueFd>> Dialer::look_up(Steady now) {
   return try_addresses(now);
 }
 
-Result<std::optional<UniqueFd>> Dialer::try_addresses(Steady now) {
+Result<std::optional<UniqueFd>> TcpDialer::try_addresses(Steady now) {
   int code = ETIMEDOUT;
   if (socket_) {
     pollfd there{socket_.get(), POLLOUT, 0};
@@ -67,35 +60,31 @@ Result<std::optional<UniqueFd>> Dialer::try_addresses(Steady now) {
   return failure(code);
 }
 
-int Dialer::begin(const addrinfo& address, Steady now) {
-  last_ = text_of(address);
+int TcpDialer::begin(const addrinfo& address, Steady now) {
+  last_ = address_text(address);
   share_ = now + std::max(deadline_ - now, Duration::zero()) / static_cast<Duration::rep>(left_--);
   UniqueFd socket(::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP));
   if (!socket) return errno;
-  const int yes = 1;  // what belongs together is written together
-  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-  // On a slow line what is said last (an acknowledgement, a ping) shall not wait behind megabytes in the kernel.
-  const int most_unsent = 65'536;
-  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most_unsent, sizeof most_unsent);
   if (::connect(socket.get(), address.ai_addr, address.ai_addrlen) != 0 && errno != EINPROGRESS) return errno;
   socket_ = std::move(socket);
   return 0;
 }
 
-Error Dialer::failure(int code) const {
+Error TcpDialer::failure(int code) const {
   std::string what = "cannot connect: " + std::string(std::strerror(code));
   if (code == ECONNREFUSED) what = "connection refused: nothing listens on port " + std::to_string(port_);
-  if (code == ETIMEDOUT) what = "timed out: no answer from port " + std::to_string(port_);
-  if (count_ == 1) return Error{Fault::io, std::move(what), code};
-  return Error{Fault::io,
+  if (code == ETIMEDOUT) what = "no answer from port " + std::to_string(port_);
+  const Fault kind = code == ETIMEDOUT ? Fault::timeout : Fault::io;
+  if (count_ == 1) return Error{kind, std::move(what), code};
+  return Error{kind,
                "none of the " + std::to_string(count_) + " addresses of " + host_ + " can be reached; the last, " +
                    last_ + ": " + what,
                code};
 }
 
-Awaited Dialer::awaited() const {
+Awaited TcpDialer::awaited() const {
   if (!addresses_) return {lookup_.answered_fd(host_, port_), POLLIN, share_ == Steady{} ? Steady::min() : share_};
   return {socket_.get(), POLLOUT, share_};
 }
 
-}  // namespace baudbridge::mqtt
+}  // namespace baudbridge

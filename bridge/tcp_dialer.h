@@ -1,5 +1,5 @@
 #pragma once
-// From a name and a port to a connected socket, without ever waiting.
+// From a name and a port to a connected socket.
 #include <optional>
 #include <string>
 
@@ -9,23 +9,24 @@
 #include "core/time.h"
 #include "core/unique_fd.h"
 
-namespace baudbridge::mqtt {
+namespace baudbridge {
 
 /// Looks the name up and tries its addresses in the resolver's order (RFC 6724), each for its share of the time that is
-/// left. Threads: one owner; `lookup` must outlive it and may keep a question open that this one has begun.
-/// Errors:  for people; the one of the last address if none could be reached.
-class Dialer {
+/// left. Nothing waits.
+/// Threads: one owner; `lookup` must outlive it and may keep a lookup open that this one has begun.
+/// Errors:  timeout, or io; what says what is missing, of the last address if none could be reached.
+class TcpDialer {
  public:
-  Dialer(HostLookup& lookup, std::string host, std::uint16_t port, Steady deadline);
+  TcpDialer(HostLookup& lookup, std::string host, std::uint16_t port, Steady deadline);
 
-  /// Goes on. Nothing yet: again when it is ready(); then not again after an answer.
+  /// The connected socket; nothing yet: call it again as awaited() says. No call follows a socket or an Error.
   Result<std::optional<UniqueFd>> service(Steady now);
   [[nodiscard]] Awaited awaited() const;
 
  private:
   Result<std::optional<UniqueFd>> look_up(Steady now);
   Result<std::optional<UniqueFd>> try_addresses(Steady now);
-  /// 0: it is under way; otherwise errno.
+  /// 0: the connect has begun; otherwise errno.
   int begin(const addrinfo& address, Steady now);
   [[nodiscard]] Error failure(int code) const;
 
@@ -37,9 +38,9 @@ class Dialer {
   std::size_t count_ = 0;           ///< of addresses
   std::size_t left_ = 0;            ///< not tried yet
   const addrinfo* next_ = nullptr;  ///< to be tried next
-  UniqueFd socket_;                 ///< on its way
-  Steady share_{};                  ///< until then it may be
-  std::string last_;                ///< the address that socket_ goes to
+  UniqueFd socket_;                 ///< being connected
+  Steady share_{};                  ///< the time of socket_, or of the lookup
+  std::string last_;                ///< the address of socket_
 };
 
-}  // namespace baudbridge::mqtt
+}  // namespace baudbridge
