@@ -7,18 +7,18 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 
 #include "adapters/serial/libserialport.h"
+#include "adapters/serial/sysfs_ports.h"
 
 namespace baudbridge {
 namespace {
 
 constexpr std::string_view kUsbPrefix = "usb:";
 constexpr int kLatencyLimitMs = 2;
-constexpr const char* kByIdFolder = "/dev/serial/by-id";
 
 std::string text_or_empty(const char* text) {
   return text != nullptr ? text : "";
@@ -29,34 +29,37 @@ std::string real_path(const std::string& name) {
   return resolved ? resolved.get() : "";
 }
 
-std::string find_by_id(const std::string& node) {
-  std::error_code failed;
-  std::string found;
-  for (std::filesystem::directory_iterator entry(kByIdFolder, failed), end; !failed && entry != end;
-       entry.increment(failed)) {
-    const std::string link = entry->path().string();
-    if (real_path(link) == node && (found.empty() || link < found)) found = link;
-  }
-  return found;
-}
-
-PortInfo describe(const sp_port* port) {
-  PortInfo info;
-  info.node = text_or_empty(sp_get_port_name(port));
-  info.by_id = find_by_id(info.node);
+/// What libserialport says about the port; the port as it is if the library does not know it.
+/// Each port is asked for by itself: sp_list_ports of 0.1.2 fails as a whole where one tty has no node.
+/// The library goes by the node's name, so a node that has another name than the kernel's is not asked for.
+void describe_by_library(PortInfo& port) {
+  if (port.node != "/dev/" + port.tty) return;
+  sp_port* raw = nullptr;
+  if (sp_get_port_by_name(port.node.c_str(), &raw) != SP_OK) return;
+  const SpPort known(raw);
   int vendor = 0;
   int product = 0;
-  if (sp_get_port_transport(port) == SP_TRANSPORT_USB && sp_get_port_usb_vid_pid(port, &vendor, &product) == SP_OK) {
-    std::array<char, 16> id{};
-    std::snprintf(id.data(), id.size(), "%04x:%04x", static_cast<unsigned>(vendor) & 0xFFFFU,
-                  static_cast<unsigned>(product) & 0xFFFFU);
-    info.usb_id = id.data();
-    info.serial_number = text_or_empty(sp_get_port_usb_serial(port));
-    info.manufacturer = text_or_empty(sp_get_port_usb_manufacturer(port));
-    info.product = text_or_empty(sp_get_port_usb_product(port));
+  if (sp_get_port_transport(raw) != SP_TRANSPORT_USB || sp_get_port_usb_vid_pid(raw, &vendor, &product) != SP_OK) {
+    if (port.usb_id.empty()) port.product = text_or_empty(sp_get_port_description(raw));
+    return;
   }
-  if (info.product.empty()) info.product = text_or_empty(sp_get_port_description(port));
-  return info;
+  std::array<char, 16> id{};
+  std::snprintf(id.data(), id.size(), "%04x:%04x", static_cast<unsigned>(vendor) & 0xFFFFU,
+                static_cast<unsigned>(product) & 0xFFFFU);
+  port.usb_id = id.data();
+  port.serial_number = text_or_empty(sp_get_port_usb_serial(raw));
+  port.manufacturer = text_or_empty(sp_get_port_usb_manufacturer(raw));
+  port.product = text_or_empty(sp_get_port_usb_product(raw));
+  if (port.product.empty()) port.product = text_or_empty(sp_get_port_description(raw));
+}
+
+bool matches(const UsbName& name, const PortInfo& port) {
+  return port.usb_id == name.usb_id && (name.serial_number.empty() || name.serial_number == port.serial_number);
+}
+
+/// "usb:0403:6001:A1"
+std::string usb_text(const PortInfo& port) {
+  return "usb:" + port.usb_id + (port.serial_number.empty() ? "" : ":" + port.serial_number);
 }
 
 std::string lower(std::string_view text) {
@@ -74,25 +77,20 @@ std::string list_text(std::span<const PortInfo> ports) {
   std::string text;
   for (const PortInfo& port : ports) {
     if (port.usb_id.empty()) continue;
-    text += (text.empty() ? "" : ", ") + std::string("usb:") + port.usb_id;
-    if (!port.serial_number.empty()) text += ":" + port.serial_number;
-    text += " (" + port.node + ")";
+    text += (text.empty() ? "" : ", ") + usb_text(port) + " (" + port.node + ")";
   }
   return text.empty() ? "no USB serial port is plugged in" : "plugged in: " + text;
 }
 
 }  // namespace
 
-Result<std::vector<PortInfo>> list_ports() {
-  sp_port** raw = nullptr;
-  if (sp_list_ports(&raw) != SP_OK) return Error{Fault::io, "serial ports cannot be listed: " + sp_error_text()};
-  const SpPortList list(raw);
-  std::vector<PortInfo> ports;
-  for (sp_port** port = list.get(); *port != nullptr; ++port) ports.push_back(describe(*port));
-  std::sort(ports.begin(), ports.end(), [](const PortInfo& a, const PortInfo& b) {
-    return a.node.size() != b.node.size() ? a.node.size() < b.node.size() : a.node < b.node;  // ttyUSB2 before ttyUSB10
-  });
-  return ports;
+Result<PortList> list_ports(const DeviceTree& tree) {
+  auto list = ports_in_sysfs(tree);
+  if (!list) return list;
+  if (tree == DeviceTree{}) {  // the library knows no other
+    for (PortInfo& port : list->ports) describe_by_library(port);
+  }
+  return list;
 }
 
 std::optional<UsbName> parse_usb_name(std::string_view name) {
@@ -108,25 +106,41 @@ std::optional<UsbName> parse_usb_name(std::string_view name) {
   return result;
 }
 
-Result<std::string> find_usb_port(const UsbName& name, std::span<const PortInfo> ports) {
+Result<std::string> find_usb_port(const UsbName& name, const PortList& list) {
   std::vector<const PortInfo*> found;
-  for (const PortInfo& port : ports) {
-    if (port.usb_id != name.usb_id) continue;
-    if (name.serial_number.empty() || name.serial_number == port.serial_number) found.push_back(&port);
+  for (const PortInfo& port : list.ports) {
+    if (matches(name, port)) found.push_back(&port);
   }
   if (found.size() == 1) return found.front()->node;
-  if (found.empty()) return Error{Fault::unplugged, "not plugged in; " + list_text(ports)};
-  return Error{Fault::config,
-               "several ports match, add the serial number or use a /dev/serial/by-path name; " + list_text(ports)};
+  if (!found.empty()) {
+    return Error{Fault::config, "several ports match, add the serial number or use a /dev/serial/by-path name; " +
+                                    list_text(list.ports)};
+  }
+  std::vector<PortInfo> without_node;
+  std::copy_if(list.without_node.begin(), list.without_node.end(), std::back_inserter(without_node),
+               [&name](const PortInfo& port) { return matches(name, port); });
+  if (!without_node.empty()) return Error{Fault::unplugged, missing_nodes_text(without_node)};
+  return Error{Fault::unplugged, "not plugged in; " + list_text(list.ports)};
 }
 
-Result<std::string> resolve_port(const std::string& name) {
+std::string missing_nodes_text(std::span<const PortInfo> without_node) {
+  if (without_node.empty()) return "";
+  std::string names;
+  for (const PortInfo& port : without_node) {
+    names += (names.empty() ? "" : ", ") + port.tty;
+    if (!port.usb_id.empty()) names += " (" + usb_text(port) + ")";
+  }
+  return "known to the kernel, but without a device node in /dev: " + names +
+         "; a container must be given the node, as by docker run --device /dev/" + without_node.front().tty;
+}
+
+Result<std::string> resolve_port(const std::string& name, const DeviceTree& tree) {
   if (name.substr(0, kUsbPrefix.size()) == kUsbPrefix) {
     const auto usb = parse_usb_name(name);
     if (!usb) return Error{Fault::config, "USB ports are named usb:VID:PID or usb:VID:PID:SERIAL, as usb:0403:6001"};
-    const auto ports = list_ports();
-    if (!ports) return ports.error();
-    return find_usb_port(*usb, *ports);
+    const auto list = list_ports(tree);
+    if (!list) return list.error();
+    return find_usb_port(*usb, *list);
   }
   const std::string node = real_path(name);
   if (!node.empty()) return node;
@@ -136,7 +150,7 @@ Result<std::string> resolve_port(const std::string& name) {
 }
 
 std::string latency_advice(const std::string& node, const std::string& sysfs) {
-  const std::string name = std::filesystem::path(node).filename().string();
+  const std::string name = tty_of_node(node, sysfs);
   const std::string path = sysfs + "/bus/usb-serial/devices/" + name + "/latency_timer";
   std::ifstream file(path);
   int milliseconds = 0;

@@ -46,6 +46,9 @@ Error open_error(int why) {
       return Error{Fault::io,
                    "this user may not open it; add the user to the port's group: usermod -aG dialout USER, then start "
                    "again"};
+    case EPERM:
+      return Error{Fault::io,
+                   "this container may not open it; pass the device on, as by docker run --device /dev/ttyUSB0"};
     case EBUSY:
       return Error{Fault::io, "another program has it open"};
     default:

@@ -50,13 +50,15 @@ int ports(const Options& options) {
     std::cerr << "baudbridge: " << printable(found.error().what) << '\n';
     return kFailed;
   }
+  const auto& list = found->ports;
   if (options.json) {
-    print_json(*found);
-  } else if (!found->empty()) {
-    print_table(*found);
+    print_json(list);
+  } else if (!list.empty()) {
+    print_table(list);
   }
-  if (found->empty()) std::cerr << "no serial port found; is the adapter plugged in, and does 'dmesg' tell of it?\n";
-  for (const auto& port : *found) {
+  if (list.empty()) std::cerr << "no serial port found; is the adapter plugged in, and does 'dmesg' list it?\n";
+  if (!found->without_node.empty()) std::cerr << printable(missing_nodes_text(found->without_node)) << '\n';
+  for (const auto& port : list) {
     if (const auto advice = latency_advice(port.node); !advice.empty()) std::cerr << printable(advice) << '\n';
   }
   return kDone;

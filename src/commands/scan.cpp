@@ -193,11 +193,11 @@ MakeLine line_maker(const Target& target) {
 /// The name that finds the port again after a replug, where there is one.
 std::string lasting_name(const std::string& port) {
   const auto node = resolve_port(port);
-  const auto ports = list_ports();
-  if (!node || !ports || port.starts_with("usb:") || port.starts_with("/dev/serial/")) return port;
-  const auto same =
-      std::find_if(ports->begin(), ports->end(), [&](const PortInfo& each) { return each.node == *node; });
-  return same == ports->end() || same->by_id.empty() ? port : same->by_id;
+  const auto list = list_ports();
+  if (!node || !list || port.starts_with("usb:") || port.starts_with("/dev/serial/")) return port;
+  const auto& ports = list->ports;
+  const auto same = std::find_if(ports.begin(), ports.end(), [&](const PortInfo& each) { return each.node == *node; });
+  return same == ports.end() || same->by_id.empty() ? port : same->by_id;
 }
 
 void print_report(const ScanReport& report, const Searched& searched, bool json) {

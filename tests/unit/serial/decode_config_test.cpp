@@ -262,10 +262,11 @@ TEST_CASE("a mistake in a line's settings is told with what would be right") {
 }
 
 TEST_CASE("a USB port is found by its ids, and by its serial number among several") {
-  const std::vector<PortInfo> ports{{"/dev/ttyS0", "", "", "", "", "16550A"},
-                                    {"/dev/ttyUSB0", "", "0403:6001", "A1", "FTDI", "FT232R"},
-                                    {"/dev/ttyUSB1", "", "0403:6001", "B2", "FTDI", "FT232R"},
-                                    {"/dev/ttyUSB2", "", "1a86:7523", "", "", "CH340"}};
+  const PortList ports{{{"/dev/ttyS0", "", "", "", "", "16550A", "ttyS0"},
+                        {"/dev/ttyUSB0", "", "0403:6001", "A1", "FTDI", "FT232R", "ttyUSB0"},
+                        {"/dev/ttyUSB1", "", "0403:6001", "B2", "FTDI", "FT232R", "ttyUSB1"},
+                        {"/dev/ttyUSB2", "", "1a86:7523", "", "", "CH340", "ttyUSB2"}},
+                       {}};
   CHECK(*find_usb_port(*parse_usb_name("usb:1A86:7523"), ports) == "/dev/ttyUSB2");
   CHECK(*find_usb_port(*parse_usb_name("usb:0403:6001:B2"), ports) == "/dev/ttyUSB1");
   auto several = find_usb_port(*parse_usb_name("usb:0403:6001"), ports);
@@ -279,4 +280,22 @@ TEST_CASE("a USB port is found by its ids, and by its serial number among severa
     INFO(wrong);
     CHECK_FALSE(parse_usb_name(wrong));
   }
+}
+
+TEST_CASE("a USB port whose node alone is missing is not taken for unplugged, and does not hide its twin") {
+  const PortInfo missing{"", "", "0403:6001", "A1", "FTDI", "FT232R", "ttyUSB0"};
+  const PortInfo usable{"/dev/ttyUSB1", "", "0403:6001", "B2", "FTDI", "FT232R", "ttyUSB1"};
+  const auto none = find_usb_port({"0403:6001", "A1"}, {{usable}, {missing}});
+  REQUIRE_FALSE(none);
+  CHECK(none.error().kind == Fault::unplugged);
+  CHECK_THAT(none.error().what, ContainsSubstring("without a device node"));
+  CHECK_THAT(none.error().what, ContainsSubstring("ttyUSB0 (usb:0403:6001:A1)"));
+  CHECK_THAT(none.error().what, ContainsSubstring("--device /dev/ttyUSB0"));
+  const auto twin = find_usb_port({"0403:6001", ""}, {{usable}, {missing}});
+  REQUIRE(twin);
+  CHECK(*twin == "/dev/ttyUSB1");
+  const auto other = find_usb_port({"1a86:7523", ""}, {{usable}, {missing}});
+  REQUIRE_FALSE(other);
+  CHECK_THAT(other.error().what, ContainsSubstring("not plugged in"));
+  CHECK(missing_nodes_text({}).empty());
 }
