@@ -205,15 +205,17 @@ TEST_CASE("read refuses devices and points that there are not, with the nearest"
 }
 
 TEST_CASE("profiles lists the profiles that ship, and shows the points of one") {
-  const Finished list = baudbridge_does({"profiles"});
+  const TempDir folder;
+  const auto file = write_file(folder, "none-of-its-own.toml", "[gateway]\n");  // not the machine's configuration
+  const Finished list = baudbridge_does({"profiles", "-c", file});
   INFO(list.error_output);
   CHECK(list.status == 0);
   CHECK(lines_of(list.output).size() > 60);
   CHECK_THAT(list.output, ContainsSubstring("eastron-sdm120") && ContainsSubstring("Eastron SDM120 Modbus"));
-  const Finished one = baudbridge_does({"profiles", "eastron-sdm120"});
+  const Finished one = baudbridge_does({"profiles", "-c", file, "eastron-sdm120"});
   CHECK(one.status == 0);
   CHECK_THAT(one.output, ContainsSubstring("voltage") && ContainsSubstring("float32"));
-  const Finished none = baudbridge_does({"profiles", "eastron-sdm12"});
+  const Finished none = baudbridge_does({"profiles", "-c", file, "eastron-sdm12"});
   CHECK(none.status == 2);
   CHECK_THAT(none.error_output, ContainsSubstring("did you mean eastron-sdm120?"));
 }
@@ -244,8 +246,9 @@ TEST_CASE("profiles knows those of the configuration and of the environment") {
   CHECK_THAT(broken.error_output, ContainsSubstring("mine/broken.toml:1:"));
 }
 
-TEST_CASE("ports lists what there is, as JSON a list") {
+TEST_CASE("ports lists what there is, as JSON a list, also where the kernel has ports without a device node") {
   const Finished table = baudbridge_does({"ports"});
+  INFO(table.error_output);
   CHECK(table.status == 0);
   const Finished json = baudbridge_does({"ports", "--json"});
   CHECK(json.status == 0);
@@ -294,10 +297,13 @@ TEST_CASE("a configuration that is named and not there, or no TOML, is no reason
 }
 
 TEST_CASE("output that cannot be written is a failure") {
-  const Finished full = run_program({"/bin/sh", "-c", std::string(BAUDBRIDGE_BINARY) + " profiles > /dev/full"});
+  const TempDir folder;
+  const std::string list =
+      std::string(BAUDBRIDGE_BINARY) + " profiles -c " + write_file(folder, "none-of-its-own.toml", "[gateway]\n");
+  const Finished full = run_program({"/bin/sh", "-c", list + " > /dev/full"});
   CHECK(full.status == 1);
   CHECK_THAT(full.error_output, ContainsSubstring("is the disk full?"));
   // Fewer lines than there are: the reader goes away, which is no mistake.
-  const Finished head = run_program({"/bin/sh", "-c", std::string(BAUDBRIDGE_BINARY) + " profiles | head -n 1"});
+  const Finished head = run_program({"/bin/sh", "-c", list + " | head -n 1"});
   CHECK(head.error_output.empty());
 }
