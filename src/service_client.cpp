@@ -3,21 +3,18 @@
 #include <utility>
 
 #include "src/json.h"
+#include "src/places.h"
 
 namespace baudbridge {
-namespace {
 
-/// Where systemd puts the socket: RuntimeDirectory= of the unit. $RUNTIME_DIRECTORY is known to the service alone.
-constexpr const char* kServiceDirectory = "/run/baudbridge";
-
-}  // namespace
-
-Result<ServiceClient> ServiceClient::connect(const Config& config) {
+Result<ServiceClient> ServiceClient::connect(const Config& config, const std::string& service_dir) {
   const std::string path = config.queue.runtime_dir + "/" + kControlSocket;
   auto client = ControlClient::connect(path);
   if (client) return ServiceClient(path, std::move(*client));
-  const std::string other = std::string(kServiceDirectory) + "/" + kControlSocket;
-  if (client.error().kind != Fault::unplugged || path == other) return client.error();
+  // $RUNTIME_DIRECTORY is known to the service alone. A folder that the configuration names is not the service's.
+  const std::string other = service_dir + "/" + kControlSocket;
+  const bool named = config.queue.runtime_dir != default_runtime_dir();
+  if (client.error().kind != Fault::unplugged || named || path == other) return client.error();
   auto second = ControlClient::connect(other);
   if (!second) return second.error().kind == Fault::unplugged ? client.error() : second.error();
   ServiceClient service(other, std::move(*second));
