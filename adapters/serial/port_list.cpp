@@ -87,7 +87,7 @@ std::string list_text(std::span<const PortInfo> ports) {
 Result<PortList> list_ports(const DeviceTree& tree) {
   auto list = ports_in_sysfs(tree);
   if (!list) return list;
-  if (tree == DeviceTree{}) {  // the library knows no other
+  if (tree == DeviceTree{}) {  // the library has no parameter for another
     for (PortInfo& port : list->ports) describe_by_library(port);
   }
   return list;
