@@ -36,9 +36,9 @@ TEST_CASE("a broker that is killed and forgets its sessions gets what it had not
   broker.start();
   Subscriber subscriber(broker.port(), records());
   road.samples(1);
-  REQUIRE(road.all_acknowledged());
+  // The queue is empty also before the last sample has reached it.
+  REQUIRE(eventually([&] { return road.books().acknowledged == 101; }));
   CHECK(road.link().connects == 2);
-  CHECK(road.books().acknowledged == 101);
   check_nothing_but_acknowledged(road.books());
   figure("46", "broker killed, its session forgotten: 101 records accepted, 101 acknowledged, 0 lost");
 }

@@ -172,7 +172,8 @@ TEST_CASE("a device that stops answering is not asked for the rest") {
 }
 
 TEST_CASE("of a long profile the points that say most are read, from everywhere in it") {
-  const Candidate& long_one = profile("eastron-sdm630");
+  const std::string id = "eastron-sdm630";
+  const Candidate& long_one = profile(id);
   REQUIRE(long_one.points.size() > 20);
   const auto points = telling_points(long_one, 20);
   REQUIRE(points.size() == 20);
