@@ -1,5 +1,6 @@
 #pragma once
-// The seam to any device protocol: Adapter (three methods), Writer (writing to devices), Round (one visit to a device).
+// The seam to any device protocol: Adapter (three methods, and two for a shared bus), Writer (writing to devices),
+// Round (one visit to a device).
 #include <algorithm>
 #include <cstddef>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "adapters/forward_queue.h"
 #include "adapters/plan.h"
 #include "core/intake.h"
 #include "core/result.h"
@@ -120,6 +122,20 @@ class Adapter {
   virtual Result<void> open() = 0;              ///< called again after every failure
   virtual Result<void> poll(Round& round) = 0;  ///< returns by round.deadline(), sooner if round.stop() asks
   virtual void close() noexcept = 0;            ///< also after a failed open
+
+  /// What bounds a forwarded request from outside.
+  struct ForwardLimits {
+    Steady deadline{};
+    std::stop_token stop;
+    int stop_fd = -1;  ///< readable when stop is requested; -1: none
+  };
+  /// Sends a request of another master (BusPlan::sharing) and returns the device's response. Fault::unplugged,
+  /// protocol and io mean that the bus is gone; all other errors are this request's alone.
+  virtual ForwardedResponse forward(const ForwardedRequest& /*request*/, const ForwardLimits& /*limits*/) {
+    return Error{Fault::refused, "this adapter forwards no requests of other masters"};
+  }
+  /// From when on forward() sends this request without waiting first. In the past: now.
+  [[nodiscard]] virtual Steady forward_at(const ForwardedRequest& /*request*/) { return {}; }
 };
 
 /// The second, small interface of adapters that can write to devices: implemented beside Adapter, found by

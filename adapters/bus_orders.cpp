@@ -1,4 +1,4 @@
-// Orders to write: how they get in front of the polls, and what becomes of them.
+// Orders to write: how they get in front of the polls, and what becomes of them; requests of other masters.
 #include <sys/eventfd.h>
 
 #include <algorithm>
@@ -125,6 +125,24 @@ Result<void> BusThread::carry_out(Order order) {
   answer(request, std::move(written));
   tell(std::move(news), device.id, end);
   return {};
+}
+
+/// One request of another master. Error: the bus is gone.
+Result<void> BusThread::forward(const ForwardQueue::Waiting& waiting, const Now& begun) {
+  auto response = adapter_->forward(waiting.request,
+                                    {begun.steady + plan_.sharing->request_limit, stop_.get_token(), stop_wake_.get()});
+  const Now end = clock_.now();
+  const Duration spent = end.steady - begun.steady;
+  meter_.add_busy(spent);
+  Result<void> bus;
+  if (!response) {
+    const Fault kind = response.error().kind;
+    if (kind == Fault::unplugged || kind == Fault::protocol || kind == Fault::io) bus = response.error();
+  } else {
+    note_good(end);
+  }
+  forwarding_->done(waiting, std::move(response), spent, end);
+  return bus;
 }
 
 void BusThread::answer(const WriteRequest& request, Result<std::vector<Reading>> outcome) {

@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
 
@@ -31,6 +32,8 @@ constexpr Duration kListenInTurn = 100ms;
 /// A visit that brings nothing within this time is no visit; many of them in a row are slowed down.
 constexpr Duration kNoVisit = 1ms;
 constexpr Duration kIdlePause = 10ms;
+/// Forwarded requests that take less of the time are not named as a cause of an overload.
+constexpr double kShareNamed = 0.05;
 
 Duration visit_limit(const DevicePlan& device) {
   return device.visit_limit > Duration::zero() ? device.visit_limit : kVisitLimit;
@@ -39,6 +42,7 @@ Duration visit_limit(const DevicePlan& device) {
 Duration longest_turn(const BusPlan& plan) {
   Duration longest = plan.open_limit > Duration::zero() ? plan.open_limit : kOpenLimit;
   for (const auto& device : plan.devices) longest = std::max(longest, visit_limit(device) + kLongestWait);
+  if (plan.sharing) longest = std::max(longest, plan.sharing->request_limit + kLongestWait);
   return longest;
 }
 
@@ -49,9 +53,9 @@ std::size_t talkers(const BusPlan& plan) {
 
 }  // namespace
 
-void wait_for_wake(int fd, Steady until) {
-  pollfd waited{fd, POLLIN, 0};
-  (void)poll_until({&waited, 1}, until);
+void wait_for_wake(int fd, Steady until, int other_fd) {
+  std::array<pollfd, 2> waited{{{fd, POLLIN, 0}, {other_fd, POLLIN, 0}}};
+  (void)poll_until(waited, until);
 }
 
 Now moment_before(const Now& now, Steady when) {
@@ -78,6 +82,10 @@ BusThread::BusThread(BusPlan plan, Runner::Sink sink, const Clock& clock)
       stop_wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       sink_(std::move(sink)) {
   plan_.make = nullptr;  // and with it the adapter's configuration, of which it has its own
+  if (plan_.sharing) {
+    forwarding_.emplace(*plan_.sharing, clock_.now());
+    plan_.sharing->make = nullptr;
+  }
   if (auto* const waits = dynamic_cast<Interruptible*>(adapter_.get())) {
     waits->end_waits_with(stop_.get_token(), stop_wake_.get());
   }
@@ -102,9 +110,14 @@ void BusThread::run() {
       opened_at_ = now.steady;
       schedule_.restart(now);
       for (auto& watch : watches_) watch.bus_back(now);
+      if (forwarding_) forwarding_->bus_opened();
       end = serve();
     }
     open_ = false;
+    if (forwarding_) {
+      forwarding_->bus_closed(end ? Error{Fault::closed, "the gateway is stopping"}
+                                  : Error{Fault::unplugged, end.error().what});
+    }
     adapter_->close();
     if (end || stopping()) break;
     note_lost(end.error());
@@ -134,8 +147,14 @@ Result<void> BusThread::turn() {
   }
   report_if_due(now);
   const auto due = schedule_.next(now);
+  Steady wake = std::min({schedule_.wake_at(now), report_at_, now.steady + kLongestWait});
+  if (forwarding_) {
+    if (const auto request = forwarding_->next(now, due.has_value(), *adapter_)) return forward(*request, now);
+    forwarding_->poll_done();
+    wake = std::min(wake, forwarding_->wake_at());
+  }
   if (due) return visit(*due, now);
-  wait_until(std::min({schedule_.wake_at(now), report_at_, now.steady + kLongestWait}));
+  wait_for_wake(wake_.get(), wake, forwarding_ ? forwarding_->requests_fd() : -1);
   return {};
 }
 
@@ -277,6 +296,7 @@ BusReport BusThread::make_report(const Now& now) {
   report.advice = advice(now, share, stretch);
   report.devices.reserve(watches_.size());
   for (const auto& watch : watches_) report.devices.push_back(watch.report());
+  if (forwarding_) report.serve = forwarding_->report(now);
   return report;
 }
 
@@ -287,6 +307,10 @@ std::string BusThread::advice(const Now& now, double share, double stretch) {
   };
   if (overloaded(share, stretch)) {
     add(overload_text(stretch, schedule_.shortest_period()));
+    if (forwarding_ && forwarding_->busy_share() >= kShareNamed) {
+      add("requests of other masters take " + std::to_string(std::lround(100.0 * forwarding_->busy_share())) +
+          " % of it: a lower serve_share leaves more to the polls");
+    }
     if (!overload_told_ || now.steady - overload_told_at_ >= kReminder) {
       log::warn(plan_.id + ": " + text);
       overload_told_at_ = now.steady;

@@ -13,6 +13,7 @@
 #include "adapters/adapter.h"
 #include "adapters/bus_meter.h"
 #include "adapters/device_watch.h"
+#include "adapters/forwarding.h"
 #include "adapters/runner.h"
 #include "adapters/schedule.h"
 #include "core/backoff.h"
@@ -37,6 +38,8 @@ class BusThread {
   [[nodiscard]] const BusPlan& plan() const { return plan_; }
   [[nodiscard]] Steady heartbeat() const { return Steady{Duration{heartbeat_.load(std::memory_order_relaxed)}}; }
   [[nodiscard]] Duration promise() const { return promise_; }
+  /// Lets other masters into the bus; null: it is not shared.
+  [[nodiscard]] BusServer* server() { return forwarding_ ? &forwarding_->server() : nullptr; }
 
  private:
   struct Order {
@@ -53,6 +56,7 @@ class BusThread {
 
   Result<void> carry_out_orders();
   Result<void> carry_out(Order order);
+  Result<void> forward(const ForwardQueue::Waiting& waiting, const Now& begun);
   void answer(const WriteRequest& request, Result<std::vector<Reading>> outcome);
   [[nodiscard]] std::deque<Order> take_orders();
   [[nodiscard]] bool orders_waiting() const;
@@ -81,6 +85,7 @@ class BusThread {
   Schedule schedule_;
   std::vector<DeviceWatch> watches_;
   BusMeter meter_;
+  std::optional<Forwarding> forwarding_;  ///< of a bus that other masters share
 
   bool open_ = false;
   Steady opened_at_{};
@@ -108,8 +113,8 @@ class BusThread {
   Runner::Sink sink_;
 };
 
-/// Waits on an eventfd to the nanosecond, as far as the kernel can. fd -1: only time passes.
-void wait_for_wake(int fd, Steady until);
+/// Waits until an eventfd (one of two) is readable, to the nanosecond as far as the kernel can. fd -1: none.
+void wait_for_wake(int fd, Steady until, int other_fd = -1);
 /// A moment before `now`, by all its clocks.
 [[nodiscard]] Now moment_before(const Now& now, Steady when);
 

@@ -2,6 +2,7 @@
 // What the configuration says about one bus, in the form that every protocol shares.
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,8 @@
 namespace baudbridge {
 
 class Adapter;
+class BusServer;
+class ForwardQueue;
 
 /// A visit to a device ends after this long, unless its protocol needs longer (a meter that takes a minute to tell
 /// all).
@@ -39,6 +42,15 @@ struct Learned {
   std::function<void(const std::string&)> keep;  ///< called on the bus's thread, must not block; empty: nobody keeps it
 };
 
+/// How a bus is shared with other masters.
+struct SharePlan {
+  std::string address;       ///< where its server listens, "127.0.0.1:1502"
+  double share = 0.0;        ///< of the bus's time, for all other masters together; 1.0: all of it
+  Duration request_limit{};  ///< no forwarded request takes longer on the bus
+  /// Makes the server; called once, before the threads start. It forwards requests through the queue.
+  std::function<std::shared_ptr<BusServer>(std::shared_ptr<ForwardQueue>)> make;
+};
+
 /// One bus with its devices. Plain data but for `make`.
 struct BusPlan {
   std::string id;
@@ -56,7 +68,8 @@ struct BusPlan {
   /// Time on the wire of reading everything once in its period, as a share of the time there is (1.0 = full);
   /// negative: not known for this protocol.
   double load = -1.0;
-  std::string load_detail;  ///< "3 devices, 5 requests, 87 ms of line time a second at 19200 baud"
+  std::optional<SharePlan> sharing;  ///< nothing: no other master uses this bus
+  std::string load_detail;           ///< "3 devices, 5 requests, 87 ms of line time a second at 19200 baud"
 };
 
 }  // namespace baudbridge

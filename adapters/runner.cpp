@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <future>
 #include <thread>
 #include <utility>
@@ -28,6 +29,7 @@ class Runner::Thread {
   void start() {
     std::promise<void> ended;
     ended_ = ended.get_future();
+    if (BusServer* const server = bus->server()) server->start();
     thread_ = std::thread([state = bus, ended = std::move(ended)]() mutable {
       state->run();
       ended.set_value();
@@ -39,11 +41,13 @@ class Runner::Thread {
     if (std::exchange(stop_requested_, true)) return;
     give_up_at_ = std::chrono::steady_clock::now() + kJoinLimit;
     bus->request_stop();
+    if (BusServer* const server = bus->server()) server->request_stop();
   }
 
   void join() {
     if (!thread_.joinable()) return;
     request_stop();
+    if (BusServer* const server = bus->server()) server->join();
     if (ended_.wait_until(std::chrono::time_point_cast<std::chrono::steady_clock::duration>(give_up_at_)) ==
         std::future_status::ready) {
       thread_.join();
@@ -85,7 +89,9 @@ const std::string& Runner::bus() const {
   return thread_->bus->plan().id;
 }
 Steady Runner::heartbeat() const {
-  return thread_->bus->heartbeat();
+  const Steady bus = thread_->bus->heartbeat();
+  const BusServer* const server = thread_->bus->server();
+  return server == nullptr ? bus : std::min(bus, server->heartbeat());
 }
 Duration Runner::promise() const {
   return thread_->bus->promise();

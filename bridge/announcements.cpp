@@ -60,6 +60,16 @@ void write_device(std::string& out, const DeviceReport& device) {
   object.close();
 }
 
+void write_serve(std::string& out, const ServeReport& serve) {
+  JsonObject object(out);
+  object.text("address", serve.address).flag("listening", serve.listening);
+  if (!serve.why.empty()) object.text("why", serve.why);
+  object.number("share_percent", serve.share_percent).number("load_percent", serve.load_percent);
+  object.number("clients", serve.clients).number("requests", serve.requests).number("refused", serve.refused);
+  object.number("failed", serve.failed).number("rejected", serve.rejected).number("malformed", serve.malformed);
+  object.close();
+}
+
 void write_bus(std::string& out, const BusReport& bus) {
   JsonObject object(out);
   object.flag("open", bus.open);
@@ -67,6 +77,10 @@ void write_bus(std::string& out, const BusReport& bus) {
   object.number("load_percent", bus.load_percent).number("polls", bus.polls).number("failures", bus.failures);
   object.number("late_polls", bus.late_polls);
   if (!bus.advice.empty()) object.text("advice", bus.advice);
+  if (bus.serve) {
+    object.key("serve");
+    write_serve(out, *bus.serve);
+  }
   object.key("devices");
   JsonObject devices(out);
   for (const auto& device : bus.devices) {

@@ -53,6 +53,21 @@ struct DeviceReport {
   double recommended_timeout_ms = 0.0;  ///< 0: none yet
 };
 
+/// The server through which other masters share a bus: its state and counters since the start.
+struct ServeReport {
+  std::string address;  ///< "127.0.0.1:1502"
+  bool listening = false;
+  std::string why;  ///< why it is not listening
+  double share_percent = 0.0;
+  double load_percent = 0.0;  ///< share of the bus's time that forwarded requests took
+  std::uint64_t clients = 0;  ///< connected now
+  std::uint64_t requests = 0;
+  std::uint64_t refused = 0;    ///< requests that were answered with an exception and not forwarded
+  std::uint64_t failed = 0;     ///< forwarded requests that the gateway answered with exception 6, 10 or 11
+  std::uint64_t rejected = 0;   ///< connections that were not let in
+  std::uint64_t malformed = 0;  ///< connections that were closed because of what the client sent
+};
+
 /// One bus's counters and state, sent by its thread about once a second.
 struct BusReport {
   std::string bus;
@@ -64,6 +79,7 @@ struct BusReport {
   std::uint64_t late_polls = 0;  ///< polls that started more than one period after they were due
   std::string advice;            ///< what its user should do, empty when all is well
   std::vector<DeviceReport> devices;
+  std::optional<ServeReport> serve;  ///< of a bus that other masters share
 };
 
 using Intake = std::variant<Sample, DeviceState, WriteOutcome, BusReport>;

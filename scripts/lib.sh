@@ -10,11 +10,11 @@ export HOME="${HOME:-/tmp}"
 
 BUILD_PACKAGES=(
   g++ cmake ninja-build pkgconf ccache
-  libserialport-dev libpaho-mqtt-dev libpcre2-dev libsqlite3-dev libssl-dev libboost-program-options-dev
+  libserialport-dev libmodbus-dev libpaho-mqtt-dev libpcre2-dev libsqlite3-dev libssl-dev libboost-program-options-dev
   libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libspdlog-dev
 )
 
-TEST_PACKAGES=(catch2 libmodbus-dev mosquitto mosquitto-clients socat python3 openssl procps)
+TEST_PACKAGES=(catch2 mbpoll mosquitto mosquitto-clients socat python3 openssl procps)
 
 say() { printf '%s: %s\n' "$NAME" "$*" >&2; }
 die() { say "$*"; exit 1; }

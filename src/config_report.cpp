@@ -40,9 +40,30 @@ std::string percent_text(double share) {
   return text.data();
 }
 
+namespace {
+
+/// A bus whose polls and other masters together may want more time than there is.
+void add_share_warning(Config& config, const BusPlan& bus) {
+  if (!bus.sharing || bus.load < 0.0 || bus.load + bus.sharing->share <= 1.0) return;
+  const auto left = static_cast<int>((1.0 - bus.load) * 100.0);
+  config.problems.push_back({Place{std::make_shared<const std::string>(config.file)},
+                             "bus \"" + bus.id + "\" is busy " + percent_text(bus.load) +
+                                 " of the time with its own polls, and serve_share lets other masters use " +
+                                 percent_text(bus.sharing->share) +
+                                 " of it: while they do, its points are read less often than asked for. " +
+                                 (left > 0 ? "With serve_share = " + std::to_string(left) + " they are not"
+                                           : std::string("Read less often (every) or fewer points (only)")),
+                             true});
+}
+
+}  // namespace
+
 void add_load_warnings(Config& config) {
   for (const auto& bus : config.buses) {
-    if (bus.load <= 1.0) continue;
+    if (bus.load <= 1.0) {
+      add_share_warning(config, bus);
+      continue;
+    }
     const std::string detail = bus.load_detail.empty() ? "" : " (" + bus.load_detail + ")";
     config.problems.push_back({Place{std::make_shared<const std::string>(config.file)},
                                "bus \"" + bus.id + "\" would be busy " + percent_text(bus.load) + " of the time" +

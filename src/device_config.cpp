@@ -159,11 +159,12 @@ class BusParser {
     if (kind == nullptr) return;  // whose keys the others are cannot be said
     kind->parse(bus, settings, plan);
     check_port(bus);
+    check_serve(bus, plan);
     bus.finish();
     for (std::size_t i = 0; i < settings.size(); ++i) {
       finish_device(settings[i], says_every[i]);
     }
-    if (devices.empty() && complete_ && !plan.id.empty()) {
+    if (devices.empty() && complete_ && !plan.id.empty() && !plan.sharing) {
       bus.warning("id", "bus " + in_quotes(plan.id) + " has no device: it is opened, and nothing is read from it");
     }
   }
@@ -176,6 +177,15 @@ class BusParser {
     if (is_new) return;
     bus.warning("port", *port + " belongs to another bus already, at " + place_text(other->second) +
                             ", and this one will find it taken: devices on one line are devices of one [[bus]]");
+  }
+
+  /// An address is one server's.
+  void check_serve(Settings& bus, const BusPlan& plan) {
+    if (!plan.sharing) return;
+    const auto [other, is_new] = served_.emplace(plan.sharing->address, bus.self().find("serve")->place);
+    if (is_new) return;
+    bus.problem("serve", plan.sharing->address + " serves another bus already, at " + place_text(other->second) +
+                             ": must be an address and port of its own");
   }
 
   void finish_device(DeviceSettings& settings, bool says_every) {
@@ -302,6 +312,7 @@ class BusParser {
   std::deque<ConfigNode> nodes_;  ///< merged devices and their points: where the Settings look while adapters parse
   std::map<std::string, Place> bus_ids_;
   std::map<std::string, Place> ports_;
+  std::map<std::string, Place> served_;  ///< addresses at which buses are shared
   std::map<std::string, Place> device_ids_;
   std::vector<std::string_view> bus_names_;
 };

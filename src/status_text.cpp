@@ -78,6 +78,24 @@ std::vector<std::string> device_cells(const std::string& name, const Json& devic
           hint};
 }
 
+/// The server through which other masters share the bus.
+std::vector<std::string> serve_cells(const Json& serve) {
+  const std::string why = text_of(serve, "why");
+  std::string note = number_text(serve, "clients") + " clients, " + number_text(serve, "requests") +
+                     " requests forwarded, " + number_text(serve, "refused") + " refused, " +
+                     number_text(serve, "rejected") + " connections rejected, " + number_text(serve, "malformed") +
+                     " malformed; at most " + percent_text(number_of(serve, "share_percent")) + " of the time";
+  if (!why.empty()) note = why + "; " + note;
+  return {"  serves " + printable(text_of(serve, "address")),
+          flag_of(serve, "listening") ? "listens" : "closed",
+          percent_text(number_of(serve, "load_percent")),
+          number_text(serve, "requests"),
+          number_text(serve, "failed"),
+          "",
+          "",
+          printable(note)};
+}
+
 std::string age_text(std::uint64_t now_ms, std::uint64_t then_ms) {
   return seconds_text(now_ms > then_ms ? (now_ms - then_ms) / 1000 : 0);
 }
@@ -107,6 +125,7 @@ std::vector<std::string> bus_lines(const Json& answer) {
     if (const std::string why = text_of(bus, "why"); !why.empty()) note = why + (note.empty() ? "" : "; " + note);
     table.row({printable(name), state, percent_text(number_of(bus, "load_percent")), number_text(bus, "polls"),
                number_text(bus, "failures"), number_text(bus, "late_polls"), "", printable(note)});
+    if (const Json& serve = member(bus, "serve"); serve.is_object()) table.row(serve_cells(serve));
     const Json& devices = member(bus, "devices");
     if (!devices.is_object()) continue;
     for (const auto& [device, report] : devices.items()) table.row(device_cells(device, report));

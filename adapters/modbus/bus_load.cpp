@@ -21,6 +21,7 @@ constexpr int kTimeoutsInVisit = 4;  ///< a device that leaves more requests una
 
 constexpr int kVisitsFollowed = 2000;  ///< of a device whose periods fall together too rarely to wait for it
 constexpr Duration kConnectMargin = 5s;
+constexpr Duration kRequestMargin = 1s;  ///< for a line that is not silent at once
 
 /// What making a connection may take.
 Duration connecting(const ModbusConfig& config) {
@@ -166,6 +167,19 @@ Duration longest_visit(const ModbusConfig& config, const UnitConfig& unit, const
   }
   if (config.transport != ModbusTransport::rtu) longest += connecting(config);
   return std::clamp<Duration>(longest, kVisitLimit, kLongestVisit);
+}
+
+Duration longest_request(const ModbusConfig& config) {
+  constexpr std::uint16_t kMost = kMaxReadRegisters;
+  Duration longest{};
+  const auto consider = [&](const UnitConfig& unit) {
+    const Duration attempt = unit.timeout + wire_cost(config, unit, kAssumedTurnaround).of(Table::holding, kMost);
+    longest = std::max(longest, attempt * (unit.retries + 1));
+  };
+  consider(config.other_units);
+  for (const UnitConfig& unit : config.units) consider(unit);
+  if (config.transport != ModbusTransport::rtu) longest += connecting(config);
+  return longest + kRequestMargin;
 }
 
 Duration longest_open(const ModbusConfig& config) {

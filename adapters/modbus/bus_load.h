@@ -18,6 +18,8 @@ struct BusLoad {
 /// How long one visit to a device may take that answers slowly and has its pause: DevicePlan::visit_limit.
 /// A TCP connection may have to be made anew in it.
 [[nodiscard]] Duration longest_visit(const ModbusConfig& config, const UnitConfig& unit, const DevicePlan& device);
+/// How long a request of another master may take: SharePlan::request_limit.
+[[nodiscard]] Duration longest_request(const ModbusConfig& config);
 /// How long opening the bus may take: BusPlan::open_limit.
 [[nodiscard]] Duration longest_open(const ModbusConfig& config);
 

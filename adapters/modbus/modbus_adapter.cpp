@@ -5,9 +5,12 @@
 
 #include "adapters/adapter.h"
 #include "adapters/modbus/bus_load.h"
+#include "adapters/modbus/forwarder.h"
 #include "adapters/modbus/modbus_client.h"
 #include "adapters/modbus/modbus_config.h"
 #include "adapters/modbus/remembered.h"
+#include "adapters/modbus/server/modbus_server.h"
+#include "adapters/modbus/server/serve_config.h"
 #include "adapters/modbus/unit_reader.h"
 #include "adapters/modbus/unit_writer.h"
 
@@ -40,6 +43,7 @@ class ModbusAdapter : public Adapter, public Writer, public Adviser, public Inte
     units_.reserve(config_.units.size());
     for (const UnitConfig& unit : config_.units) units_.emplace_back(config_, unit);
     recall(learned_->before, units_, steady_now());
+    forwarder_.emplace(config_, units_);
   }
 
   Result<void> open() override { return client_->open(); }
@@ -68,8 +72,18 @@ class ModbusAdapter : public Adapter, public Writer, public Adviser, public Inte
   Result<std::vector<Reading>> write(const DevicePlan& device, std::size_t device_index,
                                      std::span<const std::pair<std::size_t, Value>> points) override {
     auto written = UnitWriter(config_, device, units_[device_index].link(), *client_, stop_).write(points);
+    forwarder_->note_written(units_[device_index].unit().unit, steady_now());
     take_late_replies();
     return written;
+  }
+
+  ForwardedResponse forward(const ForwardedRequest& request, const ForwardLimits& limits) override {
+    auto response = forwarder_->forward(*client_, request, limits);
+    take_late_replies();
+    return response;
+  }
+  [[nodiscard]] Steady forward_at(const ForwardedRequest& request) override {
+    return forwarder_->forward_at(*client_, request);
   }
 
  private:
@@ -88,15 +102,33 @@ class ModbusAdapter : public Adapter, public Writer, public Adviser, public Inte
   std::unique_ptr<ModbusClient> client_;
   std::shared_ptr<Learned> learned_;
   std::vector<UnitReader> units_;
-  std::vector<std::size_t> heard_;  ///< units whose late replies came since the last poll
+  std::optional<Forwarder> forwarder_;  ///< refers to the units
+  std::vector<std::size_t> heard_;      ///< units whose late replies came since the last poll
   std::stop_token stop_;
 };
 
+void share(const ServeConfig& serve, const ModbusConfig& config, BusPlan& bus_plan) {
+  SharePlan sharing;
+  sharing.address = serve.address;
+  sharing.share = serve.share_percent / 100.0;
+  sharing.request_limit = longest_request(config);
+  sharing.make = [serve, bus = bus_plan.id](std::shared_ptr<ForwardQueue> queue) {
+    return modbus_server(serve, bus, std::move(queue));
+  };
+  bus_plan.sharing = std::move(sharing);
+}
+
 void parse(ModbusTransport transport, Settings& bus, std::span<DeviceSettings> devices, BusPlan& bus_plan) {
   ModbusConfig config = parse_modbus(transport, bus, devices, bus_plan);
+  const auto serve = parse_serve(bus);
+  if (serve) share(*serve, config, bus_plan);
   BusLoad load = bus_load(config, bus_plan);
   bus_plan.load = load.share;
   bus_plan.load_detail = std::move(load.detail);
+  if (bus_plan.sharing) {
+    bus_plan.load_detail += "; other masters get at most " + std::to_string(serve->share_percent) +
+                            " % of its time at " + bus_plan.sharing->address;
+  }
   if (transport == ModbusTransport::tcp) bus_plan.phase_grain = kSharedMoments;
   bus_plan.open_limit = longest_open(config);
   for (std::size_t i = 0; i < devices.size(); ++i) {

@@ -52,8 +52,9 @@ class ModbusClient {
   virtual Result<Answer> transact(const Request& request) = 0;
   /// The request of a broadcast: sent, not answered (MODBUS over Serial Line 1.02, section 2.1).
   virtual Result<void> broadcast(const Request& request) = 0;
-  /// From when on this request goes out without waiting for a late reply to another. In the past: now.
-  [[nodiscard]] virtual Steady clear_at(std::uint8_t unit, const Bytes& pdu) const = 0;
+  /// From when on this request goes out without waiting for a late reply to another; fresh: see Request. In the past:
+  /// now.
+  [[nodiscard]] virtual Steady clear_at(std::uint8_t unit, const Bytes& pdu, bool fresh) const = 0;
   /// Takes in what has come meanwhile, without waiting: perhaps the late reply that is in the way.
   virtual Result<void> listen() { return {}; }
   /// Late replies since the last call.

@@ -113,6 +113,9 @@ ModbusConfig parse_modbus(ModbusTransport transport, Settings& bus, std::span<De
                                   kShortestTimeout, kLongestTimeout);
   defaults.retries = static_cast<unsigned>(bus.integer("retries", kRetries, 0, kMostRetries));
   defaults.pause = bus.duration("pause", 0ms, 0ms, kLongestPause);
+  config.other_units.timeout = defaults.timeout;
+  config.other_units.retries = defaults.retries;
+  config.other_units.pause = defaults.pause;
   for (DeviceSettings& device : devices) config.units.push_back(parse_unit(config, defaults, device));
   return config;
 }

@@ -51,6 +51,7 @@ struct ModbusConfig {
   Endpoint endpoint;        ///< tcp, rtu_over_tcp
   bool echo = false;        ///< the line gives back what is sent
   std::vector<UnitConfig> units;
+  UnitConfig other_units;  ///< what holds for units that no device names: other masters may ask them
 };
 
 /// The speed of the line that the units are on is known.

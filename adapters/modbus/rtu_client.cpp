@@ -66,8 +66,8 @@ class RtuClient : public ModbusClient {
     if (auto input = take_input(); !input) return input.error();
     return {};
   }
-  [[nodiscard]] Steady clear_at(std::uint8_t unit, const Bytes& pdu) const override {
-    return late_.clear_at(unit, pdu, false);
+  [[nodiscard]] Steady clear_at(std::uint8_t unit, const Bytes& pdu, bool fresh) const override {
+    return late_.clear_at(unit, pdu, fresh);
   }
   [[nodiscard]] std::vector<LateReply> take_late() override { return std::exchange(late_replies_, {}); }
   [[nodiscard]] std::string advice() const override { return stream_->advice(); }

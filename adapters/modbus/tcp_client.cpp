@@ -46,7 +46,9 @@ class TcpClient : public ModbusClient {
     return stream_->write_all(tcp_frame(++transaction_, request.unit, request.pdu), steady_now() + request.timeout);
   }
 
-  [[nodiscard]] Steady clear_at(std::uint8_t /*unit*/, const Bytes& /*pdu*/) const override { return {}; }
+  [[nodiscard]] Steady clear_at(std::uint8_t /*unit*/, const Bytes& /*pdu*/, bool /*fresh*/) const override {
+    return {};
+  }
   [[nodiscard]] std::vector<LateReply> take_late() override { return std::exchange(late_replies_, {}); }
   [[nodiscard]] std::string advice() const override { return stream_->advice(); }
 

@@ -75,7 +75,7 @@ Result<Answer> UnitLink::ask(ModbusClient& client, const Bytes& pdu, const Limit
     } else {
       last_answer_ = steady_now();
     }
-    if (!worth_asking_again(error)) return error;
+    if (!worth_asking_again(error) || (limits.busy_is_final && busy(error))) return error;
     if (busy(error) && attempt < limits.retries &&
         !wait_until(std::min(steady_now() + kBusyPause, limits.deadline), limits)) {
       return Error{Fault::closed, "stopped"};

@@ -22,7 +22,8 @@ class UnitLink {
     std::stop_token stop;
     int wake_fd = -1;
     unsigned retries = 0;
-    bool fresh = false;  ///< see Request
+    bool fresh = false;          ///< see Request
+    bool busy_is_final = false;  ///< a device that responds "busy" is not asked again
   };
 
   UnitLink(const ModbusConfig& config, const UnitConfig& unit) : config_(&config), unit_(&unit) {}

@@ -77,7 +77,7 @@ class UnitReader::Visit {
 
   /// Until when a late reply to another request could be taken for this block's.
   [[nodiscard]] Steady clear_at(const ReadBlock& block) const {
-    return client_.clear_at(unit_.unit, read_request(block.table, block.address, block.count));
+    return client_.clear_at(unit_.unit, read_request(block.table, block.address, block.count), false);
   }
 
   /// While a late reply could be taken for the block's answer: parts of it whose answers have other lengths. Empty if

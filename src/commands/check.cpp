@@ -34,6 +34,12 @@ std::string bus_json(const BusPlan& bus) {
   object.number("devices", bus.devices.size()).number("points", point_count(bus));
   if (bus.load >= 0) object.number("load_percent", bus.load * 100.0);
   object.text("detail", bus.load_detail);
+  if (bus.sharing) {
+    object.key("serve");
+    JsonObject serve(json);
+    serve.text("address", bus.sharing->address).number("share_percent", bus.sharing->share * 100.0);
+    serve.close();
+  }
   object.close();
   return json;
 }

@@ -7,6 +7,7 @@
 #include "adapters/adapter.h"
 #include "adapters/modbus/modbus_adapter.h"
 #include "adapters/modbus/modbus_config.h"
+#include "adapters/modbus/server/serve_config.h"
 #include "adapters/plan.h"
 #include "adapters/registry.h"
 #include "core/config_tree.h"
@@ -35,6 +36,7 @@ struct ModbusSetup {
     }
     Settings bus(*bus_node, "bus", problems);
     config = parse_modbus(transport, bus, devices, plan);
+    (void)parse_serve(bus);
     bus.finish();
     for (auto& device : devices) {
       device.device.finish();

@@ -30,6 +30,7 @@ const std::map<std::string, std::set<std::string>> kLibraries{
     {"openssl/",
      {"bridge/openssl_handles.h", "bridge/tls_files.cpp", "bridge/tls_handshake.cpp"}},
     {"MQTTAsync.h", {"bridge/paho_library.h"}},
+    {"modbus/", {"adapters/modbus/server/server_context.cpp"}},
     {"libserialport.h", {"adapters/serial/libserialport.h"}},
     {"pcre2.h", {"adapters/serial/pattern.cpp"}},
     {"boost/", {"src/options.cpp"}},
