@@ -10,6 +10,7 @@ using namespace std::chrono_literals;
 
 /// No response comes later than that: LateReplies waits 5 s at the most, or half of a long timeout.
 constexpr Duration kLateFor = 10s;
+constexpr Duration kLookAgain = 20ms;
 constexpr std::size_t kWriteResponse = 5;  ///< bytes; a response to a write echoes the beginning of the request
 
 /// Functions 5, 6, 15 and 16.
@@ -45,6 +46,7 @@ bool Forwarder::fresh(const ForwardedRequest& request, Steady now) const {
 Steady Forwarder::forward_at(const ModbusClient& client, const ForwardedRequest& request) {
   const Steady now = steady_now();
   UnitLink& link = link_to(request.unit);
+  if (held_[request.unit]) return now + kLookAgain;
   return std::max(client.clear_at(request.unit, request.pdu, fresh(request, now)),
                   link.last_answer() + link.unit().pause);
 }

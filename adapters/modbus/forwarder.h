@@ -26,6 +26,9 @@ class Forwarder {
                             const Adapter::ForwardLimits& limits);
   /// From when on it is sent without waiting for the unit's pause or for a late response.
   [[nodiscard]] Steady forward_at(const ModbusClient& client, const ForwardedRequest& request);
+  /// A poll of this unit waits for a late response. Until a poll was made, forwarded requests to the unit wait as well:
+  /// each of them could leave another late response in the way.
+  void hold(std::uint8_t unit, bool held) { held_[unit] = held; }
   /// Something was written to this unit. For a while no late response to an earlier read is taken for a new one, since
   /// it may hold what was there before.
   void note_written(std::uint8_t unit, Steady now) { written_at_[unit] = now; }
@@ -41,6 +44,7 @@ class Forwarder {
   std::map<std::uint8_t, UnitLink> other_links_;
   std::array<UnitLink*, 256> links_{};  ///< by unit id; null: not asked yet
   std::array<bool, 256> responds_{};    ///< it responded to the last forwarded request
+  std::array<bool, 256> held_{};
   std::array<Steady, 256> written_at_{};
 };
 

@@ -62,6 +62,7 @@ class ModbusAdapter : public Adapter, public Writer, public Adviser, public Inte
     const std::uint64_t known = unit.knowledge().version();
     auto visited = unit.visit(*client_, round);
     take_late_replies();
+    forwarder_->hold(unit.unit().unit, round.rest_left());
     if (unit.knowledge().version() != known && learned_->keep) learned_->keep(remembered(units_));
     for (const std::size_t other : std::exchange(heard_, {})) round.heard_from(other);
     for (const Duration response : unit.link().take_responses()) round.responded_in(response);

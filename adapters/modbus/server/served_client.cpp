@@ -19,8 +19,12 @@ void set_option(int fd, int level, int option, int value) {
   (void)::setsockopt(fd, level, option, &value, sizeof value);
 }
 
-/// Small frames leave at once; a peer that died without a word is noticed within a minute.
+/// Small frames leave at once; a peer that died without a word is noticed within a minute; what a client that does not
+/// read, or sends without end, costs the kernel is bounded.
 void tune(int fd) {
+  constexpr int kBuffer_bytes = 16 * 1024;
+  set_option(fd, SOL_SOCKET, SO_SNDBUF, kBuffer_bytes);
+  set_option(fd, SOL_SOCKET, SO_RCVBUF, kBuffer_bytes);
   constexpr int kIdle_s = 30;
   constexpr int kBetween_s = 10;
   constexpr int kProbes = 3;

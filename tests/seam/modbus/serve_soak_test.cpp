@@ -50,7 +50,7 @@ void read_on(std::uint16_t port, std::size_t requests, std::uint32_t seed, Maste
   for (std::size_t i = 0; i < requests; ++i) {
     const auto unit = static_cast<std::uint8_t>(1 + dice.roll(2));
     const auto address = static_cast<std::uint16_t>(2 * dice.roll(500));
-    const auto count = static_cast<int>(2 * (1 + dice.roll(3)));
+    const auto count = static_cast<int>(2 * (1 + dice.roll(60)));
     const auto [failure, registers] = master.holding(unit, address, count);
     if (failure == 11 || failure == 6) {
       ++counts.exceptions;
@@ -79,7 +79,7 @@ TEST_CASE("four masters and the polls on a bad line: not one wrong value, no pol
   ScriptedModbusServer device(
       line.master(), [&](const ModbusAsked& asked) { return answer(dice, asked); }, false);
   std::string devices;
-  for (const int unit : {1, 2}) devices += polled_device(unit, "2s");
+  for (const int unit : {1, 2}) devices += polled_device(unit, "4s");
   SharedBus bus("port = \"" + line.port() + "\", baud = 115200, timeout = \"25ms\", retries = 1", devices,
                 ModbusTransport::rtu);
   std::vector<MasterCounts> counts(kMasters);
@@ -89,7 +89,7 @@ TEST_CASE("four masters and the polls on a bad line: not one wrong value, no pol
       masters.emplace_back([&, i] { read_on(bus.port(), requests, seed + static_cast<std::uint32_t>(i), counts[i]); });
     }
   }
-  REQUIRE(bus.collected().wait_for_count<Sample>(4));
+  REQUIRE(bus.collected().wait_for_count<Sample>(6));
   const BusReport report = bus.report();
   MasterCounts sum;
   for (const MasterCounts& each : counts) {

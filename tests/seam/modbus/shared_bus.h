@@ -118,10 +118,14 @@ class RawClient {
   void send(const ModbusBytes& bytes) {
     REQUIRE(::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) == std::ssize(bytes));
   }
-  /// As much as it takes at once.
-  std::size_t send_some(const ModbusBytes& bytes, std::size_t from) {
-    const ssize_t sent = ::send(socket_.get(), bytes.data() + from, bytes.size() - from, MSG_NOSIGNAL | MSG_DONTWAIT);
-    return sent > 0 ? static_cast<std::size_t>(sent) : 0;
+  /// Waits until all of it is taken. False: the connection ended before.
+  bool send_all(const ModbusBytes& bytes) {
+    for (std::size_t sent = 0; sent < bytes.size();) {
+      const ssize_t taken = ::send(socket_.get(), bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
+      if (taken <= 0) return false;
+      sent += static_cast<std::size_t>(taken);
+    }
+    return true;
   }
   /// So many bytes; fewer: the connection was closed, or nothing came in time.
   ModbusBytes receive(std::size_t count) {
@@ -144,7 +148,7 @@ class RawClient {
     }
     return false;
   }
-  void shutdown() { ::shutdown(socket_.get(), SHUT_WR); }
+  void shutdown(int how = SHUT_WR) { ::shutdown(socket_.get(), how); }
   [[nodiscard]] int fd() const { return socket_.get(); }
 
  private:

@@ -38,8 +38,8 @@ Finished mbpoll(std::uint16_t port, std::vector<std::string> words) {
 
 nlohmann::json serve_of(const GatewayUnderTest& gateway, const std::string& bus) {
   const auto status = nlohmann::json::parse(gateway.command({"status", "--json"}).output, nullptr, false);
-  if (!status.is_object() || !status["buses"].contains(bus)) return {};
-  return status["buses"][bus].value("serve", nlohmann::json());
+  if (!status.is_object() || !status["buses"].contains(bus)) return nlohmann::json::object();
+  return status["buses"][bus].value("serve", nlohmann::json::object());
 }
 
 /// Sends this to a port of ours and waits until the other side closes the connection.

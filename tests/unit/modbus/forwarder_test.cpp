@@ -121,6 +121,15 @@ TEST_CASE("a request waits outside the bus for the unit's pause and for late res
   CHECK(bench.forwarder->forward_at(bench.device, {2, kRead}) == clear);
 }
 
+TEST_CASE("while a poll of a unit waits for a late response, requests to that unit wait behind it") {
+  Bench bench;
+  bench.forwarder->hold(2, true);
+  CHECK(bench.forwarder->forward_at(bench.device, {2, kRead}) > steady_now());
+  CHECK(bench.forwarder->forward_at(bench.device, {3, kRead}) <= steady_now());
+  bench.forwarder->hold(2, false);
+  CHECK(bench.forwarder->forward_at(bench.device, {2, kRead}) <= steady_now());
+}
+
 TEST_CASE("a write to unit 0 of a line is a broadcast, a read of it has no response") {
   Bench bench;
   const auto written = bench.forward(0, kWrite);
