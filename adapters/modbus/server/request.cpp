@@ -26,7 +26,7 @@ bool writes_many(std::uint8_t function) {
   return function == 15 || function == 16;
 }
 
-/// Bytes of the PDU, as its function says; 0: the function says nothing that we know of.
+/// Bytes of the PDU, as its function says; 0: it is not a function that is forwarded.
 std::size_t pdu_size(std::span<const std::uint8_t> pdu) {
   const std::uint8_t function = pdu[0];
   if (reads_or_writes_one(function)) return kFixedPdu;

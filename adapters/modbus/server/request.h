@@ -27,7 +27,7 @@ inline constexpr int kNoResponse = 11;  ///< gateway target device failed to res
 struct FrontRequest {
   enum class State { incomplete, whole, malformed };
   State state = State::incomplete;
-  std::size_t size = 0;  ///< of the whole ADU; incomplete: so many bytes are needed to know more
+  std::size_t size = 0;  ///< of the whole ADU; incomplete: so many bytes are needed to look again
 };
 /// Malformed: it is no Modbus TCP, or the length in its header is not that of its function; where the next request
 /// begins cannot be known then.

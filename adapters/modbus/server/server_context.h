@@ -10,7 +10,7 @@ namespace baudbridge {
 /// A Modbus TCP server context of libmodbus (3.1.6 to 3.1.12) that is pointed at one client's socket after the other.
 /// libmodbus waits for the rest of a request, takes the length of a request from its function alone, and ends the
 /// process at a descriptor of FD_SETSIZE or more: so receive() is called only for a usable descriptor on which a whole
-/// request of a function that libmodbus knows is waiting (front_request()).
+/// request of a function that libmodbus supports is waiting (front_request()).
 /// Threads: one caller at a time.
 class ServerContext {
  public:

@@ -83,7 +83,7 @@ TEST_CASE("a request that comes piece by piece is answered when its last byte is
   CHECK(client.receive(2 * kResponse).size() == 2 * kResponse);
 }
 
-TEST_CASE("half a request is closed and counted after a while, and holds up nobody meanwhile") {
+TEST_CASE("half a request is closed and counted after a while, and holds up no other client meanwhile") {
   Bench bench;
   std::vector<std::unique_ptr<RawClient>> halves;
   for (std::size_t size = 1; size < 7; ++size) {
@@ -142,7 +142,7 @@ TEST_CASE("10,000 requests at once are answered in turn with those of others, in
   bench.check_polled();
 }
 
-TEST_CASE("a client that does not read its responses gets no more of the bus, and costs nobody else anything") {
+TEST_CASE("a client that does not read its responses gets no more of the bus, and costs the others nothing") {
   Bench bench(", serve_share = 100");
   constexpr std::size_t kRequests = 20'000;
   RawClient deaf(bench.bus.port());

@@ -26,7 +26,7 @@ std::vector<ModbusStep> answer(Dice& dice, const ModbusAsked& asked) {
   const auto other = static_cast<std::uint8_t>(3 - asked.unit);
   switch (dice.roll(60)) {
     case 0:
-      return {{30ms + Duration(1ms) * dice.roll(60), std::move(frame), false}};  // late
+      return {{110ms + Duration(1ms) * dice.roll(60), std::move(frame), false}};  // late
     case 1:
       frame[dice.roll(static_cast<std::uint32_t>(frame.size()))] ^= static_cast<std::uint8_t>(1U << dice.roll(8));
       return {{{}, std::move(frame), false}};
@@ -80,7 +80,7 @@ TEST_CASE("four masters and the polls on a bad line: not one wrong value, no pol
       line.master(), [&](const ModbusAsked& asked) { return answer(dice, asked); }, false);
   std::string devices;
   for (const int unit : {1, 2}) devices += polled_device(unit, "4s");
-  SharedBus bus("port = \"" + line.port() + "\", baud = 115200, timeout = \"25ms\", retries = 1", devices,
+  SharedBus bus("port = \"" + line.port() + "\", baud = 115200, timeout = \"100ms\", retries = 1", devices,
                 ModbusTransport::rtu);
   std::vector<MasterCounts> counts(kMasters);
   {

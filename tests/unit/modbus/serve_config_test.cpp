@@ -125,9 +125,9 @@ TEST_CASE("an entry of serve_allow that is no network is a problem, and the righ
   const Parsed inside("serve = \":1502\"\nserve_allow = [\"10.0.0.5/24\"]");
   REQUIRE(inside.texts.size() == 1);
   CHECK_THAT(inside.texts.front(), ContainsSubstring("\"10.0.0.0/24\""));
-  const Parsed nobody("serve = \":1502\"\nserve_allow = []");
-  REQUIRE(nobody.texts.size() == 1);
-  CHECK_THAT(nobody.texts.front(), ContainsSubstring("must name at least one network"));
+  const Parsed empty("serve = \":1502\"\nserve_allow = []");
+  REQUIRE(empty.texts.size() == 1);
+  CHECK_THAT(empty.texts.front(), ContainsSubstring("must name at least one network"));
 }
 
 TEST_CASE("an address is in a network if it begins with the same bits, whatever socket it arrived on") {
