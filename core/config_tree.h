@@ -42,7 +42,8 @@ struct ConfigNode {
 // A node holds pairs that hold nodes. clang 14 goes round in a circle if a file uses the pair first: here is the node.
 static_assert(noexcept(ConfigNode{}) || true);
 
-/// Reads and parses a TOML file. Problems (unreadable, not TOML) are added to `problems`; the node is then an empty table.
+/// Reads and parses a TOML file. Problems (unreadable, not TOML) are added to `problems`; the node is then an empty
+/// table.
 ConfigNode load_toml(const std::string& path, std::vector<Problem>& problems);
 /// The same from text; `name` stands for the file in messages.
 ConfigNode parse_toml(const std::string& text, const std::string& name, std::vector<Problem>& problems);

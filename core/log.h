@@ -15,9 +15,17 @@ void configure(Level level);
 /// Threads: any. Control characters in the text are escaped, so that no device or broker can forge a line.
 void write(Level level, std::string_view text);
 
-inline void debug(std::string_view text) { write(Level::debug, text); }
-inline void info(std::string_view text) { write(Level::info, text); }
-inline void warn(std::string_view text) { write(Level::warn, text); }
-inline void error(std::string_view text) { write(Level::error, text); }
+inline void debug(std::string_view text) {
+  write(Level::debug, text);
+}
+inline void info(std::string_view text) {
+  write(Level::info, text);
+}
+inline void warn(std::string_view text) {
+  write(Level::warn, text);
+}
+inline void error(std::string_view text) {
+  write(Level::error, text);
+}
 
 }  // namespace baudbridge::log

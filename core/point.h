@@ -26,9 +26,9 @@ struct Point {
   std::string statistics;  ///< Home Assistant's state_class: measurement, total_increasing, or empty
   double scale = 1.0;      ///< value = raw * scale + offset
   double offset = 0.0;
-  std::optional<int> decimals;              ///< rounding of what is published
+  std::optional<int> decimals;               ///< rounding of what is published
   std::vector<std::uint64_t> not_available;  ///< raw bit patterns that mean "no value"
-  std::optional<double> min;                ///< outside: Fault::out_of_range; also bounds what may be written
+  std::optional<double> min;                 ///< outside: Fault::out_of_range; also bounds what may be written
   std::optional<double> max;
   std::map<std::int64_t, std::string> map;  ///< raw number -> published text
   std::optional<Duration> every;            ///< overrides the device's

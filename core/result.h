@@ -58,7 +58,9 @@ class [[nodiscard]] Result {
   std::variant<T, Error> content_;
 };
 
-inline bool operator==(const Error& a, const Error& b) { return a.kind == b.kind && a.code == b.code; }
+inline bool operator==(const Error& a, const Error& b) {
+  return a.kind == b.kind && a.code == b.code;
+}
 
 template <>
 class [[nodiscard]] Result<void> {

@@ -92,7 +92,7 @@ class Settings {
 
   const ConfigNode* table_;
   std::shared_ptr<const ConfigNode> empty_;  ///< what table_ is, where the configuration has no such table
-  std::string path_;  ///< "device.point" for messages
+  std::string path_;                         ///< "device.point" for messages
   std::vector<Problem>* problems_;
   std::set<std::string> known_;
 };

@@ -26,8 +26,8 @@ struct Config {
   QueueConfig queue;
   std::vector<BusPlan> buses;
 
-  bool readable = true;           ///< the main file is there, and is TOML
-  std::vector<Problem> problems;  ///< in the order of files and lines; warnings among them
+  bool readable = true;             ///< the main file is there, and is TOML
+  std::vector<Problem> problems;    ///< in the order of files and lines; warnings among them
   [[nodiscard]] bool good() const;  ///< no problem that is not a warning
 };
 

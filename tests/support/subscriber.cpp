@@ -22,8 +22,8 @@ std::string unused_client_id() {
 std::vector<std::string> command_of(std::uint16_t port, SubscriberOptions options) {
   std::vector<std::string> command = {"stdbuf", "-oL", "mosquitto_sub", "-d", "-V", "mqttv5", "-h", "127.0.0.1", "-p"};
   command.push_back(std::to_string(port));
-  // Not QoS 2: after a restart Mosquitto 2.0.11 begins its packet identifiers anew, and a QoS 2 subscriber that was in the
-  // middle of an exchange takes new messages for old ones.
+  // Not QoS 2: after a restart Mosquitto 2.0.11 begins its packet identifiers anew, and a QoS 2 subscriber that was in
+  // the middle of an exchange takes new messages for old ones.
   command.insert(command.end(), {"-q", "1", "-F", kFormat});
   command.insert(command.end(), {"-i", options.client_id.empty() ? unused_client_id() : options.client_id});
   if (options.keeps_session) command.insert(command.end(), {"-c", "-x", "86400"});

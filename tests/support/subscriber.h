@@ -19,8 +19,8 @@ struct Received {
 
 struct SubscriberOptions {
   std::vector<std::string> topics = {"#"};
-  std::string client_id{};        ///< empty: one of its own
-  bool keeps_session = true;      ///< what is published while it or the broker is away arrives later
+  std::string client_id{};          ///< empty: one of its own
+  bool keeps_session = true;        ///< what is published while it or the broker is away arrives later
   std::vector<std::string> more{};  ///< further arguments of mosquitto_sub: user, CA file, ...
 };
 

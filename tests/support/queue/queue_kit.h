@@ -55,7 +55,9 @@ inline std::string detail(const Record& record, const std::string& name) {
 }
 
 /// Where a test that opens hundreds of files does not wait for a disk.
-inline std::string fast_folder() { return std::filesystem::exists("/dev/shm") ? "/dev/shm" : "/tmp"; }
+inline std::string fast_folder() {
+  return std::filesystem::exists("/dev/shm") ? "/dev/shm" : "/tmp";
+}
 
 /// Two folders and a configuration.
 struct QueuePlace {

@@ -110,7 +110,8 @@ TEST_CASE("the base of topics can never hold what no topic may") {
   CHECK(publishing("", problems).base == "baudbridge/plant-7");
   CHECK(publishing("base = \"a/{gateway}/b/{gateway}\"", problems).base == "a/plant-7/b/plant-7");
   CHECK(problems.empty());
-  for (const char* base : {"a/+/b", "a/#", "a\\u0000b", "", "/a", "a/", "$SYS/a", "a\\nb", "a/{device}", "a/{gatway}"}) {
+  for (const char* base :
+       {"a/+/b", "a/#", "a\\u0000b", "", "/a", "a/", "$SYS/a", "a\\nb", "a/{device}", "a/{gatway}"}) {
     INFO(base);
     problems.clear();
     publishing("base = \"" + std::string(base) + "\"", problems);
