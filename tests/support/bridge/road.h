@@ -101,10 +101,11 @@ class Road {
       REQUIRE(eventually([&] { return books().accepted >= wanted; }));
     }
   }
+  /// Waits until all samples are accepted and acknowledged. The mailbox answers questions before it hands over samples.
   bool all_acknowledged() {
     return eventually([this] {
       const Books all = books();
-      return all.queued == 0 && all.accepted > 0;
+      return all.queued == 0 && all.accepted >= static_cast<std::uint64_t>(count_);
     });
   }
 
