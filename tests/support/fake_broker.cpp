@@ -12,7 +12,7 @@
 namespace baudbridge::testing {
 namespace {
 
-constexpr int kLook_ms = 5;
+constexpr int kBrokerTurn_ms = 5;
 
 // Packet types (MQTT 5.0 section 2.1.2).
 constexpr std::uint8_t kConnect = 1;
@@ -141,7 +141,7 @@ void FakeBroker::run(const std::stop_token& stop) {
       const std::lock_guard lock(mutex_);
       for (const auto& client : clients_) waiting.push_back({client.socket.get(), POLLIN, 0});
     }
-    ::poll(waiting.data(), waiting.size(), kLook_ms);
+    ::poll(waiting.data(), waiting.size(), kBrokerTurn_ms);
     const std::lock_guard lock(mutex_);
     std::erase_if(clients_, [this](Client& client) { return !receive(client); });
     if ((waiting.front().revents & POLLIN) != 0) accept_client();

@@ -16,7 +16,7 @@
 namespace baudbridge::testing {
 namespace {
 
-constexpr int kLook_ms = 2;
+constexpr int kProxyTurn_ms = 2;
 constexpr std::size_t kMostUnderWay = 200;  ///< chunks: then the sender has to wait, as on a real line
 
 Steady now() {
@@ -63,7 +63,7 @@ void FaultProxy::run(const std::stop_token& stop) {
         if (way->under_way.size() < kMostUnderWay) waiting.push_back({way->from, POLLIN, 0});
       }
     }
-    ::poll(waiting.data(), waiting.size(), kLook_ms);
+    ::poll(waiting.data(), waiting.size(), kProxyTurn_ms);
     for (auto pair = pairs_.begin(); pair != pairs_.end();) pair = move(*pair) ? std::next(pair) : pairs_.erase(pair);
     if ((waiting.front().revents & POLLIN) != 0) accept_client();
   }

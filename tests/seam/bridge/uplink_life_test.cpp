@@ -12,7 +12,7 @@ namespace {
 using Seqs = std::vector<Seq>;
 
 /// So that only records are out: the announcements of the new link are acknowledged.
-void settle_announcements(UplinkRig& rig) {
+void acknowledge_announcements(UplinkRig& rig) {
   rig.transport.acknowledge_all();
   rig.turn();
 }
@@ -22,7 +22,7 @@ void settle_announcements(UplinkRig& rig) {
 TEST_CASE("a stop sends what there is, says farewell and ends in order (27)") {
   UplinkRig rig;
   rig.start_connected();
-  settle_announcements(rig);
+  acknowledge_announcements(rig);
   rig.uplink().accept(DeviceState{"boiler", true, ""}, rig.moment());
   rig.samples(200);
   rig.transport.acknowledges = true;
@@ -46,7 +46,7 @@ TEST_CASE("a stop sends what there is, says farewell and ends in order (27)") {
 TEST_CASE("a stop does not wait for a broker that is silent: three seconds, and the will speaks") {
   UplinkRig rig;
   rig.start_connected();
-  settle_announcements(rig);
+  acknowledge_announcements(rig);
   rig.samples(200);
   rig.uplink().begin_stop(rig.moment());
   rig.turn();
@@ -78,7 +78,7 @@ TEST_CASE("a stop without a link is over at once, and starts no attempt") {
 TEST_CASE("after a restart what was not acknowledged is sent again, with the same number and content (24)") {
   UplinkRig rig;
   rig.start_connected();
-  settle_announcements(rig);
+  acknowledge_announcements(rig);
   rig.samples(5);
   rig.transport.acknowledge(2);
   rig.turn();
@@ -301,7 +301,7 @@ TEST_CASE("a command goes through to the bus, and its answer to the broker, also
   setpoint.writable = true;
   rig.targets = {{"boiler", {setpoint}}};
   rig.start_connected();
-  settle_announcements(rig);
+  acknowledge_announcements(rig);
   Incoming command;
   command.topic = "plant/boiler/set";
   command.payload = R"({"id":"1","setpoint":20})";
@@ -337,7 +337,7 @@ TEST_CASE("format value: a record is acknowledged when all of its messages are")
   UplinkRig rig;
   rig.options.publish.format = PayloadFormat::value;
   rig.start_connected();
-  settle_announcements(rig);
+  acknowledge_announcements(rig);
   rig.uplink().accept(Sample{"boiler", taken_at(rig.moment(), kBoot), {{"a", Value{1.0}}, {"b", Value{2.0}}}},
                       rig.moment());
   rig.turn();
@@ -354,7 +354,7 @@ TEST_CASE("a message that can never be sent is set aside, the others flow") {
   UplinkRig rig;
   rig.start_connected();
   rig.transport.acknowledges = true;
-  settle_announcements(rig);
+  acknowledge_announcements(rig);
   rig.transport.impossible_topic = "plant/boiler";
   rig.sample(1.0, "boiler");
   rig.sample(1.0, "pump");
@@ -367,7 +367,7 @@ TEST_CASE("the uplink never asks to be called in the past, and not in a circle")
   UplinkRig rig;
   rig.start_connected();
   rig.transport.acknowledges = true;
-  settle_announcements(rig);
+  acknowledge_announcements(rig);
   rig.samples(3);
   rig.pass(5s);
   int turns = 0;

@@ -1,4 +1,5 @@
 // The order of records, what is handed out, what is settled: on real files.
+#include "seam/queue/queue_files.h"
 #include "support/queue/queue_kit.h"
 
 using namespace baudbridge;
@@ -9,12 +10,6 @@ namespace {
 void accept_many(Outbox& outbox, std::uint64_t first, std::uint64_t last, const Now& now) {
   for (auto n = first; n <= last; ++n) outbox.accept(a_record(n, now), now);
   outbox.flush(now);
-}
-
-std::vector<std::uint64_t> up_to(std::uint64_t first, std::uint64_t last) {
-  std::vector<std::uint64_t> all;
-  for (auto n = first; n <= last; ++n) all.push_back(n);
-  return all;
 }
 
 }  // namespace

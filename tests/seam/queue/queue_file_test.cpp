@@ -8,6 +8,7 @@
 #include <fstream>
 #include <map>
 
+#include "seam/queue/queue_files.h"
 #include "support/queue/queue_kit.h"
 
 using namespace baudbridge;
@@ -15,11 +16,6 @@ using namespace baudbridge::testing;
 namespace fs = std::filesystem;
 
 namespace {
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return std::string(std::istreambuf_iterator<char>(in), {});
-}
 
 /// Names and contents of everything in a folder.
 std::map<std::string, std::string> snapshot(const std::string& folder) {

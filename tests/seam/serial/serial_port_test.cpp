@@ -20,7 +20,7 @@ using baudbridge::testing::TempDir;
 
 namespace {
 
-Steady in(Duration from_now) {
+Steady after(Duration from_now) {
   return std::chrono::steady_clock::now() + from_now;
 }
 
@@ -34,7 +34,7 @@ LineConfig line(const std::string& port, int baud = 9600) {
 std::string read_all(SerialPort& port, std::size_t size) {
   std::string received;
   std::array<unsigned char, 256> buffer{};
-  while (received.size() < size && port.wait_readable(in(5s), -1)) {
+  while (received.size() < size && port.wait_readable(after(5s), -1)) {
     const auto got = port.read_some(buffer.data(), buffer.size());
     if (!got) break;
     received.append(reinterpret_cast<const char*>(buffer.data()), *got);
@@ -43,7 +43,7 @@ std::string read_all(SerialPort& port, std::size_t size) {
 }
 
 bool write_text(SerialPort& port, const std::string& text) {
-  return static_cast<bool>(port.write_all(reinterpret_cast<const unsigned char*>(text.data()), text.size(), in(5s)));
+  return static_cast<bool>(port.write_all(reinterpret_cast<const unsigned char*>(text.data()), text.size(), after(5s)));
 }
 
 }  // namespace
@@ -102,7 +102,7 @@ TEST_CASE("nothing received until the deadline is a timeout, and a read then has
   PtyPair pty;
   auto port = SerialPort::open(line(pty.port()));
   REQUIRE(port);
-  auto waited = port->wait_readable(in(2ms), -1);
+  auto waited = port->wait_readable(after(2ms), -1);
   REQUIRE_FALSE(waited);
   CHECK(waited.error().kind == Fault::timeout);
   std::array<unsigned char, 8> buffer{};
@@ -116,7 +116,7 @@ TEST_CASE("a wait ends when the wake descriptor becomes readable") {
   auto port = SerialPort::open(line(pty.port()));
   REQUIRE(port);
   UniqueFd wake(::eventfd(1, EFD_CLOEXEC));
-  auto waited = port->wait_readable(in(60s), wake.get());
+  auto waited = port->wait_readable(after(60s), wake.get());
   REQUIRE_FALSE(waited);
   CHECK(waited.error().kind == Fault::closed);
 }
@@ -128,13 +128,13 @@ TEST_CASE("a pulled cable is seen by the wait, by a read and by a write") {
   REQUIRE(port);
   pty.unplug();
   std::array<unsigned char, 8> buffer{};
-  auto waited = port->wait_readable(in(60s), -1);
+  auto waited = port->wait_readable(after(60s), -1);
   REQUIRE_FALSE(waited);
   CHECK(waited.error().kind == Fault::unplugged);
   auto got = port->read_some(buffer.data(), buffer.size());
   REQUIRE_FALSE(got);
   CHECK(got.error().kind == Fault::unplugged);
-  auto written = port->write_all(buffer.data(), buffer.size(), in(5s));
+  auto written = port->write_all(buffer.data(), buffer.size(), after(5s));
   REQUIRE_FALSE(written);
   CHECK(written.error().kind == Fault::unplugged);
 }
@@ -204,7 +204,7 @@ TEST_CASE("a port whose partner reads nothing does not hold up the close") {
   auto port = SerialPort::open(line(pty.port()));
   REQUIRE(port);
   const std::string much(1 << 20, 'x');
-  auto written = port->write_all(reinterpret_cast<const unsigned char*>(much.data()), much.size(), in(20ms));
+  auto written = port->write_all(reinterpret_cast<const unsigned char*>(much.data()), much.size(), after(20ms));
   REQUIRE_FALSE(written);
   CHECK(written.error().kind == Fault::timeout);
 }

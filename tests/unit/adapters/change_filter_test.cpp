@@ -9,7 +9,7 @@ using namespace baudbridge::testing;
 
 namespace {
 
-const Error kTimeout{Fault::timeout, "no answer"};
+const Error kNoAnswer{Fault::timeout, "no answer"};
 const Error kOutOfRange{Fault::out_of_range, "130 is above max 120"};
 
 DevicePlan meter() {
@@ -93,8 +93,8 @@ TEST_CASE("a fault that begins, changes or ends is told, deadband or not") {
   Filter filter;
   for (const std::size_t point : {0U, 1U}) {
     REQUIRE_FALSE(filter.tell(point, Value{20.0}, 0s).empty());
-    REQUIRE_FALSE(filter.tell(point, kTimeout, 1s).empty());
-    REQUIRE(filter.tell(point, kTimeout, 2s) == kNothing);
+    REQUIRE_FALSE(filter.tell(point, kNoAnswer, 1s).empty());
+    REQUIRE(filter.tell(point, kNoAnswer, 2s) == kNothing);
     REQUIRE_FALSE(filter.tell(point, kOutOfRange, 3s).empty());
     REQUIRE(filter.tell(point, kOutOfRange, 4s) == kNothing);
     REQUIRE_FALSE(filter.tell(point, Value{20.0}, 5s).empty());
@@ -108,18 +108,18 @@ TEST_CASE("a fault that goes on is told along with values of other points, but m
     return names(
         filter.inner.filter({Reading{"plain", Value{1.0}}, Reading{"banded", std::move(second)}}, points, at(when)));
   };
-  REQUIRE(both(kTimeout, 0s).size() == 2);
-  REQUIRE(both(kTimeout, 1s) == std::vector<std::string>{"plain"});  // banded: by exception
+  REQUIRE(both(kNoAnswer, 0s).size() == 2);
+  REQUIRE(both(kNoAnswer, 1s) == std::vector<std::string>{"plain"});  // banded: by exception
   filter.plan.points[1].deadband = {};
-  REQUIRE(both(kTimeout, 2s).size() == 2);
+  REQUIRE(both(kNoAnswer, 2s).size() == 2);
 }
 
 TEST_CASE("a fault of a point with a deadband is told again after publish_at_least") {
   Filter filter;
   filter.plan.points[1].publish_at_least = 1min;
-  REQUIRE_FALSE(filter.tell(1, kTimeout, 0s).empty());
-  REQUIRE(filter.tell(1, kTimeout, 59s) == kNothing);
-  REQUIRE_FALSE(filter.tell(1, kTimeout, 60s).empty());
+  REQUIRE_FALSE(filter.tell(1, kNoAnswer, 0s).empty());
+  REQUIRE(filter.tell(1, kNoAnswer, 59s) == kNothing);
+  REQUIRE_FALSE(filter.tell(1, kNoAnswer, 60s).empty());
 }
 
 TEST_CASE("what has nothing to say is left out of a record that has") {
@@ -151,9 +151,9 @@ TEST_CASE("when the device is gone every point fails, also those that no configu
   Filter filter;
   const std::vector<std::size_t> points{Round::kUnlisted};
   REQUIRE(filter.inner.filter({Reading{"extra", Value{1.0}}}, points, at(0s)).size() == 1);
-  const auto readings = filter.inner.everything_fails(kTimeout);
+  const auto readings = filter.inner.everything_fails(kNoAnswer);
   REQUIRE(names(readings) == std::vector<std::string>{"plain", "banded", "percent", "extra"});
-  REQUIRE(filter.inner.filter({Reading{"extra", kTimeout}}, points, at(1s)).empty());
+  REQUIRE(filter.inner.filter({Reading{"extra", kNoAnswer}}, points, at(1s)).empty());
   REQUIRE_FALSE(filter.tell(1, Value{1.0}, 2s).empty());
 }
 
@@ -163,5 +163,5 @@ TEST_CASE("names that a device makes up do not fill the memory") {
   for (int i = 0; i < 25000; ++i) {
     REQUIRE(filter.inner.filter({Reading{"n" + std::to_string(i), Value{1.0}}}, points, at(0s)).size() == 1);
   }
-  REQUIRE(filter.inner.everything_fails(kTimeout).size() <= 10003);
+  REQUIRE(filter.inner.everything_fails(kNoAnswer).size() <= 10003);
 }

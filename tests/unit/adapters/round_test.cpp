@@ -9,7 +9,7 @@ using namespace baudbridge::testing;
 
 namespace {
 
-DevicePlan boiler() {
+DevicePlan two_points() {
   DevicePlan device;
   device.id = "boiler";
   device.points.resize(3);
@@ -21,12 +21,12 @@ DevicePlan boiler() {
   return device;
 }
 
-const Error kTimeout{Fault::timeout, "no answer in 500 ms"};
+const Error kSilence{Fault::timeout, "no answer in 500 ms"};
 
 }  // namespace
 
 TEST_CASE("a reported value is shaped, and knows its point") {
-  const DevicePlan device = boiler();
+  const DevicePlan device = two_points();
   Round round(device, 4, {0, 1}, {});
   round.report(0, Value{std::int64_t{612}});
   round.report(1, Value{std::int64_t{32767}}, 0x7FFF);
@@ -43,27 +43,27 @@ TEST_CASE("a reported value is shaped, and knows its point") {
 }
 
 TEST_CASE("a number that is none is a fault, for unlisted points too") {
-  const DevicePlan device = boiler();
+  const DevicePlan device = two_points();
   Round round(device, 0, {}, {});
   round.report_unlisted("extra", Value{std::nan("")});
   REQUIRE(fault_word(round.readings()[0].value.error()) == "not_available");
 }
 
 TEST_CASE("silence gives every due point that has nothing yet the same fault") {
-  const DevicePlan device = boiler();
+  const DevicePlan device = two_points();
   Round round(device, 0, {0, 2}, {});
   round.report(0, Value{std::int64_t{1}});
-  round.report_silence(kTimeout);
+  round.report_silence(kSilence);
   REQUIRE(round.silent());
-  REQUIRE(round.silence() == kTimeout);
+  REQUIRE(round.silence() == kSilence);
   REQUIRE(round.readings().size() == 2);
-  REQUIRE(round.readings()[1] == Reading{"pump", kTimeout});
+  REQUIRE(round.readings()[1] == Reading{"pump", kSilence});
 }
 
 TEST_CASE("an exception is an answer, a timeout is none") {
-  const DevicePlan device = boiler();
+  const DevicePlan device = two_points();
   Round timeout(device, 0, {0}, {});
-  timeout.report_fault(0, kTimeout);
+  timeout.report_fault(0, kSilence);
   REQUIRE_FALSE(timeout.answered());
   Round exception(device, 0, {0}, {});
   exception.report_fault(0, Error{Fault::exception, "illegal data address", 2});

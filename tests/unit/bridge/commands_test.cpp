@@ -29,7 +29,7 @@ std::vector<CommandTarget> targets() {
 }
 
 /// Commands, and what they handed to the bus.
-struct Desk {
+struct CommandDesk {
   std::vector<WriteRequest> orders;
   bool bus_takes = true;
   Commands commands{PublishConfig{"plant", PayloadFormat::json, false}, targets(), [this](const WriteRequest& request) {
@@ -70,7 +70,7 @@ struct Desk {
 }  // namespace
 
 TEST_CASE("a command goes to the bus, and its outcome to the result topic") {
-  Desk desk;
+  CommandDesk desk;
   CHECK(desk.send(R"({"id":"c1","setpoint":21.5})").empty());
   REQUIRE(desk.orders.size() == 1);
   CHECK(desk.orders[0].device == "boiler");
@@ -84,13 +84,13 @@ TEST_CASE("a command goes to the bus, and its outcome to the result topic") {
 }
 
 TEST_CASE("a command without an id gets an answer without one") {
-  Desk desk;
+  CommandDesk desk;
   desk.send(R"({"setpoint":21})");
   CHECK(desk.carried_out(0)[0].payload == R"({"ok":true,"values":{"setpoint":21}})");
 }
 
 TEST_CASE("the bounds of a point bound what is written") {
-  Desk desk;
+  CommandDesk desk;
   CHECK(desk.refusal(R"({"setpoint":95})") == "setpoint: 95 is above max 80");
   CHECK(desk.refusal(R"({"setpoint":4.99})") == "setpoint: 4.99 is below min 5");
   CHECK(desk.refusal(R"({"setpoint":1e300})") == "setpoint: 1e+300 is above max 80");
@@ -100,19 +100,19 @@ TEST_CASE("the bounds of a point bound what is written") {
 }
 
 TEST_CASE("one bad value refuses the whole command") {
-  Desk desk;
+  CommandDesk desk;
   CHECK(desk.refusal(R"({"free":1,"setpoint":95})") == "setpoint: 95 is above max 80");
 }
 
 TEST_CASE("what may not be written is refused") {
-  Desk desk;
+  CommandDesk desk;
   CHECK(desk.refusal(R"({"flow_temp":1})") == "flow_temp: is not writable");
   CHECK(desk.refusal(R"({"nonsense":1})") == "nonsense: there is no such point");
   CHECK_THAT(desk.refusal(R"({"mode":"cooling"})"), ContainsSubstring("\"cooling\" is none of off, heating"));
 }
 
 TEST_CASE("malformed payloads of all kinds get an answer and nothing else") {
-  Desk desk;
+  CommandDesk desk;
   for (const char* payload : {"",
                               " ",
                               "{",
@@ -155,7 +155,7 @@ TEST_CASE("malformed payloads of all kinds get an answer and nothing else") {
 }
 
 TEST_CASE("damaged commands never reach the bus by chance, nor crash") {
-  Desk desk;
+  CommandDesk desk;
   std::mt19937 random(5);
   const std::string good = R"({"id":"c1","setpoint":21.5,"mode":"off"})";
   for (int round = 0; round < 5000; ++round) {
@@ -187,8 +187,8 @@ TEST_CASE("damaged commands never reach the bus by chance, nor crash") {
 }
 
 TEST_CASE("a retained command is refused (85)") {
-  Desk desk;
-  Incoming old = Desk::command(R"({"setpoint":21})");
+  CommandDesk desk;
+  Incoming old = CommandDesk::command(R"({"setpoint":21})");
   old.retained = true;
   const auto answers = desk.commands.take(old, at(0s));
   REQUIRE(answers.size() == 1);
@@ -198,12 +198,12 @@ TEST_CASE("a retained command is refused (85)") {
 }
 
 TEST_CASE("a command past its message expiry is refused, and one that has time left tells the bus until when") {
-  Desk desk;
-  Incoming late = Desk::command(R"({"setpoint":21})");
+  CommandDesk desk;
+  Incoming late = CommandDesk::command(R"({"setpoint":21})");
   late.expires_after = 0s;
   CHECK_THAT(desk.commands.take(late, at(0s)).at(0).payload, ContainsSubstring("expired"));
   CHECK(desk.orders.empty());
-  Incoming timely = Desk::command(R"({"setpoint":21})");
+  Incoming timely = CommandDesk::command(R"({"setpoint":21})");
   timely.expires_after = 5s;
   CHECK(desk.commands.take(timely, at(1s)).empty());
   REQUIRE(desk.orders.size() == 1);
@@ -211,8 +211,8 @@ TEST_CASE("a command past its message expiry is refused, and one that has time l
 }
 
 TEST_CASE("response topic and correlation data are honoured beside the result topic") {
-  Desk desk;
-  Incoming command = Desk::command(R"({"setpoint":21})");
+  CommandDesk desk;
+  Incoming command = CommandDesk::command(R"({"setpoint":21})");
   command.response_topic = "answers/7";
   command.correlation_data = "c-7";
   (void)desk.commands.take(command, at(0s));
@@ -226,8 +226,8 @@ TEST_CASE("response topic and correlation data are honoured beside the result to
 }
 
 TEST_CASE("without a response topic the correlation data goes with the result") {
-  Desk desk;
-  Incoming command = Desk::command(R"({"setpoint":21})");
+  CommandDesk desk;
+  Incoming command = CommandDesk::command(R"({"setpoint":21})");
   command.correlation_data = "c-7";
   (void)desk.commands.take(command, at(0s));
   const auto answers = desk.carried_out(0);
@@ -236,16 +236,16 @@ TEST_CASE("without a response topic the correlation data goes with the result") 
 }
 
 TEST_CASE("a response topic that nobody may publish to is left alone") {
-  Desk desk;
+  CommandDesk desk;
   for (const std::string& topic : std::vector<std::string>{"a/+", "#", "$SYS/x", std::string("a\0b", 3), ""}) {
-    Incoming command = Desk::command("{}");
+    Incoming command = CommandDesk::command("{}");
     command.response_topic = topic;
     CHECK(desk.commands.take(command, at(0s)).size() == 1);
   }
 }
 
 TEST_CASE("the same command twice is carried out once and answered twice") {
-  Desk desk;
+  CommandDesk desk;
   const std::string payload = R"({"id":"c1","setpoint":21.5})";
   CHECK(desk.send(payload, 0s).empty());
   CHECK(desk.send(payload, 1s).empty());  // while the bus is at work
@@ -258,7 +258,7 @@ TEST_CASE("the same command twice is carried out once and answered twice") {
 }
 
 TEST_CASE("a command after another one is new, even with the content of an older one") {
-  Desk desk;
+  CommandDesk desk;
   for (const char* payload :
        {R"({"id":"1","setpoint":20})", R"({"id":"2","setpoint":30})", R"({"id":"1","setpoint":20})"}) {
     desk.send(payload);
@@ -268,13 +268,13 @@ TEST_CASE("a command after another one is new, even with the content of an older
 }
 
 TEST_CASE("without an id only the broker's word makes a repetition") {
-  Desk desk;
+  CommandDesk desk;
   desk.send(R"({"setpoint":20})");
   desk.carried_out(0);
   desk.send(R"({"setpoint":20})");
   CHECK(desk.orders.size() == 2);
   desk.carried_out(1);
-  Incoming again = Desk::command(R"({"setpoint":20})");
+  Incoming again = CommandDesk::command(R"({"setpoint":20})");
   again.duplicate = true;
   CHECK(desk.commands.take(again, at(1s)).size() == 1);
   CHECK(desk.orders.size() == 2);
@@ -283,8 +283,8 @@ TEST_CASE("without an id only the broker's word makes a repetition") {
 }
 
 TEST_CASE("1,000 replays of a command write once (85)") {
-  Desk desk;
-  Incoming command = Desk::command(R"({"id":"c1","setpoint":21.5})");
+  CommandDesk desk;
+  Incoming command = CommandDesk::command(R"({"id":"c1","setpoint":21.5})");
   command.duplicate = true;
   for (int i = 0; i < 1000; ++i) {
     (void)desk.commands.take(command, at(std::chrono::milliseconds(i)));
@@ -295,7 +295,7 @@ TEST_CASE("1,000 replays of a command write once (85)") {
 }
 
 TEST_CASE("a bus that takes nothing, or never answers, is told") {
-  Desk desk;
+  CommandDesk desk;
   desk.bus_takes = false;
   CHECK_THAT(desk.refusal(R"({"setpoint":21})"), ContainsSubstring("takes no commands"));
   desk.bus_takes = true;
@@ -310,7 +310,7 @@ TEST_CASE("a bus that takes nothing, or never answers, is told") {
 }
 
 TEST_CASE("a flood of commands is bounded") {
-  Desk desk;
+  CommandDesk desk;
   std::size_t refused = 0;
   for (int i = 0; i < 1000; ++i) refused += desk.send("{\"id\":" + std::to_string(i) + ",\"setpoint\":21}").size();
   CHECK(desk.orders.size() == 64);
@@ -318,7 +318,7 @@ TEST_CASE("a flood of commands is bounded") {
 }
 
 TEST_CASE("a value that could not be read back is told with the others") {
-  Desk desk;
+  CommandDesk desk;
   desk.send(R"({"id":"x","setpoint":21,"free":3})");
   std::vector<Reading> readings{{"setpoint", Value{21.0}}, {"free", Error{Fault::timeout, "no answer in 300 ms"}}};
   const auto answers = desk.commands.take(WriteOutcome{desk.orders[0].ticket, "boiler", readings});
@@ -327,13 +327,13 @@ TEST_CASE("a value that could not be read back is told with the others") {
 }
 
 TEST_CASE("other topics are not for us, and an unknown device is told so") {
-  Desk desk;
+  CommandDesk desk;
   for (const char* topic : {"plant/boiler/get", "other/boiler/set", "plant//set", "plant/set", "boiler/set", ""}) {
-    Incoming incoming = Desk::command(R"({"setpoint":21})");
+    Incoming incoming = CommandDesk::command(R"({"setpoint":21})");
     incoming.topic = topic;
     CHECK(desk.commands.take(incoming, at(0s)).empty());
   }
-  Incoming incoming = Desk::command(R"({"setpoint":21})");
+  Incoming incoming = CommandDesk::command(R"({"setpoint":21})");
   incoming.topic = "plant/pump/set";
   const auto answers = desk.commands.take(incoming, at(0s));
   REQUIRE(answers.size() == 1);

@@ -8,7 +8,7 @@ using namespace baudbridge;
 namespace {
 
 const Bytes kRequest = read_request(Table::holding, 10, 4);
-const Bytes kReply{0x03, 0x08, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08};
+const Bytes kLongReply{0x03, 0x08, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08};
 constexpr std::uint8_t kUnit = 17;
 
 Bytes operator+(Bytes a, const Bytes& b) {
@@ -30,26 +30,26 @@ TEST_CASE("the CRC is that of the specification's example") {
 }
 
 TEST_CASE("an answer is found wherever it is split") {
-  const Bytes frame = rtu_frame(kUnit, kReply);
+  const Bytes frame = rtu_frame(kUnit, kLongReply);
   for (std::size_t cut = 0; cut <= frame.size(); ++cut) {
     auto receiver = expecting();
     const std::span bytes(frame);
     auto answer = receiver.feed(bytes.first(cut));
     if (!answer) answer = receiver.feed(bytes.subspan(cut));
-    CHECK(answer == kReply);
+    CHECK(answer == kLongReply);
   }
   auto receiver = expecting();
   for (std::size_t i = 0; i + 1 < frame.size(); ++i) CHECK_FALSE(receiver.feed(std::span(frame).subspan(i, 1)));
-  CHECK(receiver.feed(std::span(frame).last(1)) == kReply);
+  CHECK(receiver.feed(std::span(frame).last(1)) == kLongReply);
 }
 
 TEST_CASE("noise before an answer does not hide it") {
   for (const Bytes& noise : {Bytes{0x00}, Bytes{0xff, 0xff}, Bytes{kUnit}, Bytes{kUnit, 0x03},
                              Bytes{kUnit, kUnit, kUnit}, Bytes{0x55, 0xaa, kUnit, 0x83}}) {
     auto receiver = expecting();
-    auto answer = receiver.feed(noise + rtu_frame(kUnit, kReply));
+    auto answer = receiver.feed(noise + rtu_frame(kUnit, kLongReply));
     if (!answer) answer = receiver.at_last();
-    CHECK(answer == kReply);
+    CHECK(answer == kLongReply);
   }
 }
 
@@ -61,7 +61,7 @@ TEST_CASE("what only began like the answer does not hide it for good") {
 }
 
 TEST_CASE("an answer with any bit turned is no answer") {
-  const Bytes frame = rtu_frame(kUnit, kReply);
+  const Bytes frame = rtu_frame(kUnit, kLongReply);
   for (std::size_t bit = 0; bit < frame.size() * 8; ++bit) {
     Bytes damaged = frame;
     damaged[bit / 8] = static_cast<std::uint8_t>(damaged[bit / 8] ^ (1U << (bit % 8)));
@@ -72,7 +72,7 @@ TEST_CASE("an answer with any bit turned is no answer") {
 }
 
 TEST_CASE("an answer that is cut short anywhere is no answer") {
-  const Bytes frame = rtu_frame(kUnit, kReply);
+  const Bytes frame = rtu_frame(kUnit, kLongReply);
   for (std::size_t size = 0; size < frame.size(); ++size) {
     auto receiver = expecting();
     CHECK_FALSE(receiver.feed(std::span(frame).first(size)));
@@ -82,7 +82,7 @@ TEST_CASE("an answer that is cut short anywhere is no answer") {
 }
 
 TEST_CASE("a byte too many inside an answer is seen") {
-  Bytes frame = rtu_frame(kUnit, kReply);
+  Bytes frame = rtu_frame(kUnit, kLongReply);
   frame.insert(frame.begin() + 6, 0x00);
   auto receiver = expecting();
   CHECK_FALSE(receiver.feed(frame));
@@ -90,10 +90,10 @@ TEST_CASE("a byte too many inside an answer is seen") {
 }
 
 TEST_CASE("another unit's, another function's and another count's answer are strays") {
-  for (const Bytes& frame : {rtu_frame(18, kReply), rtu_frame(kUnit, Bytes{0x04, 0x02, 0x00, 0x01}),
+  for (const Bytes& frame : {rtu_frame(18, kLongReply), rtu_frame(kUnit, Bytes{0x04, 0x02, 0x00, 0x01}),
                              rtu_frame(kUnit, Bytes{0x03, 0x02, 0x00, 0x01})}) {
     auto receiver = expecting();
-    CHECK(receiver.feed(frame + rtu_frame(kUnit, kReply)) == kReply);
+    CHECK(receiver.feed(frame + rtu_frame(kUnit, kLongReply)) == kLongReply);
     const auto strays = receiver.take_strays();
     REQUIRE(strays.size() == 1);
     CHECK_FALSE(strays.front().request);
@@ -117,7 +117,7 @@ TEST_CASE("another master's request is told apart from replies") {
 
 TEST_CASE("the echo of what was sent is no answer, also where both are equal") {
   auto receiver = expecting();
-  CHECK(receiver.feed(rtu_frame(kUnit, kRequest) + rtu_frame(kUnit, kReply)) == kReply);
+  CHECK(receiver.feed(rtu_frame(kUnit, kRequest) + rtu_frame(kUnit, kLongReply)) == kLongReply);
   CHECK(receiver.echo_heard());
   const Bytes write = write_register_request(1, 3);
   RtuReceiver echoing;
@@ -132,7 +132,7 @@ TEST_CASE("the echo of what was sent is no answer, also where both are equal") {
 TEST_CASE("what follows an answer is found by the next call") {
   auto receiver = expecting();
   const Bytes second{0x03, 0x08, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18};
-  CHECK(receiver.feed(rtu_frame(kUnit, kReply) + rtu_frame(kUnit, second)) == kReply);
+  CHECK(receiver.feed(rtu_frame(kUnit, kLongReply) + rtu_frame(kUnit, second)) == kLongReply);
   CHECK(receiver.feed({}) == second);
   CHECK_FALSE(receiver.feed({}));
 }
@@ -142,12 +142,12 @@ TEST_CASE("endless noise is bounded and is not an answer") {
   const Bytes noise(300, kUnit);
   for (int i = 0; i < 50; ++i) CHECK_FALSE(receiver.feed(noise));
   CHECK(receiver.noise_bytes() == 300U * 50U);
-  CHECK(receiver.feed(rtu_frame(kUnit, kReply)) == kReply);
+  CHECK(receiver.feed(rtu_frame(kUnit, kLongReply)) == kLongReply);
 }
 
 TEST_CASE("nothing is an answer while nothing is expected") {
   RtuReceiver receiver;
   receiver.expect_nothing();
-  CHECK_FALSE(receiver.feed(rtu_frame(kUnit, kReply)));
+  CHECK_FALSE(receiver.feed(rtu_frame(kUnit, kLongReply)));
   CHECK(receiver.take_strays().size() == 1);
 }

@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 namespace {
 
 /// One unit that is asked for one register.
-struct Bench {
+struct LinkBench {
   ModbusSetup setup{
       "bus = { port = \"/dev/ttyUSB0\", timeout = \"2s\" }\n[[device]]\naddress = 1\n"
       "[[device.point]]\ntable = \"holding\"\nregister = 0\n"};
@@ -40,7 +40,7 @@ struct Bench {
 }  // namespace
 
 TEST_CASE("a unit that always answers fast is given up early at first, and has all its time the second time") {
-  Bench bench;
+  LinkBench bench;
   bench.answer_fast(40);
   const auto learning = bench.timeouts();
   CHECK(learning.front() == 2s);
@@ -51,7 +51,7 @@ TEST_CASE("a unit that always answers fast is given up early at first, and has a
 }
 
 TEST_CASE("what is not asked again is waited for as long as was configured") {
-  Bench bench;
+  LinkBench bench;
   bench.answer_fast(40);
   bench.timeouts();
   REQUIRE(bench.ask(0));
@@ -59,7 +59,7 @@ TEST_CASE("what is not asked again is waited for as long as was configured") {
 }
 
 TEST_CASE("after a late reply a unit is not given up before it could come that late again") {
-  Bench bench;
+  LinkBench bench;
   bench.answer_fast(40);
   bench.link.came_late(300ms);
   CHECK(bench.link.take_late() == std::vector<Duration>{300ms});

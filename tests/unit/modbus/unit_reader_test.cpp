@@ -14,9 +14,9 @@ using namespace std::chrono_literals;
 namespace {
 
 /// One unit with uint16 points at these registers.
-class Bench {
+class ReaderBench {
  public:
-  explicit Bench(const std::vector<std::uint16_t>& registers, const std::string& device_keys = "")
+  explicit ReaderBench(const std::vector<std::uint16_t>& registers, const std::string& device_keys = "")
       : setup(toml(registers, device_keys)), reader(setup.config, setup.unit()) {
     REQUIRE(setup.texts().empty());
   }
@@ -70,90 +70,90 @@ std::vector<std::uint16_t> row(std::uint16_t first, std::uint16_t count) {
 }  // namespace
 
 TEST_CASE("what is refused whole is read in parts in the same visit, and asked right the next time") {
-  Bench bench({0, 1, 2, 6, 7, 8});
+  ReaderBench bench({0, 1, 2, 6, 7, 8});
   bench.device.missing = {4};
-  CHECK(Bench::values(bench.visit()) == 6);
+  CHECK(ReaderBench::values(bench.visit()) == 6);
   CHECK(bench.device.asked() == "3:0+9 3:0+3 3:6+3 3:0+9 3:2+5");
-  CHECK(Bench::values(bench.visit()) == 6);
+  CHECK(ReaderBench::values(bench.visit()) == 6);
   CHECK(bench.device.asked() == "3:0+3 3:6+3");
 }
 
 TEST_CASE("several missing registers are all found, and no value is lost meanwhile") {
   std::vector<std::uint16_t> registers;
   for (unsigned i = 0; i < 30; ++i) registers.push_back(static_cast<std::uint16_t>(i * 3));
-  Bench bench(registers);
+  ReaderBench bench(registers);
   bench.device.missing = {4, 31, 50, 85};
-  for (int visit = 0; visit < 6; ++visit) CHECK(Bench::values(bench.visit()) == 30);
+  for (int visit = 0; visit < 6; ++visit) CHECK(ReaderBench::values(bench.visit()) == 30);
   bench.device.requests.clear();
-  CHECK(Bench::values(bench.visit()) == 30);
+  CHECK(ReaderBench::values(bench.visit()) == 30);
   CHECK(bench.device.requests.size() == 5);
 }
 
 TEST_CASE("how long an answer may be is found, and no value is lost meanwhile") {
   for (const bool silent : {false, true}) {
-    Bench bench(row(0, 100));
+    ReaderBench bench(row(0, 100));
     bench.device.most = 41;
     bench.device.too_long_is_silence = silent;
     if (silent) {
       CHECK(bench.visit().silent());  // nothing tells a long read from a dead device at first
     }
-    for (int visit = 0; visit < 12; ++visit) CHECK(Bench::values(bench.visit()) == 100);
+    for (int visit = 0; visit < 12; ++visit) CHECK(ReaderBench::values(bench.visit()) == 100);
     bench.device.requests.clear();
-    CHECK(Bench::values(bench.visit()) == 100);
+    CHECK(ReaderBench::values(bench.visit()) == 100);
     CHECK(bench.device.requests.size() == 3);
   }
 }
 
 TEST_CASE("a boundary that no read may cross is found") {
-  Bench bench(row(90, 20));
+  ReaderBench bench(row(90, 20));
   bench.device.boundary = 100;
-  for (int visit = 0; visit < 3; ++visit) CHECK(Bench::values(bench.visit()) == 20);
+  for (int visit = 0; visit < 3; ++visit) CHECK(ReaderBench::values(bench.visit()) == 20);
   bench.device.requests.clear();
   bench.visit();
   CHECK(bench.device.asked() == "3:90+10 3:100+10");
 }
 
 TEST_CASE("registers that are not there make no answer come: they are found all the same") {
-  Bench bench({0, 1, 5, 6});
+  ReaderBench bench({0, 1, 5, 6});
   bench.device.missing = {3};
   bench.device.missing_is_silence = true;
   CHECK(bench.visit().silent());
-  CHECK(Bench::values(bench.visit()) == 4);
+  CHECK(ReaderBench::values(bench.visit()) == 4);
   bench.device.requests.clear();
-  CHECK(Bench::values(bench.visit()) == 4);
+  CHECK(ReaderBench::values(bench.visit()) == 4);
   CHECK(bench.device.asked() == "3:0+2 3:5+2");
 }
 
 TEST_CASE("a point that the device does not have is a fault of its own, and does not cost a request each time") {
-  Bench bench(row(0, 10));
+  ReaderBench bench(row(0, 10));
   bench.device.missing = {7};
   const Round first = bench.visit();
-  CHECK(Bench::values(first) == 9);
+  CHECK(ReaderBench::values(first) == 9);
   for (int visit = 0; visit < 4; ++visit) bench.visit();
   bench.device.requests.clear();
   const Round later = bench.visit();
   CHECK(bench.device.asked() == "3:0+7 3:8+2");
-  CHECK(Bench::values(later) == 9);
+  CHECK(ReaderBench::values(later) == 9);
   REQUIRE(later.readings().size() == 10);
   CHECK(later.readings().back().value.error().kind == Fault::exception);
   CHECK(later.readings().back().value.error().code == 2);
 }
 
 TEST_CASE("a refusal that does not come again is not learned from") {
-  Bench bench(row(0, 20));
+  ReaderBench bench(row(0, 20));
   bool once = true;
   bench.device.instead = [&](const Request&) -> std::optional<Error> {
     if (std::exchange(once, false)) return Error{Fault::exception, "refused", 2};
     return std::nullopt;
   };
-  CHECK(Bench::values(bench.visit()) == 20);
+  CHECK(ReaderBench::values(bench.visit()) == 20);
   bench.device.requests.clear();
-  CHECK(Bench::values(bench.visit()) == 20);
+  CHECK(ReaderBench::values(bench.visit()) == 20);
   CHECK(bench.device.asked() == "3:0+20");
 }
 
 TEST_CASE("a device that refuses everything for a while is not asked point by point, and is whole again after it") {
-  Bench bench(row(0, 100), "max_registers = 50");
+  ReaderBench bench(row(0, 100), "max_registers = 50");
   bool night = true;
   bench.device.instead = [&](const Request&) -> std::optional<Error> {
     if (night) return Error{Fault::exception, "refused", 4};
@@ -161,15 +161,15 @@ TEST_CASE("a device that refuses everything for a while is not asked point by po
   };
   const Round dark = bench.visit();
   CHECK(dark.readings().size() == 100);
-  CHECK(Bench::values(dark) == 0);
+  CHECK(ReaderBench::values(dark) == 0);
   CHECK_FALSE(dark.silent());
   CHECK(bench.device.requests.size() < 12);
   night = false;
-  CHECK(Bench::values(bench.visit()) == 100);
+  CHECK(ReaderBench::values(bench.visit()) == 100);
 }
 
 TEST_CASE("a device that does not answer at all is silent, and then asked shortly and once") {
-  Bench bench(row(0, 20), "retries = 2");
+  ReaderBench bench(row(0, 20), "retries = 2");
   bool dead = true;
   bench.device.instead = [&](const Request&) -> std::optional<Error> {
     if (dead) return Error{Fault::timeout, "no answer in 500 ms"};
@@ -184,18 +184,18 @@ TEST_CASE("a device that does not answer at all is silent, and then asked shortl
   dead = false;
   const Round back = bench.visit();
   CHECK_FALSE(back.silent());
-  CHECK(Bench::values(back) == 20);
+  CHECK(ReaderBench::values(back) == 20);
   CHECK(bench.device.asked() == "3:1+1 3:0+20");  // each register in turn, while it is not known which it answers
 }
 
 TEST_CASE("a gateway that says that the device behind it is silent means silence") {
-  Bench bench({0});
+  ReaderBench bench({0});
   bench.device.instead = [](const Request&) { return std::optional(Error{Fault::exception, "refused", 11}); };
   CHECK(bench.visit().silent());
 }
 
 TEST_CASE("a device that answers some requests and not others is not silent") {
-  Bench bench({0, 200});
+  ReaderBench bench({0, 200});
   bench.visit();
   bench.device.instead = [](const Request& request) -> std::optional<Error> {
     if (request.pdu[2] == 200) return Error{Fault::timeout, "no answer"};
@@ -211,16 +211,16 @@ TEST_CASE("a device that answers some requests and not others is not silent") {
 TEST_CASE("one register that is never answered does not make the device silent, and costs little") {
   // Far apart, so that each is a request of its own; the silent one is asked first, or last.
   const std::size_t silent = GENERATE(0U, 2U);
-  Bench bench({0, 200, 400});
+  ReaderBench bench({0, 200, 400});
   const std::uint16_t address = bench.setup.unit().points[silent].address;
   bench.device.missing = {address};
   bench.device.missing_is_silence = true;
-  for (int i = 0; i < 4 && Bench::values(bench.visit()) < 2; ++i) {
+  for (int i = 0; i < 4 && ReaderBench::values(bench.visit()) < 2; ++i) {
   }
   for (int i = 0; i < 5; ++i) {
     const Round round = bench.visit();
     CHECK_FALSE(round.silent());
-    CHECK(Bench::values(round) == 2);
+    CHECK(ReaderBench::values(round) == 2);
     CHECK(round.readings().size() == 3);
   }
   bench.device.requests.clear();
@@ -230,30 +230,30 @@ TEST_CASE("one register that is never answered does not make the device silent, 
   CHECK(bench.visit().silent());
   CHECK(bench.visit().silent());
   bench.device.instead = nullptr;
-  CHECK(Bench::values(bench.visit()) == 2);
+  CHECK(ReaderBench::values(bench.visit()) == 2);
 }
 
 TEST_CASE("a value that was given before and is refused for a moment is back as soon as the device gives it") {
-  Bench bench({0, 1, 200});
+  ReaderBench bench({0, 1, 200});
   const int code = GENERATE(2, 4);
-  CHECK(Bench::values(bench.visit()) == 3);
+  CHECK(ReaderBench::values(bench.visit()) == 3);
   bench.device.instead = [&](const Request& request) -> std::optional<Error> {
     if (request.pdu[2] == 200) return Error{Fault::exception, "refused", code};
     return std::nullopt;
   };
-  for (int i = 0; i < 5; ++i) CHECK(Bench::values(bench.visit()) == 2);
+  for (int i = 0; i < 5; ++i) CHECK(ReaderBench::values(bench.visit()) == 2);
   bench.device.instead = nullptr;
-  CHECK(Bench::values(bench.visit()) == 3);
+  CHECK(ReaderBench::values(bench.visit()) == 3);
 }
 
 TEST_CASE("damaged answers and busy devices are asked again as often as retries say") {
-  Bench bench({0}, "retries = 2");
+  ReaderBench bench({0}, "retries = 2");
   int failures = 2;
   for (const Error& error : {Error{Fault::checksum, "damaged"}, Error{Fault::malformed, "cut"},
                              Error{Fault::exception, "busy", 6}, Error{Fault::timeout, "none"}}) {
     failures = 2;
     bench.device.instead = [&](const Request&) { return failures-- > 0 ? std::optional(error) : std::nullopt; };
-    CHECK(Bench::values(bench.visit()) == 1);
+    CHECK(ReaderBench::values(bench.visit()) == 1);
     failures = 3;
     const Round failed = bench.visit();
     REQUIRE(failed.readings().size() == 1);
@@ -262,7 +262,7 @@ TEST_CASE("damaged answers and busy devices are asked again as often as retries 
 }
 
 TEST_CASE("the end of the connection ends the visit with an error") {
-  Bench bench({0, 200});
+  ReaderBench bench({0, 200});
   bench.device.instead = [](const Request&) { return std::optional(Error{Fault::unplugged, "gone"}); };
   const Round round = bench.visit();
   REQUIRE_FALSE(bench.end);
@@ -271,13 +271,13 @@ TEST_CASE("the end of the connection ends the visit with an error") {
 }
 
 TEST_CASE("what is due alone is asked alone, and knowledge serves every combination") {
-  Bench bench({0, 1, 5, 6});
+  ReaderBench bench({0, 1, 5, 6});
   bench.device.missing = {3};
   bench.visit();
   bench.device.requests.clear();
-  CHECK(Bench::values(bench.visit({1, 2})) == 2);
+  CHECK(ReaderBench::values(bench.visit({1, 2})) == 2);
   CHECK(bench.device.asked() == "3:1+1 3:5+1");
-  CHECK(Bench::values(bench.visit({2})) == 1);
+  CHECK(ReaderBench::values(bench.visit({2})) == 1);
   CHECK(bench.device.asked() == "3:5+1");
 }
 
@@ -290,12 +290,12 @@ TEST_CASE("seeded: whatever a device refuses, every value that it has arrives in
   for (int device = 0; device < 60; ++device) {
     std::set<std::uint16_t> registers;
     for (int i = 0; i < 40; ++i) registers.insert(static_cast<std::uint16_t>(random(150)));
-    Bench bench({registers.begin(), registers.end()});
+    ReaderBench bench({registers.begin(), registers.end()});
     for (unsigned i = random(12); i > 0; --i) bench.device.missing.insert(static_cast<std::uint16_t>(random(150)));
     bench.device.most = static_cast<std::uint16_t>(1 + random(125));
     const auto there = static_cast<std::size_t>(std::count_if(
         registers.begin(), registers.end(), [&](std::uint16_t each) { return !bench.device.missing.contains(each); }));
-    for (int visit = 0; visit < 12; ++visit) CHECK(Bench::values(bench.visit()) == there);
+    for (int visit = 0; visit < 12; ++visit) CHECK(ReaderBench::values(bench.visit()) == there);
     // Learned: no request is refused any more.
     unsigned refused = 0;
     bench.device.before = [&](const Request& request) {
@@ -310,13 +310,13 @@ TEST_CASE("seeded: whatever a device refuses, every value that it has arrives in
 }
 
 TEST_CASE("what a late reply could be taken for is left for another visit, so that the bus need not wait") {
-  Bench bench({0, 500, 1000});
+  ReaderBench bench({0, 500, 1000});
   const Bytes last = read_request(Table::holding, 1000, 1);
   bool owed = false;
   bench.device.clear = [&](const Bytes& pdu) { return owed && pdu == last ? steady_now() + 1h : Steady{}; };
   bench.device.before = [&](const Request& request) { owed = owed || request.pdu[1] == 500 >> 8; };
   const Round first = bench.visit({0, 1, 2}, true);
-  CHECK(Bench::values(first) == 2);
+  CHECK(ReaderBench::values(first) == 2);
   CHECK(first.readings().size() == 2);
   CHECK(first.rest_left());
   CHECK(first.rest_until().has_value());
@@ -330,16 +330,16 @@ TEST_CASE("what a late reply could be taken for is left for another visit, so th
   bench.device.before = {};
   bench.device.heard = [&] { owed = false; };
   const Round second = bench.visit({0, 1, 2}, true);
-  CHECK(Bench::values(second) == 3);
+  CHECK(ReaderBench::values(second) == 3);
   CHECK_FALSE(second.rest_left());
   // Where nobody comes again (read), it is waited for.
   owed = true;
   bench.device.heard = {};
-  CHECK(Bench::values(bench.visit({0, 1, 2})) == 3);
+  CHECK(ReaderBench::values(bench.visit({0, 1, 2})) == 3);
 }
 
 TEST_CASE("a silent device is not asked whether it is back while a late reply could be taken for its answer") {
-  Bench bench({0, 500});
+  ReaderBench bench({0, 500});
   bench.device.instead = [](const Request&) { return Error{Fault::timeout, "no answer"}; };
   CHECK(bench.visit({0, 1}, true).silent());
   bench.device.instead = {};
@@ -350,5 +350,5 @@ TEST_CASE("a silent device is not asked whether it is back while a late reply co
   CHECK(waits.rest_left());
   CHECK(bench.device.asked().empty());
   bench.device.clear = {};
-  CHECK(Bench::values(bench.visit({0, 1}, true)) == 2);
+  CHECK(ReaderBench::values(bench.visit({0, 1}, true)) == 2);
 }

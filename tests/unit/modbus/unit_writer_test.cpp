@@ -57,9 +57,9 @@ length = 3
 writable = true
 )";
 
-class Bench {
+class WriterBench {
  public:
-  explicit Bench(const std::string& toml = kPoints) : setup(toml), link(setup.config, setup.unit()) {
+  explicit WriterBench(const std::string& toml = kPoints) : setup(toml), link(setup.config, setup.unit()) {
     INFO((setup.texts().empty() ? "" : setup.texts().front()));
     REQUIRE(setup.texts().empty());
   }
@@ -81,7 +81,7 @@ constexpr std::size_t kName = 5;
 }  // namespace
 
 TEST_CASE("a value is written with the function that fits it and read back") {
-  Bench bench;
+  WriterBench bench;
   auto written = bench.write({{kSetpoint, 21.5}});
   REQUIRE(written);
   CHECK(bench.device.asked() == "6:10 3:10+1");
@@ -100,7 +100,7 @@ TEST_CASE("a value is written with the function that fits it and read back") {
 }
 
 TEST_CASE("if one value cannot be written, none is") {
-  Bench bench;
+  WriterBench bench;
   const auto written = bench.write({{kRelay, true}, {kSetpoint, 95.0}});
   REQUIRE_FALSE(written);
   CHECK_THAT(written.error().what, ContainsSubstring("setpoint: 95 is above max 80"));
@@ -108,7 +108,7 @@ TEST_CASE("if one value cannot be written, none is") {
 }
 
 TEST_CASE("a value that means none, and a text that would be cut, are not written") {
-  Bench marked(
+  WriterBench marked(
       "bus = { port = \"/dev/ttyUSB0\" }\n[[device]]\naddress = 1\n[[device.point]]\nid = \"level\"\ntable = "
       "\"holding\"\n"
       "register = 1\ntype = \"uint16\"\nwritable = true\n");
@@ -118,7 +118,7 @@ TEST_CASE("a value that means none, and a text that would be cut, are not writte
   CHECK_THAT(none.error().what, ContainsSubstring("65535 means \"no value\""));
   CHECK(marked.device.asked().empty());
   REQUIRE(marked.write({{0, Value{std::int64_t{65534}}}}));
-  Bench bench;
+  WriterBench bench;
   const auto cut = bench.write({{kName, Value{std::string("a\0b", 3)}}});
   REQUIRE_FALSE(cut);
   CHECK_THAT(cut.error().what, ContainsSubstring("zero byte"));
@@ -126,7 +126,7 @@ TEST_CASE("a value that means none, and a text that would be cut, are not writte
 }
 
 TEST_CASE("parts of one register are written together and keep its other bits") {
-  Bench bench;
+  WriterBench bench;
   bench.device.registers[20] = 0xff00;
   REQUIRE(bench.write({{kMode, std::int64_t{5}}, {kEnable, true}}));
   CHECK(bench.device.asked() == "3:20+1 6:20 3:20+1 3:20+1");
@@ -136,14 +136,14 @@ TEST_CASE("parts of one register are written together and keep its other bits") 
 TEST_CASE("neighbours are written together where the device is written with functions 15 and 16") {
   std::string toml = kPoints;
   toml.replace(toml.find("address = 1"), 11, "address = 1\nwrite_multiple = true");
-  Bench bench(toml);
+  WriterBench bench(toml);
   REQUIRE(bench.write({{kPower, 1.5}, {kSetpoint, 20.0}, {kRelay, true}}));
   CHECK(bench.device.asked() == "15:3+1 16:10+3 3:11+2 3:10+1 1:3+1");
   CHECK(bench.device.value(10) == 200);
 }
 
 TEST_CASE("a device that does not know the one function is written with the other") {
-  Bench bench;
+  WriterBench bench;
   bench.device.unknown_functions = {6, 5};
   REQUIRE(bench.write({{kSetpoint, 21.5}, {kRelay, true}}));
   CHECK(bench.device.value(10) == 215);
@@ -151,7 +151,7 @@ TEST_CASE("a device that does not know the one function is written with the othe
 }
 
 TEST_CASE("a device that keeps another value than it was given is told of") {
-  Bench bench;
+  WriterBench bench;
   bench.device.before = [&](const Request& request) {
     if (request.pdu[0] == 3) bench.device.registers[10] = 200;
   };
@@ -161,7 +161,7 @@ TEST_CASE("a device that keeps another value than it was given is told of") {
 }
 
 TEST_CASE("a value that can only be written counts as written") {
-  Bench bench;
+  WriterBench bench;
   bench.device.missing = {10};
   const auto written = bench.write({{kSetpoint, 21.5}});
   REQUIRE(written);
@@ -169,7 +169,7 @@ TEST_CASE("a value that can only be written counts as written") {
 }
 
 TEST_CASE("a device that does not answer is named") {
-  Bench bench;
+  WriterBench bench;
   bench.device.instead = [](const Request&) { return std::optional(Error{Fault::timeout, "no answer in 500 ms"}); };
   const auto written = bench.write({{kSetpoint, 21.5}});
   REQUIRE_FALSE(written);
@@ -180,7 +180,7 @@ TEST_CASE("a device that does not answer is named") {
 TEST_CASE("a broadcast is sent and not read back") {
   std::string toml = kPoints;
   toml.replace(toml.find("address = 1"), 11, "address = 0");
-  Bench bench(toml);
+  WriterBench bench(toml);
   const auto written = bench.write({{kSetpoint, 21.5}});
   REQUIRE(written);
   CHECK(bench.device.asked() == "6:10");

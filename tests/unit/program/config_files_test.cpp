@@ -16,15 +16,6 @@ using namespace baudbridge;
 using namespace baudbridge::testing;
 using namespace std::chrono_literals;
 
-namespace {
-
-void write_file(const std::string& path, const std::string& text) {
-  std::filesystem::create_directories(std::filesystem::path(path).parent_path());
-  std::ofstream(path) << text;
-}
-
-}  // namespace
-
 TEST_CASE("conf.d is read after the file, in the order of names; buses and devices add up") {
   const TempDir folder;
   write_file(folder.file("main.toml"), "[gateway]\nid = 'one'\n" + kBus);

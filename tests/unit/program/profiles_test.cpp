@@ -10,9 +10,10 @@
 #include "src/places.h"
 #include "support/catch.h"
 #include "support/temp_dir.h"
+#include "unit/program/config_kit.h"
 
 using namespace baudbridge;
-using baudbridge::testing::TempDir;
+using namespace baudbridge::testing;
 using namespace std::chrono_literals;
 
 namespace {
@@ -38,11 +39,6 @@ type = "float32"
 unit = "W"
 )";
 
-void write_file(const std::string& path, const std::string& text) {
-  std::filesystem::create_directories(std::filesystem::path(path).parent_path());
-  std::ofstream(path) << text;
-}
-
 /// A configuration in `folder` with one device that takes profile "meter" from there.
 std::string with_device(const TempDir& folder, const std::string& more) {
   return "[gateway]\nprofiles = ['" + folder.path() +
@@ -50,19 +46,11 @@ std::string with_device(const TempDir& folder, const std::string& more) {
          more;
 }
 
-std::string joined(const Config& config) {
-  std::string all;
-  for (const auto& problem : config.problems) all += problem.text() + "\n";
-  return all;
-}
-
 std::vector<std::string> point_ids(const Config& config) {
   std::vector<std::string> ids;
   for (const auto& point : config.buses.at(0).devices.at(0).points) ids.push_back(point.id);
   return ids;
 }
-
-using Texts = std::vector<std::string>;
 
 }  // namespace
 
