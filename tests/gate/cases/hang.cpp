@@ -1,0 +1,7 @@
+#include <unistd.h>
+
+#include "support/catch.h"
+
+TEST_CASE("hangs") {
+  for (;;) ::pause();
+}
