@@ -1,11 +1,12 @@
 # shellcheck shell=bash disable=SC2034
-# What scripts/quickstart and scripts/test share. Sourced, not run.
+# What the scripts share. Sourced, not run.
 # The sourcing script sets ROOT (the checkout) and NAME (its own name, for messages).
 
 export LC_ALL=C.UTF-8
 
 # A checkout that has moved, or a second one, finds what the first has compiled.
-export CCACHE_BASEDIR="${CCACHE_BASEDIR:-$ROOT}" CCACHE_NOHASHDIR=1
+# What is not in the cache is not preprocessed twice (DEPEND): the compiler lists the headers.
+export CCACHE_BASEDIR="${CCACHE_BASEDIR:-$ROOT}" CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
 export HOME="${HOME:-/tmp}"
 
 BUILD_PACKAGES=(
@@ -15,6 +16,8 @@ BUILD_PACKAGES=(
 )
 
 TEST_PACKAGES=(catch2 mbpoll mosquitto mosquitto-clients socat python3 openssl procps)
+
+STYLE_PACKAGES=(clang-format clang-tidy shellcheck git)
 
 say() { printf '%s: %s\n' "$NAME" "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -152,10 +155,12 @@ build_jobs() {
   echo $((cores < by_memory ? cores : by_memory))
 }
 
-# build DIRECTORY TARGET [cmake options...]
+# build DIRECTORY "TARGET..." [cmake options...]
 # Line numbers in a backtrace are enough (-g1): whole debugging information is a third of the compiler's work.
 build() {
-  local directory=$1 target=$2 log jobs
+  local directory=$1 log jobs
+  local -a wanted
+  read -ra wanted <<<"$2"
   shift 2
   log=$(log_file "$(basename "$directory")")
   if [ -f "$directory/CMakeCache.txt" ] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$ROOT" "$directory/CMakeCache.txt"; then
@@ -168,6 +173,6 @@ build() {
     failed "$log" "cmake could not configure the build"
   jobs=$(build_jobs)
   say "building in $directory ($jobs at a time; the first time takes some minutes)"
-  watched "building" "$log" last_step ninja -C "$directory" -j "$jobs" "$target" ||
+  watched "building" "$log" last_step ninja -C "$directory" -j "$jobs" "${wanted[@]}" ||
     failed "$log" "the build failed"
 }

@@ -11,6 +11,7 @@ echo "ready"
 while :; do
   if line=$(df -Pk -- "$folder" 2>&1 | tail -n 1) && [ -d "$folder" ]; then
     # Filesystem 1024-blocks Used Available Capacity Mounted-on
+    # shellcheck disable=SC2086
     set -- $line
     echo "reading used $(($3 * 1024)) B"
     echo "reading free $(($4 * 1024)) B"
