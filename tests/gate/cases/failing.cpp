@@ -24,7 +24,9 @@ TEST_CASE("throws; nothing is checked before") {
 TEST_CASE("has no assertion; it must not pass") {}
 
 TEST_CASE("has a section without assertion; it must not pass") {
-  CHECK(1 + 1 == 2);
+  SECTION("with") {
+    CHECK(1 + 1 == 2);
+  }
   SECTION("without") {}
 }
 

@@ -79,7 +79,9 @@ TEST_CASE("whether the clock is set can be said from outside, also by a file tha
 
 TEST_CASE("a clock that the kernel keeps right counts as set") {
   timex state{};
-  if (::adjtimex(&state) >= 0 && (state.status & STA_UNSYNC) == 0) CHECK(Clock().now().utc_synced);
+  if (::adjtimex(&state) < 0 || (state.status & STA_UNSYNC) != 0)
+    SKIP_TEST("the kernel does not keep this clock right");
+  CHECK(Clock().now().utc_synced);
 }
 
 TEST_CASE("UTC is written as RFC 3339 does") {
