@@ -106,8 +106,8 @@ TEST_CASE("a backlog larger than memory: killed, ready at once, and read through
   const auto drain = Clocked::now();
   std::uint64_t next = 1;
   while (const Record* record = outbox->next(Lane::fifo, at(1h))) {
-    REQUIRE(number_of(*record) == next);
-    REQUIRE(is_intact(*record));
+    // Catch2's reporter keeps each assertion that has passed: more memory than is measured here.
+    if (number_of(*record) != next || !is_intact(*record)) FAIL("record " << next << " is missing or damaged");
     ++next;
     outbox->settle(record->seq, Outcome::acknowledged);
     if (next % 100 == 0) {
@@ -171,7 +171,7 @@ TEST_CASE("an outage of weeks: the last record costs what the first did, and thi
   const auto drain = Clocked::now();
   std::uint64_t drained = 0;
   while (const Record* record = outbox->next(Lane::backlog, at(clock))) {
-    REQUIRE(number_of(*record) == ++drained);
+    if (number_of(*record) != ++drained) FAIL("record " << drained << " is missing");
     outbox->settle(record->seq, Outcome::acknowledged);
     if (drained % 1000 == 0) {
       clock += 100ms;
