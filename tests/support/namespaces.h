@@ -32,9 +32,10 @@ inline void passes_in_namespaces(const std::string& set_up, const std::string& t
                                  ProcessOptions options = {}) {
   std::vector<std::string> command = own_namespaces();
   if (command.empty()) {
-    SKIP_TEST("this needs root with CAP_SYS_ADMIN, or a machine that allows user namespaces; it has neither. Tested "
-              "without them by: " +
-              instead);
+    SKIP_TEST(
+        "this needs root with CAP_SYS_ADMIN, or a machine that allows user namespaces; it has neither. Tested "
+        "without them by: " +
+        instead);
   }
   for (const auto& word : {std::string("sh"), std::string("-c"), set_up + " && exec \"$0\" \"$1\"",
                            std::filesystem::read_symlink("/proc/self/exe").string(), test}) {

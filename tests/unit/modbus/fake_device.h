@@ -39,7 +39,9 @@ class FakeDevice : public ModbusClient {
     if (heard) heard();
     return {};
   }
-  [[nodiscard]] Steady clear_at(std::uint8_t, const Bytes& pdu, bool) const override { return clear ? clear(pdu) : Steady{}; }
+  [[nodiscard]] Steady clear_at(std::uint8_t, const Bytes& pdu, bool) const override {
+    return clear ? clear(pdu) : Steady{};
+  }
   [[nodiscard]] std::vector<LateReply> take_late() override { return {}; }
   [[nodiscard]] std::string advice() const override { return {}; }
 

@@ -51,7 +51,9 @@ class FakeClient : public ModbusClient {
     FAIL("scan never tells everybody something");
     return {};
   }
-  [[nodiscard]] Steady clear_at(std::uint8_t /*unit*/, const Bytes& /*pdu*/, bool /*fresh*/) const override { return {}; }
+  [[nodiscard]] Steady clear_at(std::uint8_t /*unit*/, const Bytes& /*pdu*/, bool /*fresh*/) const override {
+    return {};
+  }
   [[nodiscard]] std::vector<LateReply> take_late() override { return std::exchange(line_.late, {}); }
   [[nodiscard]] std::string advice() const override { return {}; }
 
