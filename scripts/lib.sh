@@ -17,7 +17,7 @@ BUILD_PACKAGES=(
 
 TEST_PACKAGES=(catch2 mbpoll mosquitto mosquitto-clients socat python3 openssl procps)
 
-STYLE_PACKAGES=(clang-format clang-tidy shellcheck git)
+GATE_PACKAGES=(clang-format clang-tidy shellcheck git lld)
 
 say() { printf '%s: %s\n' "$NAME" "$*" >&2; }
 die() { say "$*"; exit 1; }
