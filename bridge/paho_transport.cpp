@@ -22,10 +22,9 @@
 namespace baudbridge {
 namespace {
 
-constexpr Duration kLongestLookup = std::chrono::seconds(5);
-/// A connection that failed is looked into for so long, but for at most kGrace after its connect_timeout.
+/// A connection that failed is looked into for so long, but for at most kProbeGrace after its connect_timeout.
 constexpr Duration kLongestProbe = std::chrono::seconds(3);
-constexpr Duration kGrace = std::chrono::milliseconds(400);
+constexpr Duration kProbeGrace = std::chrono::milliseconds(400);
 /// The remedy, where it is known.
 std::string remedy(Reason reason) {
   if (reason == 0x84) return ": set protocol = \"3.1.1\" (or \"5\") in [broker]";
@@ -114,7 +113,7 @@ void PahoTransport::connect(Epoch epoch, std::size_t server) {
   server_ = server;
   const Steady now = std::chrono::steady_clock::now();
   deadline_ = now + broker_.connect_timeout;
-  step_until_ = std::min(deadline_, now + kLongestLookup);
+  step_until_ = std::min(deadline_, now + TcpDialer::kLongestLookup);
   hosts_.clear();
   timed_out_ = false;
   inbox_->reject_before(last_id_ + 1);
@@ -198,7 +197,7 @@ void PahoTransport::attempt_failed(bool timed_out, Steady now) {
     return open_next(now);
   }
   state_ = State::explaining;
-  const Steady until = std::min(now + kLongestProbe, std::max(now, deadline_) + kGrace);
+  const Steady until = std::min(now + kLongestProbe, std::max(now, deadline_) + kProbeGrace);
   probe_.emplace(lookup_, server(), broker_, until);
   explain(now);
 }

@@ -12,11 +12,6 @@
 #include "core/poll_until.h"
 
 namespace baudbridge {
-namespace {
-
-constexpr Duration kLongestLookup = std::chrono::seconds(5);
-
-}  // namespace
 
 TcpDialer::TcpDialer(HostLookup& lookup, std::string host, std::uint16_t port, Steady deadline)
     : lookup_(lookup), host_(std::move(host)), port_(port), deadline_(deadline) {}

@@ -23,6 +23,9 @@ class TcpDialer {
   Result<std::optional<UniqueFd>> service(Steady now);
   [[nodiscard]] Awaited awaited() const;
 
+  /// For the name; addresses have the rest of the time.
+  static constexpr Duration kLongestLookup = std::chrono::seconds(5);
+
  private:
   Result<std::optional<UniqueFd>> look_up(Steady now);
   Result<std::optional<UniqueFd>> try_addresses(Steady now);
