@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const std::vector<std::uint8_t> kRead{3, 0, 7, 0, 1};
+const std::vector<std::uint8_t> kReadTwo{3, 0, 7, 0, 1};
 const std::vector<std::uint8_t> kWrite{6, 0, 7, 0, 99};
 
 /// A bus with one unit that is polled, asked by another master.
@@ -46,7 +46,7 @@ struct Bench {
 TEST_CASE("the device's response comes back as it is") {
   Bench bench;
   bench.device.registers[7] = 4711;
-  const auto response = bench.forward(9, kRead);
+  const auto response = bench.forward(9, kReadTwo);
   REQUIRE(response);
   CHECK(*response == std::vector<std::uint8_t>{3, 2, 4711 >> 8, 4711 & 0xff});
 }
@@ -55,7 +55,7 @@ TEST_CASE("the device's own exception comes back with its code, and is not asked
   for (const int code : {2, 4, 5, 6, 0xe1}) {
     Bench bench;
     bench.device.instead = [&](const Request&) { return Error{Fault::exception, "refused", code}; };
-    const auto response = bench.forward(9, kRead);
+    const auto response = bench.forward(9, kReadTwo);
     INFO(code);
     REQUIRE_FALSE(response);
     CHECK(response.error().kind == Fault::exception);
@@ -67,8 +67,8 @@ TEST_CASE("the device's own exception comes back with its code, and is not asked
 TEST_CASE("a unit that is polled has its own timeout, any other the bus's") {
   Bench bench;
   bench.no_response();
-  (void)bench.forward(1, kRead);
-  (void)bench.forward(9, kRead);
+  (void)bench.forward(1, kReadTwo);
+  (void)bench.forward(9, kReadTwo);
   REQUIRE(bench.device.requests.size() == 2);
   CHECK(bench.device.requests[0].timeout == 700ms);
   CHECK(bench.device.requests[1].timeout == 2s);
@@ -76,19 +76,19 @@ TEST_CASE("a unit that is polled has its own timeout, any other the bus's") {
 
 TEST_CASE("a read is asked again where the unit responded the last time; a silent unit costs one timeout") {
   Bench bench;
-  REQUIRE(bench.forward(9, kRead));
+  REQUIRE(bench.forward(9, kReadTwo));
   bench.device.requests.clear();
   bench.no_response();
-  CHECK_FALSE(bench.forward(9, kRead));
+  CHECK_FALSE(bench.forward(9, kReadTwo));
   CHECK(bench.device.requests.size() == 3);  // retries = 2
   bench.device.requests.clear();
-  CHECK_FALSE(bench.forward(9, kRead));
+  CHECK_FALSE(bench.forward(9, kReadTwo));
   CHECK(bench.device.requests.size() == 1);
 }
 
 TEST_CASE("a write is sent once, whatever becomes of it") {
   Bench bench;
-  REQUIRE(bench.forward(9, kRead));
+  REQUIRE(bench.forward(9, kReadTwo));
   bench.device.requests.clear();
   bench.no_response();
   CHECK_FALSE(bench.forward(9, kWrite));
@@ -98,36 +98,36 @@ TEST_CASE("a write is sent once, whatever becomes of it") {
 TEST_CASE("after a write to a unit no late response to an earlier read of it is taken") {
   Bench bench;
   (void)bench.forward(9, kWrite);
-  (void)bench.forward(9, kRead);
-  (void)bench.forward(8, kRead);
+  (void)bench.forward(9, kReadTwo);
+  (void)bench.forward(8, kReadTwo);
   REQUIRE(bench.device.requests.size() == 3);
   CHECK(bench.device.requests[1].fresh);
   CHECK_FALSE(bench.device.requests[2].fresh);
   bench.forwarder->note_written(8, steady_now());
-  (void)bench.forward(8, kRead);
+  (void)bench.forward(8, kReadTwo);
   CHECK(bench.device.requests[3].fresh);
 }
 
 TEST_CASE("a request waits outside the bus for the unit's pause and for late responses") {
   Bench bench;
-  CHECK(bench.forwarder->forward_at(bench.device, {1, kRead}) <= steady_now());
+  CHECK(bench.forwarder->forward_at(bench.device, {1, kReadTwo}) <= steady_now());
   bench.device.instead = [](const Request&) { return Error{Fault::exception, "refused", 2}; };
   const Steady before = steady_now();
-  (void)bench.forward(1, kRead);
-  CHECK(bench.forwarder->forward_at(bench.device, {1, kRead}) >= before + 60s);
-  CHECK(bench.forwarder->forward_at(bench.device, {2, kRead}) <= steady_now());
+  (void)bench.forward(1, kReadTwo);
+  CHECK(bench.forwarder->forward_at(bench.device, {1, kReadTwo}) >= before + 60s);
+  CHECK(bench.forwarder->forward_at(bench.device, {2, kReadTwo}) <= steady_now());
   const Steady clear = steady_now() + 2h;
   bench.device.clear = [&](const Bytes&) { return clear; };
-  CHECK(bench.forwarder->forward_at(bench.device, {2, kRead}) == clear);
+  CHECK(bench.forwarder->forward_at(bench.device, {2, kReadTwo}) == clear);
 }
 
 TEST_CASE("while a poll of a unit waits for a late response, requests to that unit wait behind it") {
   Bench bench;
   bench.forwarder->hold(2, true);
-  CHECK(bench.forwarder->forward_at(bench.device, {2, kRead}) > steady_now());
-  CHECK(bench.forwarder->forward_at(bench.device, {3, kRead}) <= steady_now());
+  CHECK(bench.forwarder->forward_at(bench.device, {2, kReadTwo}) > steady_now());
+  CHECK(bench.forwarder->forward_at(bench.device, {3, kReadTwo}) <= steady_now());
   bench.forwarder->hold(2, false);
-  CHECK(bench.forwarder->forward_at(bench.device, {2, kRead}) <= steady_now());
+  CHECK(bench.forwarder->forward_at(bench.device, {2, kReadTwo}) <= steady_now());
 }
 
 TEST_CASE("a write to unit 0 of a line is a broadcast, a read of it has no response") {
@@ -137,7 +137,7 @@ TEST_CASE("a write to unit 0 of a line is a broadcast, a read of it has no respo
   CHECK(*written == kWrite);
   REQUIRE(bench.device.requests.size() == 1);
   CHECK(bench.device.requests[0].unit == 0);
-  const auto read = bench.forward(0, kRead);
+  const auto read = bench.forward(0, kReadTwo);
   REQUIRE_FALSE(read);
   CHECK(read.error().kind == Fault::timeout);
   CHECK(bench.device.requests.size() == 1);
@@ -145,6 +145,6 @@ TEST_CASE("a write to unit 0 of a line is a broadcast, a read of it has no respo
 
 TEST_CASE("over TCP unit 0 is a unit like any other") {
   Bench bench(ModbusTransport::tcp);
-  CHECK(bench.forward(0, kRead));
+  CHECK(bench.forward(0, kReadTwo));
   CHECK(bench.device.requests.size() == 1);
 }
