@@ -17,10 +17,10 @@
 #include <utility>
 #include <vector>
 
-#include "adapters/modbus/server/listener.h"
 #include "adapters/modbus/server/request.h"
 #include "adapters/modbus/server/served_client.h"
 #include "adapters/modbus/server/server_context.h"
+#include "adapters/modbus/server/server_socket.h"
 #include "core/log.h"
 #include "core/poll_until.h"
 
@@ -79,7 +79,7 @@ class ModbusServer : public BusServer {
       : config_(config),
         bus_(std::move(bus)),
         queue_(std::move(queue)),
-        listener_(config_, std::hash<std::string>{}(bus_)),
+        socket_(config_, std::hash<std::string>{}(bus_)),
         wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (!wake_) throw std::system_error(errno, std::generic_category(), "eventfd");
     report_.address = config_.address;
@@ -124,8 +124,8 @@ class ModbusServer : public BusServer {
     beat(now);
     listen(now);
     std::vector<pollfd> waited{
-        {wake_.get(), POLLIN, 0}, {queue_->responses_fd(), POLLIN, 0}, {listener_.fd(), POLLIN, 0}};
-    Steady until = std::min(now + kLongestWait, listener_.look_at());
+        {wake_.get(), POLLIN, 0}, {queue_->responses_fd(), POLLIN, 0}, {socket_.fd(), POLLIN, 0}};
+    Steady until = std::min(now + kLongestWait, socket_.look_at());
     for (const ServedClient& client : clients_) {
       waited.push_back({client.fd(), client.events(), 0});
       until = std::min(until, client.look_at());
@@ -142,19 +142,19 @@ class ModbusServer : public BusServer {
   }
 
   void listen(Steady now) {
-    switch (listener_.try_open(now)) {
-      case Listener::Change::none:
+    switch (socket_.try_open(now)) {
+      case ServerSocket::Change::none:
         return;
-      case Listener::Change::listens:
+      case ServerSocket::Change::listens:
         log::info(bus_ + ": other masters reach its units at " + config_.address);
         break;
-      case Listener::Change::failed:
-        log::warn(bus_ + ": cannot listen on " + config_.address + ": " + listener_.why() + "; trying again");
+      case ServerSocket::Change::failed:
+        log::warn(bus_ + ": cannot listen on " + config_.address + ": " + socket_.why() + "; trying again");
         break;
     }
     count([&](ServeReport& report) {
-      report.listening = listener_.listening();
-      report.why = listener_.why();
+      report.listening = socket_.listening();
+      report.why = socket_.why();
     });
   }
 
@@ -197,7 +197,7 @@ class ModbusServer : public BusServer {
   }
 
   void let_in(Steady now) {
-    while (auto accepted = listener_.accept(now)) {
+    while (auto accepted = socket_.accept(now)) {
       if (const std::string why = objection_to(*accepted, now); !why.empty()) {
         count([](ServeReport& report) { ++report.rejected; });
         if (rejected_.due(now)) log::warn(bus_ + ": does not let " + accepted->name + " in: " + why);
@@ -208,7 +208,7 @@ class ModbusServer : public BusServer {
   }
 
   /// Why this client is not let in; empty: it is.
-  std::string objection_to(const Listener::Accepted& accepted, Steady now) {
+  std::string objection_to(const ServerSocket::Accepted& accepted, Steady now) {
     const auto allows = [&](const AddressRange& range) { return range.contains(accepted.peer); };
     if (!config_.allow.empty() && std::none_of(config_.allow.begin(), config_.allow.end(), allows)) {
       return "its address is not in serve_allow";
@@ -248,7 +248,7 @@ class ModbusServer : public BusServer {
   const std::string bus_;
   const std::shared_ptr<ForwardQueue> queue_;
   ServerContext context_;
-  Listener listener_;
+  ServerSocket socket_;
   std::list<ServedClient> clients_;
   Remark rejected_;
   Remark malformed_;

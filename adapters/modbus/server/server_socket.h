@@ -14,7 +14,7 @@ namespace baudbridge {
 /// Listens on one TCP address; opened again and again while that is not possible (the port is in use, the address does
 /// not exist yet).
 /// Threads: the server's.
-class Listener {
+class ServerSocket {
  public:
   /// What became of an attempt to listen, where that changed.
   enum class Change { none, listens, failed };
@@ -26,7 +26,7 @@ class Listener {
   };
 
   /// seed: of the jitter between attempts.
-  Listener(const ServeConfig& config, std::uint64_t seed) : config_(config), seed_(seed) {}
+  ServerSocket(const ServeConfig& config, std::uint64_t seed) : config_(config), seed_(seed) {}
 
   /// Tries to listen, if it is time to. failed: why() says why, once for each reason.
   Change try_open(Steady now);

@@ -1,4 +1,4 @@
-#include "adapters/modbus/server/listener.h"
+#include "adapters/modbus/server/server_socket.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -61,7 +61,7 @@ std::string peer_name(const sockaddr_storage& storage, const IpAddress& peer) {
 
 }  // namespace
 
-Listener::Change Listener::try_open(Steady now) {
+ServerSocket::Change ServerSocket::try_open(Steady now) {
   if (now < look_at_) return Change::none;
   paused_ = false;
   look_at_ = Steady::max();
@@ -79,7 +79,7 @@ Listener::Change Listener::try_open(Steady now) {
 }
 
 /// Why it cannot listen; nothing: it does.
-std::optional<std::string> Listener::open() {
+std::optional<std::string> ServerSocket::open() {
   constexpr int kWaiting = 16;
   const Address address = address_of(config_);
   UniqueFd fd(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -98,7 +98,7 @@ std::optional<std::string> Listener::open() {
   return std::nullopt;
 }
 
-std::optional<Listener::Accepted> Listener::accept(Steady now) {
+std::optional<ServerSocket::Accepted> ServerSocket::accept(Steady now) {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
   UniqueFd fd(::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&storage), &size, SOCK_CLOEXEC | SOCK_NONBLOCK));
