@@ -44,9 +44,14 @@ extern "C" int sem_timedwait(sem_t* semaphore, const timespec* deadline) {
   return sem_clockwait(semaphore, CLOCK_REALTIME, &later);
 }
 
+#endif
+
 TEST_CASE(
     "a clock that is set back an hour stops neither publishing nor reconnecting nor the stop, and lengthens no wait of "
     "ours (41)") {
+#ifdef __SANITIZE_THREAD__
+  SKIP_TEST("the thread sanitizer has functions of its own in the place of these");
+#else
   Broker broker;
   Road road({broker.url()});
   road.samples(10);
@@ -71,6 +76,5 @@ TEST_CASE(
   set_back_s = 0;
   figure("41", lengthened, " waits of ours and ", lengthened_in_library, " of the library an hour longer: connected ",
          reconnected, " s after the broker was back, stopped in ", stopped, " s, 30 records, 0 lost");
-}
-
 #endif
+}
