@@ -8,21 +8,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "bridge/paho_connection.h"
+#include "bridge/tls_files.h"
 
 namespace baudbridge {
-
-/// Source: RFC 7301 section 3.1: each name after its length.
-inline std::string alpn_list(const std::vector<std::string>& names) {
-  std::string list;
-  for (const auto& name : names) {
-    list += static_cast<char>(name.size());
-    list += name;
-  }
-  return list;
-}
 
 /// Properties of a packet to be sent; owns what the library allocates for them.
 class PropertiesToSend {

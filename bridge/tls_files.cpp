@@ -68,4 +68,13 @@ Result<void> check_tls_files(const std::string& ca_file, const std::string& cert
   return {};
 }
 
+std::string alpn_list(const std::vector<std::string>& names) {
+  std::string list;
+  for (const auto& name : names) {
+    list += static_cast<char>(name.size());
+    list += name;
+  }
+  return list;
+}
+
 }  // namespace baudbridge

@@ -1,6 +1,8 @@
 #pragma once
-// Looks at certificates and keys before TLS does, whose errors do not say which file is wrong.
+// What TLS is set up with: certificates and keys, looked at before TLS does, whose errors do not say which file is
+// wrong; and the names of protocols in the form that TLS wants.
 #include <string>
+#include <vector>
 
 #include "core/result.h"
 
@@ -9,5 +11,8 @@ namespace baudbridge {
 /// Reads ca_file, cert_file and key_file: present, readable, PEM, key belongs to certificate. The Error (Fault::config)
 /// names the file. Called when the configuration is checked and before each connect, since files may be replaced.
 Result<void> check_tls_files(const std::string& ca_file, const std::string& cert_file, const std::string& key_file);
+
+/// The names of ALPN, each after its length; a name has at most 255 bytes. Source: RFC 7301 section 3.1.
+[[nodiscard]] std::string alpn_list(const std::vector<std::string>& names);
 
 }  // namespace baudbridge

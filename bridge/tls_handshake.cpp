@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "bridge/openssl_handles.h"
+#include "bridge/tls_files.h"
 
 namespace baudbridge {
 namespace {
@@ -96,13 +97,8 @@ bool require_name(SSL* session, const std::string& host) {
   return SSL_set1_host(session, host.c_str()) == 1 && SSL_set_tlsext_host_name(session, host.c_str()) == 1;
 }
 
-/// Source: RFC 7301 section 3.1: each name after its length.
 void offer_protocols(SSL* session, const std::vector<std::string>& names) {
-  std::string list;
-  for (const auto& name : names) {
-    list += static_cast<char>(name.size());
-    list += name;
-  }
+  const std::string list = alpn_list(names);
   if (list.empty()) return;
   SSL_set_alpn_protos(session, reinterpret_cast<const unsigned char*>(list.data()),
                       static_cast<unsigned int>(list.size()));
