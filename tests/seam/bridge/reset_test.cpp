@@ -40,7 +40,7 @@ bool resets_were_tried = false;
 }  // namespace
 
 /// Asked by the leak check of the address sanitizer at the end of the program. Version 1.3.12 of the library loses
-/// messages that it has not sent when a connection is reset (tests/sanitizer/paho_send.cpp), and with a thousand in
+/// messages that it has not sent when a connection is reset (tests/sanitizer/paho_destroy.cpp), and with a thousand in
 /// flight the records of its own list of allocations, too.
 extern "C" int __lsan_is_turned_off() {
   return resets_were_tried ? 1 : 0;
