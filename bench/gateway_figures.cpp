@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "bench/process_figures.h"
-#include "src/simulation/demo_config.h"
-#include "src/simulation/demo_subscriber.h"
-#include "src/simulation/simulation.h"
+#include "src/demo/demo_config.h"
+#include "src/demo/demo_subscriber.h"
+#include "src/demo/simulation.h"
 #include "support/broker.h"
 #include "support/process.h"
 #include "support/temp_dir.h"

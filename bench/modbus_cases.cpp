@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "adapters/runner.h"
+#include "adapters/runtime/runner.h"
 #include "bench/simulated_line.h"
 #include "support/modbus_server.h"
 #include "support/modbus_setup.h"

@@ -17,7 +17,7 @@ function(apply_unity_exceptions)
   keep_out_of_unity_build(offline_queue
     ${source}/offline_queue/outbox_admin.cpp ${source}/offline_queue/outbox_room.cpp
     ${source}/offline_queue/queue_file.cpp ${source}/offline_queue/tail_log.cpp)
-  keep_out_of_unity_build(bus_runner ${source}/adapters/bus_meter.cpp ${source}/adapters/read_once.cpp)
+  keep_out_of_unity_build(bus_runner ${source}/adapters/runtime/bus_meter.cpp ${source}/adapters/runtime/read_once.cpp)
   file(GLOB server ${source}/adapters/modbus/server/*.cpp)  # the other side of the protocol: the same words
   keep_out_of_unity_build(adapter_modbus
     ${server} ${source}/adapters/modbus/forwarder.cpp ${source}/adapters/modbus/late_replies.cpp ${source}/adapters/modbus/unit_link.cpp)
@@ -25,9 +25,10 @@ function(apply_unity_exceptions)
   keep_out_of_unity_build(adapter_serial
     ${source}/adapters/serial/line_framer.cpp
     ${source}/adapters/serial/pattern.cpp)  # PCRE2 types in its anonymous namespace: a warning when it is included
-  file(GLOB commands ${source}/src/commands/*.cpp)  # each has its run() and fail()
-  keep_out_of_unity_build(program ${commands} ${source}/src/device_config.cpp ${source}/src/profiles.cpp
-    ${source}/src/queue_access.cpp ${source}/src/status_text.cpp)
+  file(GLOB commands ${source}/src/cli/*.cpp)  # each has its run() and fail()
+  keep_out_of_unity_build(adapters ${source}/adapters/profile.cpp)
+  keep_out_of_unity_build(program ${commands} ${source}/src/config/device_config.cpp
+    ${source}/src/control/queue_access.cpp ${source}/src/cli/status_text.cpp)
   if(BAUDBRIDGE_TESTS)
     keep_out_of_unity_build(test_support ${source}/tests/support/process.cpp ${source}/tests/support/pty.cpp)
   endif()

@@ -19,12 +19,12 @@
 #include <vector>
 
 #include "core/log.h"
-#include "src/config.h"
-#include "src/control_requests.h"
-#include "src/control_socket.h"
+#include "src/cli/options.h"
+#include "src/config/config.h"
+#include "src/control/control_requests.h"
+#include "src/control/control_socket.h"
 #include "src/gateway.h"
 #include "src/memory.h"
-#include "src/options.h"
 #include "src/service_notices.h"
 #include "src/signals.h"
 

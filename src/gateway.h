@@ -9,15 +9,15 @@
 #include <string>
 #include <vector>
 
-#include "adapters/notebook.h"
-#include "adapters/runner.h"
+#include "adapters/runtime/notebook.h"
+#include "adapters/runtime/runner.h"
 #include "bridge/transport.h"
 #include "bridge/uplink.h"
 #include "bridge/uplink_thread.h"
 #include "core/result.h"
 #include "core/time.h"
 #include "offline_queue/outbox.h"
-#include "src/config.h"
+#include "src/config/config.h"
 
 namespace baudbridge {
 

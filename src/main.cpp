@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "src/commands/commands.h"
-#include "src/options.h"
+#include "src/cli/commands.h"
+#include "src/cli/options.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "adapters/runner.h"
+#include "adapters/runtime/runner.h"
 #include "seam/adapters/runner_bench.h"
 #include "support/catch.h"
 #include "support/fake_adapter.h"

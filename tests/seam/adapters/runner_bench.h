@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "adapters/runner.h"
+#include "adapters/runtime/runner.h"
 #include "support/fake_adapter.h"
 
 namespace baudbridge::testing {

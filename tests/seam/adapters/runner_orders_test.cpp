@@ -1,5 +1,5 @@
 // Orders to write, between the polls.
-#include "adapters/runner.h"
+#include "adapters/runtime/runner.h"
 #include "seam/adapters/runner_bench.h"
 #include "support/catch.h"
 #include "support/fake_adapter.h"

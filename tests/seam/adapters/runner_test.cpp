@@ -1,4 +1,4 @@
-#include "adapters/runner.h"
+#include "adapters/runtime/runner.h"
 
 #include <poll.h>
 

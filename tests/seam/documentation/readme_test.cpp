@@ -5,8 +5,8 @@
 #include <sstream>
 #include <string>
 
-#include "src/commands/commands.h"
-#include "src/config.h"
+#include "src/cli/commands.h"
+#include "src/config/config.h"
 #include "support/catch.h"
 
 using namespace baudbridge;

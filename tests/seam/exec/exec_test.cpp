@@ -7,7 +7,7 @@
 #include <set>
 
 #include "adapters/exec/exec_adapter.h"
-#include "adapters/runner.h"
+#include "adapters/runtime/runner.h"
 #include "support/catch.h"
 #include "support/fake_adapter.h"
 #include "support/process.h"

@@ -3,7 +3,7 @@
 #include <atomic>
 #include <fstream>
 
-#include "adapters/notebook.h"
+#include "adapters/runtime/notebook.h"
 #include "bus_bench.h"
 #include "support/catch.h"
 #include "support/modbus_server.h"

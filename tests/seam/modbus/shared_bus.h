@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "adapters/runner.h"
+#include "adapters/runtime/runner.h"
 #include "core/poll_until.h"
 #include "poll_watch.h"
 #include "support/catch.h"

@@ -1,4 +1,4 @@
-#include "src/control_socket.h"
+#include "src/control/control_socket.h"
 
 #include <poll.h>
 #include <sys/socket.h>

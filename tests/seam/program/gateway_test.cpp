@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "adapters/adapter.h"
-#include "src/control_requests.h"
+#include "src/control/control_requests.h"
 #include "src/json.h"
 #include "support/catch.h"
 #include "support/process.h"

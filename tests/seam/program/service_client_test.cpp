@@ -1,5 +1,5 @@
 // Which service `status`, `watch` and `queue` ask, where several run on one machine.
-#include "src/service_client.h"
+#include "src/control/service_client.h"
 
 #include <poll.h>
 
@@ -10,7 +10,7 @@
 #include <string>
 #include <thread>
 
-#include "src/places.h"
+#include "src/config/places.h"
 #include "support/catch.h"
 #include "support/temp_dir.h"
 

@@ -4,9 +4,9 @@
 
 #include <map>
 
-#include "src/scan/report_text.h"
-#include "src/scan/scanner.h"
-#include "src/simulation/stoppable_thread.h"
+#include "adapters/modbus/scan/scanner.h"
+#include "src/cli/scan_report_text.h"
+#include "src/demo/stoppable_thread.h"
 #include "support/catch.h"
 #include "support/modbus_server.h"
 #include "support/process.h"

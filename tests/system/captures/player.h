@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "src/simulation/stoppable_thread.h"
+#include "src/demo/stoppable_thread.h"
 #include "support/capture.h"
 #include "support/pty.h"
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "src/simulation/simulation.h"
+#include "src/demo/simulation.h"
 #include "support/broker.h"
 #include "support/process.h"
 #include "support/subscriber.h"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "src/simulation/simulation.h"
+#include "src/demo/simulation.h"
 #include "support/catch.h"
 #include "support/modbus_server.h"
 #include "support/process.h"

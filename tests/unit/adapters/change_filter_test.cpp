@@ -1,4 +1,4 @@
-#include "adapters/change_filter.h"
+#include "adapters/runtime/change_filter.h"
 
 #include "adapters/adapter.h"
 #include "support/catch.h"

@@ -1,6 +1,6 @@
-#include "adapters/device_watch.h"
+#include "adapters/runtime/device_watch.h"
 
-#include "adapters/bus_meter.h"
+#include "adapters/runtime/bus_meter.h"
 #include "support/catch.h"
 #include "support/moments.h"
 

@@ -1,4 +1,4 @@
-#include "adapters/forwarding.h"
+#include "adapters/runtime/forwarding.h"
 
 #include <algorithm>
 #include <map>

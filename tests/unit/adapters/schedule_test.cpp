@@ -1,4 +1,4 @@
-#include "adapters/schedule.h"
+#include "adapters/runtime/schedule.h"
 
 #include <map>
 

@@ -1,4 +1,4 @@
-#include "adapters/share_budget.h"
+#include "adapters/runtime/share_budget.h"
 
 #include <random>
 

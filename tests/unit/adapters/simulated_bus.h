@@ -5,7 +5,7 @@
 #include <functional>
 #include <vector>
 
-#include "adapters/schedule.h"
+#include "adapters/runtime/schedule.h"
 #include "support/moments.h"
 
 namespace baudbridge::testing {

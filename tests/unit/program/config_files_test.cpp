@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "src/config.h"
+#include "src/config/config.h"
 #include "support/catch.h"
 #include "support/temp_dir.h"
 #include "unit/program/config_kit.h"

@@ -1,9 +1,9 @@
-#include "src/options.h"
+#include "src/cli/options.h"
 
 #include <string>
 #include <vector>
 
-#include "src/commands/commands.h"
+#include "src/cli/commands.h"
 #include "support/catch.h"
 
 using namespace baudbridge;

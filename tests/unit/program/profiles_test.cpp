@@ -1,13 +1,12 @@
-#include "src/profiles.h"
-
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
 
-#include "src/config.h"
-#include "src/places.h"
+#include "adapters/profile.h"
+#include "src/config/config.h"
+#include "src/config/places.h"
 #include "support/catch.h"
 #include "support/temp_dir.h"
 #include "unit/program/config_kit.h"

@@ -1,8 +1,8 @@
 // A shared bus as `check` and `status` show it.
 #include "config_kit.h"
-#include "src/config_report.h"
+#include "src/cli/config_report.h"
+#include "src/cli/status_text.h"
 #include "src/json.h"
-#include "src/status_text.h"
 #include "support/catch.h"
 
 using namespace baudbridge;

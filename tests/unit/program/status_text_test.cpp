@@ -1,7 +1,7 @@
-#include "src/status_text.h"
+#include "src/cli/status_text.h"
 
-#include "src/latest_values.h"
-#include "src/text_table.h"
+#include "src/cli/text_table.h"
+#include "src/control/latest_values.h"
 #include "support/catch.h"
 #include "support/moments.h"
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cctype>
 
-#include "src/config.h"
+#include "src/config/config.h"
 #include "support/catch.h"
 #include "support/figure.h"
 

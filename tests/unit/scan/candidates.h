@@ -5,9 +5,9 @@
 #include <utility>
 #include <vector>
 
-#include "src/places.h"
-#include "src/profiles.h"
-#include "src/scan/candidate.h"
+#include "adapters/modbus/scan/candidate.h"
+#include "adapters/profile.h"
+#include "src/config/places.h"
 
 namespace baudbridge::scan {
 

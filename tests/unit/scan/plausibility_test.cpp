@@ -1,4 +1,4 @@
-#include "src/scan/plausibility.h"
+#include "adapters/modbus/scan/plausibility.h"
 
 #include <bit>
 

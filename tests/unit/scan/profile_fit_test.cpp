@@ -1,8 +1,8 @@
-#include "src/scan/profile_fit.h"
+#include "adapters/modbus/scan/profile_fit.h"
 
 #include <bit>
 
-#include "src/simulation/modbus_devices.h"
+#include "src/demo/modbus_devices.h"
 #include "support/catch.h"
 #include "unit/scan/candidates.h"
 

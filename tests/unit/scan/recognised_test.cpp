@@ -2,9 +2,9 @@
 #include <cmath>
 #include <map>
 
+#include "adapters/modbus/scan/profile_fit.h"
 #include "adapters/shaping.h"
-#include "src/scan/profile_fit.h"
-#include "src/simulation/register_image.h"
+#include "src/demo/register_image.h"
 #include "support/catch.h"
 #include "unit/scan/candidates.h"
 

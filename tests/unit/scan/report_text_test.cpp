@@ -1,8 +1,7 @@
-#include "src/scan/report_text.h"
-
 #include <nlohmann/json.hpp>
 
-#include "src/config.h"
+#include "src/cli/scan_report_text.h"
+#include "src/config/config.h"
 #include "support/catch.h"
 
 using namespace baudbridge;

@@ -1,9 +1,9 @@
-#include "src/scan/scanner.h"
+#include "adapters/modbus/scan/scanner.h"
 
 #include <map>
 
 #include "adapters/modbus/rtu_frame.h"
-#include "src/simulation/register_image.h"
+#include "src/demo/register_image.h"
 #include "support/catch.h"
 #include "unit/scan/candidates.h"
 

@@ -1,4 +1,4 @@
-#include "src/scan/search_order.h"
+#include "adapters/modbus/scan/search_order.h"
 
 #include <numeric>
 

@@ -1,4 +1,4 @@
-#include "src/scan/target.h"
+#include "adapters/modbus/scan/target.h"
 
 #include "support/catch.h"
 

@@ -1,4 +1,4 @@
-#include "src/scan/unit_probe.h"
+#include "adapters/modbus/scan/unit_probe.h"
 
 #include "support/catch.h"
 

@@ -32,7 +32,7 @@ const std::map<std::string, std::set<std::string>> kLibraries{
     {"modbus/", {"adapters/modbus/server/server_context.cpp"}},
     {"libserialport.h", {"adapters/serial/libserialport.h"}},
     {"pcre2.h", {"adapters/serial/pattern.cpp"}},
-    {"boost/", {"src/options.cpp"}},
+    {"boost/", {"src/cli/options.cpp"}},
     // A language that four folders speak; each at one place.
     {"nlohmann/",
      {"offline_queue/queue_json.cpp", "bridge/commands.cpp", "adapters/serial/decoders/json.cpp", "src/json.h"}},
@@ -117,10 +117,10 @@ TEST_CASE("protocols know neither each other nor are known by what they share, b
 
 TEST_CASE("no part of the gateway knows that devices may be simulated") {
   for (const SourceFile& file : files_of(kFloors, {".h", ".cpp"})) {
-    if (file.path.starts_with("src/simulation/") || file.path == "src/commands/demo.cpp") continue;
+    if (file.path.starts_with("src/demo/") || file.path == "src/cli/demo.cpp") continue;
     for (const Include& include : file.includes()) {
       INFO(file.path << " includes " << include.name);
-      CHECK_FALSE(include.name.starts_with("src/simulation/"));
+      CHECK_FALSE(include.name.starts_with("src/demo/"));
     }
   }
 }

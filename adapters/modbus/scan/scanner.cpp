@@ -1,0 +1,338 @@
+#include "adapters/modbus/scan/scanner.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+namespace baudbridge::scan {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kListenFirst = 700ms;  ///< before anything is asked
+constexpr Duration kMostLate = 10s;       ///< a device slower than this is of no use
+constexpr Duration kShortestFitTimeout = 300ms;
+constexpr unsigned kGarbledTooOften = 6;  ///< in a row: this is no bus with these settings
+constexpr unsigned kGoneTooOften = 4;
+constexpr unsigned kSilentProfiles = 3;  ///< in a row: it answers no more
+constexpr std::size_t kMostWeakFits = 2;
+constexpr std::size_t kMostFits = 5;  ///< told of one device
+constexpr std::size_t kShownBytes = 16;
+constexpr std::array<Table, 2> kTables{Table::holding, Table::input};
+/// Ids that hardly anybody gives: who answers to all of these answers to every id.
+constexpr std::array<std::uint8_t, 3> kUnlikelyUnits{113, 201, 223};
+constexpr std::size_t kManyUnits = 20;  ///< of fewer nobody asks whether all are the same
+
+}  // namespace
+
+std::string Scanner::setting_prefix(const LineSetting& setting) const {
+  return order_.serial ? setting_text(setting) + ": " : "";
+}
+
+UnitProbe Scanner::probe(std::uint8_t unit, Duration timeout) {
+  return {line_, unit, timeout, stop_, wake_fd_};
+}
+
+FoundUnit* Scanner::find(const LineSetting& setting, std::uint8_t unit) {
+  const auto found = std::find_if(report_.found.begin(), report_.found.end(),
+                                  [&](const FoundUnit& each) { return each.unit == unit && each.setting == setting; });
+  return found == report_.found.end() ? nullptr : &*found;
+}
+
+std::size_t Scanner::found_at(const LineSetting& setting) const {
+  return static_cast<std::size_t>(std::count_if(report_.found.begin(), report_.found.end(),
+                                                [&](const FoundUnit& each) { return each.setting == setting; }));
+}
+
+ScanReport Scanner::run() {
+  search();
+  if (!report_.error && report_.tried.empty() && open_error_) report_.error = open_error_;
+  report_.complete = !ended();
+  // Those found at one setting by unit id, whoever was asked first.
+  std::stable_sort(report_.found.begin(), report_.found.end(), [&](const FoundUnit& a, const FoundUnit& b) {
+    const auto place = [&](const FoundUnit& each) {
+      return std::pair(std::find(report_.tried.begin(), report_.tried.end(), each.setting), each.unit);
+    };
+    return place(a) < place(b);
+  });
+  if (line_.client) line_.client->close();
+  line_ = {};
+  return std::move(report_);
+}
+
+void Scanner::search() {
+  const auto& settings = order_.settings;
+  const std::span<const std::uint8_t> units(order_.units);
+  const auto likely = units.first(order_.likely);
+  const auto rest = units.subspan(order_.likely);
+  if (settings.size() > 1 && !order_.all_settings) {
+    for (const auto part : {likely, rest}) {
+      for (const LineSetting& setting : settings) {
+        if (ended()) return;
+        pass(setting, part, Questions::one, true);
+        if (found_at(setting) == 0) continue;
+        complete(setting);
+        if (!ended() && settings.size() > report_.tried.size()) {
+          report_.notes.push_back("found at " + setting_text(setting) +
+                                  "; the other line settings were left out, since a bus has only one "
+                                  "(--all-settings tries them as well)");
+        }
+        return;
+      }
+    }
+    return;
+  }
+  for (const LineSetting& setting : settings) {
+    if (ended()) return;
+    complete(setting);
+  }
+}
+
+bool Scanner::open(const LineSetting& setting) {
+  if (open_ == setting) return true;
+  if (line_.client) line_.client->close();
+  open_.reset();
+  line_ = make_line_(setting);
+  tell(setting_prefix(setting) + "opening", Duration::zero());
+  if (const auto opened = line_.client->open(); !opened) {
+    if (!open_error_) open_error_ = opened.error();
+    // A port that is not there is not there at any speed; one that refuses a speed may do others.
+    if (opened.error().kind != Fault::io || report_.tried.empty()) {
+      if (opened.error().kind != Fault::io) report_.error = opened.error();
+    } else {
+      report_.notes.push_back("not tried: " + opened.error().what);
+    }
+    return false;
+  }
+  open_ = setting;
+  garbled_in_a_row_ = 0;
+  if (std::find(report_.tried.begin(), report_.tried.end(), setting) == report_.tried.end()) {
+    report_.tried.push_back(setting);
+  }
+  if (!listened_ && line_.ear) listen_first();
+  return !ended();
+}
+
+void Scanner::listen_first() {
+  listened_ = true;
+  tell("listening", kListenFirst);
+  (void)line_.ear->take_count();
+  if (const auto quiet = line_.ear->listen(kListenFirst, stop_, wake_fd_); !quiet) {
+    report_.error = quiet.error();
+    return;
+  }
+  const std::size_t count = line_.ear->take_count();
+  if (count == 0) return;
+  const Bytes& bytes = line_.ear->latest();
+  if (count_requests(bytes) > 0) {
+    report_.notes.push_back(
+        "another Modbus master is asking on this line: stop it meanwhile, or answers to it and to us get mixed up");
+  } else {
+    report_.notes.push_back("the line is not quiet, " + std::to_string(count) +
+                            " bytes came before anybody was asked: another master, or a device that speaks by itself "
+                            "(adapter = \"serial\" reads those): " +
+                            hex_text(bytes, kShownBytes));
+  }
+}
+
+void Scanner::pass(const LineSetting& setting, std::span<const std::uint8_t> units, Questions questions,
+                   bool until_first) {
+  if (units.empty() || !open(setting)) return;
+  const Duration each = question_time(order_, setting);
+  const auto tables = std::span(kTables).first(questions == Questions::both ? 2 : 1);
+  for (std::size_t t = 0; t < tables.size(); ++t) {
+    for (std::size_t i = 0; i < units.size(); ++i) {
+      const auto left = static_cast<long>((tables.size() - t) * units.size() - i);
+      tell(setting_prefix(setting) + "unit " + std::to_string(units[i]), each * left);
+      if (find(setting, units[i]) != nullptr) continue;
+      if (!asked_.emplace(setting_text(setting), units[i], tables[t]).second) continue;
+      // Nobody is asked after the last one, whose late answer would pass unheard.
+      const bool last = i + 1 == units.size();
+      if (!ask_unit(setting, units[i], tables[t], last ? patience(order_.timeout) : order_.timeout)) return;
+      if (until_first && found_at(setting) > 0) return;
+    }
+  }
+}
+
+void Scanner::complete(const LineSetting& setting) {
+  if (!open(setting)) return;
+  const std::span<const std::uint8_t> units(order_.units);
+  pass(setting, units.first(order_.likely), Questions::both, false);
+  if (ended()) return;
+  if (answers_to_all(setting)) {
+    report_.answers_to_all = true;
+    // The first that was asked stands for all.
+    bool first = true;
+    std::erase_if(report_.found,
+                  [&](const FoundUnit& each) { return each.setting == setting && !std::exchange(first, false); });
+  } else if (!ended()) {
+    pass(setting, units.subspan(order_.likely), Questions::both, false);
+  }
+  for (FoundUnit& unit : report_.found) {
+    if (ended()) return;
+    if (unit.setting == setting && !unit.fits_known) look_closer(unit);
+  }
+}
+
+bool Scanner::answers_to_all(const LineSetting& setting) {
+  if (order_.units.size() < kManyUnits || found_at(setting) == 0) return false;
+  return std::all_of(kUnlikelyUnits.begin(), kUnlikelyUnits.end(), [&](std::uint8_t unit) {
+    if (std::find(order_.units.begin(), order_.units.end(), unit) == order_.units.end()) return false;
+    if (find(setting, unit) != nullptr) return true;
+    asked_.emplace(setting_text(setting), unit, Table::holding);
+    return ask_unit(setting, unit, Table::holding, order_.timeout) && find(setting, unit) != nullptr;
+  });
+}
+
+bool Scanner::ask_unit(const LineSetting& setting, std::uint8_t unit, Table table, Duration timeout) {
+  UnitProbe asking = probe(unit, timeout);
+  Heard heard = asking.ask(table);
+  if (heard.presence == Presence::garbled) heard = asking.ask(table);
+  report_.gateway = report_.gateway || heard.gateway;
+  report_.echo = report_.echo || heard.echo;
+  if (heard.presence != Presence::gone) gone_in_a_row_ = 0;
+  if (heard.presence != Presence::garbled) garbled_in_a_row_ = 0;
+  switch (heard.presence) {
+    case Presence::there:
+      note_found(setting, unit, table, heard);
+      break;
+    case Presence::garbled:
+      note_garbled(setting, unit, heard.what);
+      if (++garbled_in_a_row_ >= kGarbledTooOften) {
+        report_.notes.push_back(setting_prefix(setting) + "left after " + std::to_string(garbled_in_a_row_) +
+                                " garbled answers in a row: wrong line settings, noise, or somebody else on the line");
+        return false;
+      }
+      break;
+    case Presence::gone:
+      return survive(Error{Fault::unplugged, heard.what});
+    case Presence::stopped:
+      return !ended();
+    case Presence::silent:
+      break;
+  }
+  ask_late_ones(setting);
+  return !ended();
+}
+
+bool Scanner::survive(const Error& error) {
+  // Some TCP devices hang up on a unit id that is not theirs.
+  if (order_.serial || ++gone_in_a_row_ >= kGoneTooOften) {
+    report_.error = error;
+    return false;
+  }
+  if (const auto opened = line_.client->open(); !opened) {
+    report_.error = opened.error();
+    return false;
+  }
+  return !ended();
+}
+
+void Scanner::ask_late_ones(const LineSetting& setting) {
+  for (const LateReply& late : line_.client->take_late()) {
+    const auto listed = std::find(order_.units.begin(), order_.units.end(), late.unit) != order_.units.end();
+    if (!listed || find(setting, late.unit) != nullptr) continue;
+    UnitProbe again = probe(late.unit, std::max(patience(order_.timeout), std::min(2 * late.response, kMostLate)));
+    Heard heard = again.ask(Table::holding);
+    heard.response = std::max(heard.response, late.response);
+    if (heard.presence != Presence::there) continue;
+    note_found(setting, late.unit, Table::holding, heard);
+  }
+}
+
+void Scanner::note_found(const LineSetting& setting, std::uint8_t unit, Table table, const Heard& heard) {
+  if (find(setting, unit) != nullptr) return;
+  FoundUnit found;
+  found.unit = unit;
+  found.setting = setting;
+  found.answered = heard.what;
+  if (heard.value) found.readable = table;
+  found.response = heard.response;
+  found.slow = heard.response > order_.timeout;
+  report_.found.push_back(std::move(found));
+  std::erase_if(report_.garbled, [&](const GarbledUnit& each) { return each.unit == unit && each.setting == setting; });
+}
+
+void Scanner::note_garbled(const LineSetting& setting, std::uint8_t unit, const std::string& what) {
+  const bool known = std::any_of(report_.garbled.begin(), report_.garbled.end(),
+                                 [&](const GarbledUnit& each) { return each.unit == unit && each.setting == setting; });
+  if (!known) report_.garbled.push_back({unit, setting, what});
+}
+
+void Scanner::look_closer(FoundUnit& unit) {
+  const std::string who = setting_prefix(unit.setting) + "unit " + std::to_string(unit.unit);
+  tell(who + ": who is it?", Duration::zero());
+  UnitProbe asking = probe(unit.unit, std::max({kShortestFitTimeout, order_.timeout, 2 * unit.response}));
+  unit.doubt = asking.find_double(unit.readable.value_or(Table::holding));
+  if (!unit.readable && !ended()) {
+    // It refused the register that was asked for; perhaps it has one in the other table.
+    const Heard other = asking.ask(Table::input);
+    if (other.presence == Presence::there && other.value) {
+      unit.readable = Table::input;
+      unit.answered = other.what;
+    }
+  }
+  if (!ended()) unit.identification = asking.identify();
+  if (!ended()) fit_profiles(unit);
+}
+
+Result<std::vector<std::uint16_t>> Scanner::read_point(std::uint8_t unit, Duration timeout,
+                                                       const RegisterPoint& place) {
+  const auto answer = probe(unit, timeout).transact(read_request(place.table, place.address, place.size()), 1);
+  if (!answer) return answer.error();
+  if (!holds_bits(place.table)) return reply_registers(answer->pdu);
+  return std::vector<std::uint16_t>{reply_bits(answer->pdu, 1)[0] ? std::uint16_t{1} : std::uint16_t{0}};
+}
+
+bool Scanner::is_liked(const std::string& profile) const {
+  return std::find(liked_.begin(), liked_.end(), profile) != liked_.end();
+}
+
+std::vector<const Candidate*> Scanner::liked_first() const {
+  std::vector<const Candidate*> candidates;
+  for (const Candidate& each : known_) candidates.push_back(&each);
+  std::stable_partition(candidates.begin(), candidates.end(), [&](const auto* each) { return is_liked(each->id); });
+  return candidates;
+}
+
+void Scanner::keep_best(std::vector<Fit>& fits) {
+  std::erase_if(fits, [](const Fit& fit) { return fit.grade == Grade::none; });
+  rank(fits);
+  const bool weak = !fits.empty() && fits.front().grade == Grade::weak;
+  if (!weak) std::erase_if(fits, [](const Fit& fit) { return fit.grade == Grade::weak; });
+  fits.resize(std::min(fits.size(), weak ? kMostWeakFits : kMostFits));
+  for (const Fit& fit : fits) {
+    if (!weak && !is_liked(fit.profile)) liked_.push_back(fit.profile);
+  }
+}
+
+void Scanner::fit_profiles(FoundUnit& unit) {
+  const std::string who = setting_prefix(unit.setting) + "unit " + std::to_string(unit.unit) + ": profile ";
+  const Duration timeout = std::max({kShortestFitTimeout, order_.timeout, 2 * unit.response});
+  ReadOnce read([&](const RegisterPoint& place) { return read_point(unit.unit, timeout, place); });
+  std::vector<std::string> words;
+  for (const auto& [object, text] : unit.identification) words.push_back(text);
+  const auto candidates = liked_first();
+  unsigned silent = 0;
+  bool good = false;
+  std::size_t done = 0;
+  for (const Candidate* each : candidates) {
+    const bool liked = is_liked(each->id);
+    if (good && !liked) break;  // a bus mostly has several of a kind
+    tell(who + std::to_string(++done) + " of " + std::to_string(candidates.size()), Duration::zero());
+    Fit fit = try_profile(*each, read);
+    if (ended()) return keep_best(unit.fits);
+    fit.identified = names_maker(*each, words);
+    fit.factory_line = order_.serial && each->line == unit.setting;
+    good = good || (liked && fit.grade == Grade::good);
+    silent = fit.asked > 0 && fit.unanswered == fit.asked ? silent + 1 : 0;
+    unit.fits.push_back(std::move(fit));
+    if (silent < kSilentProfiles) continue;
+    report_.notes.push_back("unit " + std::to_string(unit.unit) + " stopped answering while profiles were tried");
+    break;
+  }
+  keep_best(unit.fits);
+  unit.fits_known = true;
+}
+
+}  // namespace baudbridge::scan

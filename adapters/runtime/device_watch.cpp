@@ -1,0 +1,154 @@
+#include "adapters/runtime/device_watch.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace baudbridge {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kTimeoutStep = 10ms;
+constexpr Duration kShortestTimeout = 50ms;
+constexpr Duration kLateRemembered = 10min;
+
+double milliseconds(Duration duration) {
+  return std::chrono::duration<double, std::milli>(duration).count();
+}
+
+}  // namespace
+
+void ResponseTimes::add(Duration response) {
+  if (last_.size() < kKept) {
+    last_.push_back(response);
+    return;
+  }
+  last_[next_] = response;
+  next_ = (next_ + 1) % kKept;
+}
+
+Duration ResponseTimes::percentile_95() const {
+  if (last_.empty()) return Duration::zero();
+  std::vector<Duration> sorted = last_;
+  const auto place = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() * 95 / 100);
+  std::nth_element(sorted.begin(), place, sorted.end());
+  return *place;
+}
+
+void ResponseTimes::add_late(Duration response, const Now& now) {
+  add(response);
+  slowest_late_ = std::max(slowest_late_, response);
+  late_at_ = now.steady;
+}
+
+bool ResponseTimes::any_late(const Now& now) const {
+  return slowest_late_ > Duration::zero() && now.steady - late_at_ <= kLateRemembered;
+}
+
+void ResponseTimes::forget_late(const Now& now) {
+  if (!any_late(now)) slowest_late_ = Duration::zero();
+}
+
+Duration ResponseTimes::recommended_timeout() const {
+  if (last_.empty()) return Duration::zero();
+  const Duration wanted = std::max(2 * percentile_95(), slowest_late_ * 5 / 4);
+  const Duration steps = (wanted + kTimeoutStep - 1ns) / kTimeoutStep * kTimeoutStep;
+  return std::max(steps, kShortestTimeout);
+}
+
+DeviceWatch::DeviceWatch(const DevicePlan& plan, const Now& start) : plan_(plan), filter_(plan), heard_(start.steady) {}
+
+bool DeviceWatch::was_silent(const Round& round) {
+  if (round.silent()) {
+    const auto& readings = round.readings();
+    return std::none_of(readings.begin(), readings.end(), [](const Reading& r) { return static_cast<bool>(r.value); });
+  }
+  return !round.readings().empty() && !round.answered();
+}
+
+DeviceWatch::News DeviceWatch::visited(Round& round, bool listened, const Now& now) {
+  late_replies_ += round.late_replies();
+  for (const Duration response : round.responses()) responses_.add(response);
+  if (round.late_replies() > 0) responses_.add_late(round.slowest_late(), now);
+  responses_.forget_late(now);
+  if (was_silent(round)) {
+    ++polls_;
+    return failed(round.silent() ? round.silence() : round.readings().front().value.error(), now);
+  }
+  if (!round.readings().empty() || round.answered()) {
+    ++polls_;
+    return answered(round, now);
+  }
+  if (!listened) return {};  // cut short before anything came
+  if (plan_.silence > Duration::zero() && now.steady - heard_ > plan_.silence) {
+    heard_ = now.steady;
+    return failed(Error{Fault::timeout, "nothing heard for " + duration_text(plan_.silence)}, now);
+  }
+  return {};
+}
+
+DeviceWatch::News DeviceWatch::answered(Round& round, const Now& now) {
+  News news;
+  heard_ = now.steady;
+  const bool first = !health_.known();
+  if (const auto edge = health_.observe(true, now)) {
+    news.state = DeviceState{plan_.id, true, {}};
+    if (!first && !bus_lost_) {
+      news.line = plan_.id + ": answers again after " + duration_text(edge->lasted) + ", " +
+                  std::to_string(edge->failures) + (edge->failures == 1 ? " failure" : " failures");
+      news.good = true;
+    }
+  }
+  offline_.reset();
+  bus_lost_ = false;
+  news.readings = filter_.filter(round.take_readings(), round.reading_points(), now);
+  return news;
+}
+
+DeviceWatch::News DeviceWatch::failed(const Error& why, const Now& now) {
+  News news;
+  ++failures_;
+  const bool edge = health_.observe(false, now).has_value();
+  // Offline with its bus, and now the bus is back without it: that is another reason.
+  if (!edge && !bus_lost_) return news;
+  news.state = DeviceState{plan_.id, false, fault_word(why)};
+  news.readings = filter_.everything_fails(why);
+  news.line = plan_.id + ": " + why.what;
+  offline_ = why;
+  bus_lost_ = false;
+  return news;
+}
+
+DeviceWatch::News DeviceWatch::lost(const Error& why, const Now& now) {
+  News news;
+  (void)health_.observe(false, now);
+  if (bus_lost_) return news;
+  bus_lost_ = true;
+  offline_ = why;
+  news.state = DeviceState{plan_.id, false, fault_word(why)};
+  news.readings = filter_.everything_fails(why);
+  return news;
+}
+
+DeviceReport DeviceWatch::report() const {
+  DeviceReport report;
+  report.device = plan_.id;
+  report.known = health_.known();
+  report.online = health_.up();
+  if (offline_) report.why = fault_word(*offline_);
+  report.polls = polls_;
+  report.failures = failures_;
+  report.late_replies = late_replies_;
+  report.response_ms = milliseconds(responses_.percentile_95());
+  report.recommended_timeout_ms = milliseconds(responses_.recommended_timeout());
+  return report;
+}
+
+std::string DeviceWatch::advice(const Now& now) const {
+  if (!responses_.any_late(now)) return {};
+  return plan_.id + " answers late (" + std::to_string(late_replies_) + (late_replies_ == 1 ? " reply" : " replies") +
+         " came after the timeout): set timeout = \"" + std::to_string(responses_.recommended_timeout() / 1ms) +
+         "ms\" or longer";
+}
+
+}  // namespace baudbridge

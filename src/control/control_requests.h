@@ -1,0 +1,46 @@
+#pragma once
+// What the running service answers to those who ask over its socket.
+#include <memory>
+#include <string>
+
+#include "core/time.h"
+#include "src/control/control_socket.h"
+#include "src/json.h"
+
+namespace baudbridge {
+
+class Gateway;
+class LatestValues;
+
+/// Answers one line of JSON, {"do":"<word>",...}, with one line of JSON, {"ok":true,...} or {"ok":false,"error":"..."}.
+/// docs/operation.md lists the words.
+/// Threads: one owner; the work is done on the uplink's thread, page by page, so that no request holds it up.
+class ControlRequests {
+ public:
+  /// The gateway must outlive it.
+  explicit ControlRequests(Gateway& gateway) : gateway_(gateway) {}
+
+  void answer(const std::string& request, const ControlReply& reply, Steady now);
+  /// Stops looking at values that nobody has asked for of late. Call it now and then.
+  void tidy(Steady now);
+
+  static constexpr Duration kWatchedFor = std::chrono::seconds(10);  ///< after the last question
+
+ private:
+  [[nodiscard]] std::string answer_head() const;
+  void status(const ControlReply& reply);
+  void values(const ControlReply& reply, Steady now);
+  // In control_queue.cpp. False: there is no such request.
+  bool answer_queue(const std::string& what, const Json& request, const ControlReply& reply);
+  void import(const Json& request, const ControlReply& reply);
+  void requeue(const Json& request, const ControlReply& reply);
+
+  Gateway& gateway_;
+  std::shared_ptr<LatestValues> values_;  ///< only while somebody watches; its content belongs to the uplink's thread
+  Steady asked_at_{};
+};
+
+/// {"ok":false,"error":"..."}
+[[nodiscard]] std::string refusal_json(const std::string& error);
+
+}  // namespace baudbridge
