@@ -25,7 +25,7 @@ bool carried_by_answer(const Error& error) {
 
 }  // namespace
 
-void Round::add(std::size_t point, std::string_view id, Result<Value> value) {
+void PollContext::add(std::size_t point, std::string_view id, Result<Value> value) {
   if (readings_.empty()) {
     readings_.reserve(due_.size());
     reading_points_.reserve(due_.size());
@@ -36,7 +36,7 @@ void Round::add(std::size_t point, std::string_view id, Result<Value> value) {
 }
 
 /// Most values of most devices need no shaping: what is configured of such a point is not even looked at.
-bool Round::add_plain(std::size_t point, const Value& raw) {
+bool PollContext::add_plain(std::size_t point, const Value& raw) {
   if (point >= device_->plain_ids.size() || device_->plain_ids[point].empty()) return false;
   const auto* number = std::get_if<double>(&raw);
   if (number != nullptr && !std::isfinite(*number)) return false;
@@ -44,19 +44,19 @@ bool Round::add_plain(std::size_t point, const Value& raw) {
   return true;
 }
 
-void Round::report(std::size_t point, const Value& raw) {
+void PollContext::report(std::size_t point, const Value& raw) {
   if (add_plain(point, raw)) return;
   const Point& known = device_->points[point];
   add(point, known.id, shape(known, raw, std::nullopt));
 }
 
-void Round::report(std::size_t point, const Value& raw, std::uint64_t bits) {
+void PollContext::report(std::size_t point, const Value& raw, std::uint64_t bits) {
   if (add_plain(point, raw)) return;
   const Point& known = device_->points[point];
   add(point, known.id, shape(known, raw, bits));
 }
 
-void Round::report_unlisted(std::string_view point, Value value) {
+void PollContext::report_unlisted(std::string_view point, Value value) {
   const auto* number = std::get_if<double>(&value);
   if (number != nullptr && !std::isfinite(*number)) {
     add(kUnlisted, point, Error{Fault::not_available, "not a number"});
@@ -65,15 +65,15 @@ void Round::report_unlisted(std::string_view point, Value value) {
   }
 }
 
-void Round::report_fault(std::size_t point, Error error) {
+void PollContext::report_fault(std::size_t point, Error error) {
   add(point, device_->points[point].id, std::move(error));
 }
 
-void Round::report_unlisted_fault(std::string_view point, Error error) {
+void PollContext::report_unlisted_fault(std::string_view point, Error error) {
   add(kUnlisted, point, std::move(error));
 }
 
-void Round::report_silence(const Error& error) {
+void PollContext::report_silence(const Error& error) {
   const auto reported = [&](std::size_t point) {
     return std::find(reading_points_.begin(), reading_points_.end(), point) != reading_points_.end();
   };

@@ -1,6 +1,6 @@
 #pragma once
 // The seam to any device protocol: Adapter (three methods, and two for a shared bus), Writer (writing to devices),
-// Round (one visit to a device).
+// PollContext (one visit to a device).
 #include <algorithm>
 #include <cstddef>
 #include <optional>
@@ -22,7 +22,7 @@ namespace baudbridge {
 /// One visit to a bus: which device is to be read (or listened to), until when, and what came of it.
 /// It stamps device and time, so no adapter can forget to. Values are raw: scaling, bounds, "not available", mapping
 /// and rounding are done by report(), once for all protocols (shaping.h). Threads: the bus's.
-class Round {
+class PollContext {
  public:
   struct Limits {
     Steady deadline{};
@@ -33,7 +33,7 @@ class Round {
   };
 
   /// due: indices into device.points.
-  Round(const DevicePlan& device, std::size_t device_index, std::vector<std::size_t> due, Limits limits)
+  PollContext(const DevicePlan& device, std::size_t device_index, std::vector<std::size_t> due, Limits limits)
       : device_(&device), device_index_(device_index), due_(std::move(due)), limits_(std::move(limits)) {}
 
   [[nodiscard]] const DevicePlan& device() const { return *device_; }
@@ -119,9 +119,9 @@ class Round {
 class Adapter {
  public:
   virtual ~Adapter() = default;
-  virtual Result<void> open() = 0;              ///< called again after every failure
-  virtual Result<void> poll(Round& round) = 0;  ///< returns by round.deadline(), sooner if round.stop() asks
-  virtual void close() noexcept = 0;            ///< also after a failed open
+  virtual Result<void> open() = 0;                      ///< called again after every failure
+  virtual Result<void> poll(PollContext& context) = 0;  ///< returns by round.deadline(), sooner if round.stop() asks
+  virtual void close() noexcept = 0;                    ///< also after a failed open
 
   /// What bounds a forwarded request from outside.
   struct ForwardLimits {

@@ -40,7 +40,7 @@ double cpu_s(pid_t pid) {
 
 /// Milliseconds from the start of the program to its first record at a subscriber; negative: none came.
 double start_ms(Process& gateway, DemoSubscriber& subscriber, steady_clock::time_point began) {
-  const Steady until = began + kPatience;
+  const Steady until = began + kTestTimeout;
   while (const auto arrival = subscriber.take(until)) {
     if (arrival->payload.find("\"values\"") == std::string::npos || arrival->retained) continue;
     return std::chrono::duration<double, std::milli>(steady_clock::now() - began).count();
@@ -67,7 +67,7 @@ int measure() {
   BrokerConfig config;
   config.servers = {*parse_server_url(broker.url())};
   config.client_id = "figures-subscriber";
-  auto subscriber = DemoSubscriber::connect(config, std::string(kDemoBase) + "/#", kPatience);
+  auto subscriber = DemoSubscriber::connect(config, std::string(kDemoBase) + "/#", kTestTimeout);
   if (!subscriber) throw std::runtime_error(subscriber.error().what);
 
   std::vector<double> starts;

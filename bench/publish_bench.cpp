@@ -45,7 +45,7 @@ std::string payload_of(const Record& record) {
   return batch[0].payload;
 }
 
-/// The gateway's road behind the buses: mailbox, outbox, uplink, transport.
+/// The gateway's road behind the buses: mailbox, queue, uplink, transport.
 class Road {
  public:
   Road(const std::string& url, const std::string& disk, const std::string& memory) {
@@ -60,9 +60,9 @@ class Road {
     queue.state_dir = disk;
     queue.runtime_dir = memory;
     queue.max_size_bytes = 8ULL << 30U;
-    auto opened = Outbox::open(queue, clock_.now(), clock_.boot_id());
+    auto opened = Queue::open(queue, clock_.now(), clock_.boot_id());
     if (!opened) throw std::runtime_error(opened.error().what);
-    outbox_ = std::move(*opened);
+    queue_ = std::move(*opened);
   }
   ~Road() {
     if (thread_) thread_->stop();
@@ -75,7 +75,7 @@ class Road {
       if (std::holds_alternative<Delivered>(event)) ++delivered_;
       uplink_->handle(event, clock_.now());
     });
-    uplink_.emplace(options_, Commands(options_.publish, {}, {}), *outbox_, *transport_, clock_.now());
+    uplink_.emplace(options_, Commands(options_.publish, {}, {}), *queue_, *transport_, clock_.now());
     thread_.emplace(mailbox_, *uplink_, *transport_, clock_);
     thread_->start();
     eventually([&] { return delivered_ > 0; });  // the gateway's own state
@@ -85,11 +85,11 @@ class Road {
     constexpr std::uint64_t kTogether = 1000;
     Now now = clock_.now();
     for (std::uint64_t i = 0; i < count; ++i) {
-      outbox_->accept(usual_record(now, clock_.boot_id(), i), now);
+      queue_->accept(usual_record(now, clock_.boot_id(), i), now);
       if (i % kTogether != kTogether - 1 && i + 1 != count) continue;
-      outbox_->flush(now);
+      queue_->flush(now);
       now.steady += std::chrono::milliseconds(250);
-      if (auto stored = outbox_->persist(now, i + 1 == count); !stored) throw std::runtime_error(stored.error().what);
+      if (auto stored = queue_->persist(now, i + 1 == count); !stored) throw std::runtime_error(stored.error().what);
     }
   }
   void post(std::uint64_t number) {
@@ -99,13 +99,13 @@ class Road {
   }
   [[nodiscard]] std::uint64_t delivered() const { return delivered_; }
   void stop() { thread_->stop(); }
-  [[nodiscard]] Books books() const { return outbox_->books(); }
+  [[nodiscard]] RecordCounters counters() const { return queue_->counters(); }
 
  private:
   Clock clock_;
   UplinkOptions options_;
   UplinkMailbox mailbox_{64U << 20U};
-  std::unique_ptr<Outbox> outbox_;
+  std::unique_ptr<Queue> queue_;
   std::atomic<std::uint64_t> delivered_{0};
   std::unique_ptr<Transport> transport_;
   std::optional<Uplink> uplink_;
@@ -197,17 +197,18 @@ int drain_step(const std::string& url, const std::string& disk, const std::strin
   });
   const double most = memory_MB(::getpid(), "VmHWM");
   road.stop();
-  const Books books = road.books();
+  const RecordCounters counters = road.counters();
   std::printf(
       "drain of %llu records:   %.0f records/s, processor %.1f us a record; resident memory at most %.1f MB (goal "
       "%.0f)%s\n",
       static_cast<unsigned long long>(count), rate.per_second, rate.cpu_us, most, kMostMemory_MB,
       verdict(most <= kMostMemory_MB));
-  std::printf("  books: accepted %llu = acknowledged %llu + queued %llu + set aside %llu + dropped %llu\n",
-              static_cast<unsigned long long>(books.accepted), static_cast<unsigned long long>(books.acknowledged),
-              static_cast<unsigned long long>(books.queued), static_cast<unsigned long long>(books.set_aside),
-              static_cast<unsigned long long>(books.dropped));
-  return all_reached && books.acknowledged >= count ? EXIT_SUCCESS : EXIT_FAILURE;
+  std::printf("  counters: accepted %llu = acknowledged %llu + queued %llu + dead-lettered %llu + dropped %llu\n",
+              static_cast<unsigned long long>(counters.accepted),
+              static_cast<unsigned long long>(counters.acknowledged), static_cast<unsigned long long>(counters.queued),
+              static_cast<unsigned long long>(counters.dead_lettered),
+              static_cast<unsigned long long>(counters.dropped));
+  return all_reached && counters.acknowledged >= count ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 void million_section(const Broker& broker, const std::string& folder, std::uint64_t count) {

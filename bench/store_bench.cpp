@@ -41,7 +41,7 @@ double seconds_since(steady_clock::time_point begun) {
   return std::chrono::duration<double>(steady_clock::now() - begun).count();
 }
 
-/// An outbox whose broker is away. Time is made: `commit_after` passes at each commit.
+/// An queue whose broker is away. Time is made: `commit_after` passes at each commit.
 class Store {
  public:
   Store(const std::string& disk, const std::string& memory) {
@@ -55,7 +55,7 @@ class Store {
     commit_after_ = config.commit_after;
     auto opened = open_outbox(std::move(options), now_, clock_.boot_id());
     if (!opened) throw std::runtime_error(opened.error().what);
-    outbox_ = std::move(*opened);
+    queue_ = std::move(*opened);
   }
   /// Records to come: what makes them is no part of the queue.
   void prepare(std::uint64_t count) {
@@ -65,16 +65,16 @@ class Store {
   }
   /// Accepts so many and has them stored in one transaction.
   void store(std::uint64_t count) {
-    for (std::uint64_t i = 0; i < count; ++i) outbox_->accept(std::move(ready_[next_++]), now_);
-    outbox_->flush(now_);
+    for (std::uint64_t i = 0; i < count; ++i) queue_->accept(std::move(ready_[next_++]), now_);
+    queue_->flush(now_);
     now_.steady += commit_after_;
-    if (auto stored = outbox_->persist(now_, false); !stored) throw std::runtime_error(stored.error().what);
+    if (auto stored = queue_->persist(now_, false); !stored) throw std::runtime_error(stored.error().what);
   }
   void close() {
-    if (auto stored = outbox_->persist(now_, true); !stored) throw std::runtime_error(stored.error().what);
-    outbox_.reset();
+    if (auto stored = queue_->persist(now_, true); !stored) throw std::runtime_error(stored.error().what);
+    queue_.reset();
   }
-  Outbox& outbox() { return *outbox_; }
+  Queue& queue() { return *queue_; }
   [[nodiscard]] const Now& now() const { return now_; }
 
  private:
@@ -84,7 +84,7 @@ class Store {
   std::uint64_t number_ = 0;
   std::vector<Record> ready_;
   std::size_t next_ = 0;
-  std::unique_ptr<Outbox> outbox_;
+  std::unique_ptr<Queue> queue_;
 };
 
 /// What a number of commits took.
@@ -227,9 +227,9 @@ int open_step(const std::string& disk, const std::string& memory) {
   const auto begun = steady_clock::now();
   Store store(disk, memory);
   const double opened = seconds_since(begun) * 1000;
-  const bool any = store.outbox().next(Lane::fifo, store.now()) != nullptr;
+  const bool any = store.queue().next(Lane::fifo, store.now()) != nullptr;
   const double first = seconds_since(begun) * 1000;
-  for (int i = 0; i < 10'000 && store.outbox().next(Lane::fifo, store.now()) != nullptr; ++i) {
+  for (int i = 0; i < 10'000 && store.queue().next(Lane::fifo, store.now()) != nullptr; ++i) {
   }
   std::printf("  %-7s open %.1f ms, %s %.1f ms; resident %.1f MB, most %.1f MB (%.1f MB before it was opened)\n",
               any ? "full:" : "empty:", opened, any ? "first record after" : "looked for one after", first,

@@ -18,10 +18,12 @@ std::int64_t whole(Duration duration) {
   return std::chrono::duration_cast<Unit>(duration).count();
 }
 
-void write_books(std::string& out, const Books& books) {
+void write_counters(std::string& out, const RecordCounters& counters) {
   JsonObject object(out);
-  object.number("accepted", books.accepted).number("acknowledged", books.acknowledged).number("queued", books.queued);
-  object.number("set_aside", books.set_aside).number("dropped", books.dropped);
+  object.number("accepted", counters.accepted)
+      .number("acknowledged", counters.acknowledged)
+      .number("queued", counters.queued);
+  object.number("dead_lettered", counters.dead_lettered).number("dropped", counters.dropped);
   object.close();
 }
 
@@ -98,8 +100,8 @@ std::string health_json(const StatusView& view) {
   JsonObject object(out);
   object.number("ts", view.now.utc.count()).text("version", view.version);
   object.number("uptime_s", whole<std::chrono::seconds>(view.runs_for)).flag("clock_synced", view.now.utc_synced);
-  object.key("books");
-  write_books(out, view.queue.books);
+  object.key("records");
+  write_counters(out, view.queue.counters);
   object.key("queue");
   write_queue(out, view);
   object.key("link");

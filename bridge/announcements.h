@@ -11,7 +11,7 @@
 #include "bridge/encoder.h"
 #include "bridge/link_keeper.h"
 #include "core/intake.h"
-#include "offline_queue/outbox.h"
+#include "offline_queue/queue.h"
 
 namespace baudbridge {
 

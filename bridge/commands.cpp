@@ -209,7 +209,7 @@ std::vector<Message> Commands::take(const Incoming& incoming, const Now& now) {
   command.device = topic;
   command.response_topic = incoming.response_topic;
   command.correlation_data = incoming.correlation_data;
-  command.deadline = now.steady + kPatience;
+  command.deadline = now.steady + kTestTimeout;
   command.fingerprint = incoming.correlation_data + '\0' + incoming.payload;
   auto points = parse(command.device, incoming, command.id_json);
   if (!points) return answer(command, failure_json(command.id_json, points.error().what));

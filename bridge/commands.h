@@ -45,7 +45,7 @@ class Commands {
   [[nodiscard]] std::vector<Message> expire(const Now& now);
   [[nodiscard]] Steady wake_at() const;
 
-  static constexpr Duration kPatience = std::chrono::seconds(30);  ///< for the bus to answer
+  static constexpr Duration kTestTimeout = std::chrono::seconds(30);  ///< for the bus to answer
 
  private:
   struct Pending {

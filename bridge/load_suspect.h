@@ -22,7 +22,7 @@ class LoadSuspect {
     if (held_) return false;
     if (seq != seq_) *this = LoadSuspect();
     seq_ = seq;
-    held_ = ++refusals_ >= kPatience || proofs_ > 0;
+    held_ = ++refusals_ >= kTestTimeout || proofs_ > 0;
     return held_;
   }
   [[nodiscard]] Judgement delivered(Seq seq) {
@@ -41,7 +41,7 @@ class LoadSuspect {
   }
   void forget() { *this = LoadSuspect(); }
 
-  static constexpr unsigned kPatience = 8;  ///< about half a minute, as LoadPace pauses
+  static constexpr unsigned kTestTimeout = 8;  ///< about half a minute, as LoadPace pauses
   static constexpr unsigned kProofs = 3;
 
  private:

@@ -15,10 +15,10 @@ constexpr Duration kClockLook = std::chrono::seconds(5);  ///< while the system 
 
 }  // namespace
 
-Uplink::Uplink(UplinkOptions options, Commands commands, Outbox& outbox, Transport& transport, const Now& start)
+Uplink::Uplink(UplinkOptions options, Commands commands, Queue& queue, Transport& transport, const Now& start)
     : options_(std::move(options)),
       commands_(std::move(commands)),
-      outbox_(outbox),
+      queue_(queue),
       transport_(transport),
       started_(start.steady),
       keeper_(options_.broker, options_.seed, start),
@@ -33,7 +33,7 @@ Uplink::Uplink(UplinkOptions options, Commands commands, Outbox& outbox, Transpo
 void Uplink::accept(Intake intake, const Now& now) {
   if (auto* sample = std::get_if<Sample>(&intake)) {
     if (tap_) tap_(*sample);
-    outbox_.accept(Record{0, std::move(sample->device), sample->taken, std::move(sample->readings)}, now);
+    queue_.accept(Record{0, std::move(sample->device), sample->taken, std::move(sample->readings)}, now);
   } else if (auto* device = std::get_if<DeviceState>(&intake)) {
     announcements_.device(std::move(*device), keeper_.is_up());
   } else if (const auto* outcome = std::get_if<WriteOutcome>(&intake)) {
@@ -58,7 +58,7 @@ void Uplink::on(const LinkUp& up, const Now& now) {
   acks_.link_up();
   keeper_.up(up, now, notices_);
   tell_limits(up);
-  backlog_until_ = outbox_.report().last_seq;
+  backlog_until_ = queue_.report().last_seq;
   announcements_.link_up(now.utc);
   health_at_ = std::min(health_at_, now.steady + kHealthEvery);
 }
@@ -81,8 +81,8 @@ void Uplink::lose_link(const LinkDown& down, bool hung_up, const Now& now) {
   batch_sent_ = 0;
   pace_.reset();
   suspect_.forget();
-  outbox_.rewind();
-  if (culprit) set_aside(*culprit, "the broker hung up on it three times, the last time on it alone", false, now);
+  queue_.rewind();
+  if (culprit) dead_lettered(*culprit, "the broker hung up on it three times, the last time on it alone", false, now);
 }
 
 /// The record, if it is one, on which the broker has now hung up often enough.
@@ -177,18 +177,19 @@ void Uplink::finish(const Inflight::Ended& ended, const Now& now) {
     case Verdict::delivered:
       head_.settled();
       events_.erase(ended.seq);
-      outbox_.settle(ended.seq, Outcome::acknowledged);
+      queue_.settle(ended.seq, Outcome::acknowledged);
       ++delivered_;
       pace_.delivered(now.steady);
       judge(suspect_.delivered(ended.seq), now);
       return;
     case Verdict::retry:
       if (suspect_.refused(ended.seq)) return;
-      if (const Seq other = suspect_.release()) outbox_.retry(other);
-      outbox_.retry(ended.seq);
+      if (const Seq other = suspect_.release()) queue_.retry(other);
+      queue_.retry(ended.seq);
       return;
     case Verdict::refused:
-      set_aside(ended.seq, reason_text(ended.reason), refusal_kind(ended.reason) == RefusalKind::not_authorised, now);
+      dead_lettered(ended.seq, reason_text(ended.reason), refusal_kind(ended.reason) == RefusalKind::not_authorised,
+                    now);
       return;
   }
 }
@@ -196,15 +197,15 @@ void Uplink::finish(const Inflight::Ended& ended, const Now& now) {
 /// Of a record that was held back for a while, since it was refused for load again and again.
 void Uplink::judge(const LoadSuspect::Judgement& judgement, const Now& now) {
   if (judgement.guilty) {
-    set_aside(judgement.seq, "refused as if for load again and again, while others were taken", true, now);
+    dead_lettered(judgement.seq, "refused as if for load again and again, while others were taken", true, now);
   } else if (judgement.seq != 0) {
-    outbox_.retry(judgement.seq);
+    queue_.retry(judgement.seq);
   }
 }
 
-void Uplink::set_aside(Seq seq, const std::string& why, bool retry, const Now& now) {
+void Uplink::dead_lettered(Seq seq, const std::string& why, bool retry, const Now& now) {
   head_.settled();
-  outbox_.settle(seq, Outcome::set_aside, why, retry);
+  queue_.settle(seq, Outcome::dead_lettered, why, retry);
   ++refused_;
   gather_refusal(seq, why, now);
 }
@@ -234,7 +235,7 @@ void Uplink::tell_refusals(const Now& now, bool all) {
     if (first)
       notices_.warn(keeper_.server_text() + ": record " + std::to_string(gathered.first) + " set aside: " + why);
     gathered = {0, 0, 0, now.steady + kGatherRefusals};
-    events_.insert(outbox_.accept(make_event("refused", std::move(details), taken_at(now, options_.boot)), now));
+    events_.insert(queue_.accept(make_event("refused", std::move(details), taken_at(now, options_.boot)), now));
   }
 }
 
@@ -257,14 +258,14 @@ Steady Uplink::advance(const Now& now) {
 void Uplink::watch_clock(const Now& now) {
   const auto change = clock_.observe(now, options_.boot);
   if (change.anchor) {
-    outbox_.remember(*change.anchor);
+    queue_.remember(*change.anchor);
     keeper_.hurry(now);
   }
   if (!change.stepped_ms) return;
   std::vector<Reading> details;
   details.push_back({"by_ms", Value{*change.stepped_ms}});
   details.push_back({"synced", Value{now.utc_synced}});
-  outbox_.accept(make_event("clock_step", std::move(details), taken_at(now, options_.boot)), now);
+  queue_.accept(make_event("clock_step", std::move(details), taken_at(now, options_.boot)), now);
   notices_.info("the system clock was set by " + std::to_string(*change.stepped_ms) + " ms to " + utc_text(now.utc));
 }
 
@@ -291,7 +292,7 @@ void Uplink::do_periodic(const Now& now) {
     health_at_ = now.steady + kHealthEvery;
   }
   if (now.steady >= requeue_at_) {
-    outbox_.requeue_set_aside({}, true);
+    queue_.requeue_dead_letters({}, true);
     requeue_at_ = now.steady + kRetryRefusedEvery;
   }
 }
@@ -336,7 +337,7 @@ StatusView Uplink::status(const Now& now) const {
   view.delivered = delivered_;
   view.refused = refused_;
   view.slowed = pace_.slowed();
-  view.queue = outbox_.report();
+  view.queue = queue_.report();
   view.buses = &buses_;
   return view;
 }

@@ -22,7 +22,7 @@
 #include "bridge/transport.h"
 #include "core/intake.h"
 #include "core/mailbox.h"
-#include "offline_queue/outbox.h"
+#include "offline_queue/queue.h"
 
 namespace baudbridge {
 
@@ -39,14 +39,14 @@ struct UplinkOptions {
   Duration together{};
 };
 
-/// Moves records from the outbox to the broker and settles each by the broker's answer, speaks for the gateway and its
-/// devices, and keeps the connection. Records leave in the outbox's order, as many at once as the window allows:
+/// Moves records from the queue to the broker and settles each by the broker's answer, speaks for the gateway and its
+/// devices, and keeps the connection. Records leave in the queue's order, as many at once as the window allows:
 /// min(max_in_flight, the broker's Receive Maximum - 1), less after a refusal for load, one after the broker hung up on
 /// what was out. Threads: none of its own; one owner. References must outlive it. Errors:  everything
 /// outside can go wrong and is a state: see notices() and status().
 class Uplink {
  public:
-  Uplink(UplinkOptions options, Commands commands, Outbox& outbox, Transport& transport, const Now& start);
+  Uplink(UplinkOptions options, Commands commands, Queue& queue, Transport& transport, const Now& start);
 
   void accept(Intake intake, const Now& now);
   void handle(const LinkEvent& event, const Now& now);
@@ -64,9 +64,9 @@ class Uplink {
   [[nodiscard]] Notices& notices() { return notices_; }
   [[nodiscard]] StatusView status(const Now& now) const;
   [[nodiscard]] std::string health(const Now& now) const { return health_json(status(now)); }
-  [[nodiscard]] Outbox& outbox() { return outbox_; }
+  [[nodiscard]] Queue& queue() { return queue_; }
   [[nodiscard]] bool link_is_up() const { return keeper_.is_up(); }
-  /// `tap` sees every sample on its way into the outbox, for `watch`; null: nobody looks.
+  /// `tap` sees every sample on its way into the queue, for `watch`; null: nobody looks.
   void set_tap(std::function<void(const Sample&)> tap) { tap_ = std::move(tap); }
 
   static constexpr Duration kStopPublishing = std::chrono::seconds(2);
@@ -90,7 +90,7 @@ class Uplink {
   std::optional<Seq> find_culprit();
   void finish(const Inflight::Ended& ended, const Now& now);
   void judge(const LoadSuspect::Judgement& judgement, const Now& now);
-  void set_aside(Seq seq, const std::string& why, bool retry, const Now& now);
+  void dead_lettered(Seq seq, const std::string& why, bool retry, const Now& now);
   void gather_refusal(Seq seq, const std::string& why, const Now& now);
   void tell_refusals(const Now& now, bool all = false);
   void answer(std::vector<Message> messages);
@@ -114,7 +114,7 @@ class Uplink {
 
   UplinkOptions options_;
   Commands commands_;
-  Outbox& outbox_;
+  Queue& queue_;
   Transport& transport_;
   Steady started_;
 

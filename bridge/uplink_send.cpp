@@ -74,14 +74,14 @@ const Record* Uplink::take_record(const Now& now) {
   const Lane first = options_.drain == Drain::live_first ? Lane::live : Lane::fifo;
   const bool limited = first == Lane::fifo && backlog_until_ > 0;
   if (!limited) {
-    if (const Record* record = outbox_.next(first, now)) return record;
+    if (const Record* record = queue_.next(first, now)) return record;
     if (first == Lane::fifo) return nullptr;
   }
   if (!drain_.take(now.steady)) {
     drain_at_ = drain_.next(now.steady);
     return nullptr;
   }
-  const Record* record = outbox_.next(first == Lane::fifo ? Lane::fifo : Lane::backlog, now);
+  const Record* record = queue_.next(first == Lane::fifo ? Lane::fifo : Lane::backlog, now);
   if (record == nullptr || record->seq > backlog_until_) backlog_until_ = first == Lane::fifo ? 0 : backlog_until_;
   if (record == nullptr) drain_.put_back();
   return record;
@@ -89,10 +89,10 @@ const Record* Uplink::take_record(const Now& now) {
 
 /// The next record's messages. False: there is none to send now.
 bool Uplink::fill_batch(const Now& now) {
-  const Timeline& timeline = outbox_.timeline();
+  const Timeline& timeline = queue_.timeline();
   const Record* record = take_record(now);
   if (record == nullptr) {
-    if (const Seq held_back = suspect_.release()) outbox_.retry(held_back);  // in its turn again: nothing else is there
+    if (const Seq held_back = suspect_.release()) queue_.retry(held_back);  // in its turn again: nothing else is there
     record = take_record(now);
   }
   if (record == nullptr) return false;
@@ -100,15 +100,15 @@ bool Uplink::fill_batch(const Now& now) {
   batch_sent_ = 0;
   const Seq seq = record->seq;
   if (batch_.size() == 0) {
-    outbox_.settle(seq, Outcome::acknowledged);
+    queue_.settle(seq, Outcome::acknowledged);
     return true;
   }
   for (std::size_t i = 0; i < batch_.size(); ++i) {
     if (!too_large(batch_[i])) continue;
     batch_.clear();
-    set_aside(seq,
-              "larger than the broker's maximum packet size of " + std::to_string(link_.maximum_packet_size) + " bytes",
-              false, now);
+    dead_lettered(
+        seq, "larger than the broker's maximum packet size of " + std::to_string(link_.maximum_packet_size) + " bytes",
+        false, now);
     return true;
   }
   inflight_.open(seq, static_cast<std::uint32_t>(batch_.size()));
@@ -129,7 +129,7 @@ bool Uplink::send_from_batch(const Now& now) {
     return false;
   }
   if (const auto ended = inflight_.settle(token, Verdict::refused, kPacketTooLarge)) {
-    set_aside(ended->seq, sent.error().what, false, now);
+    dead_lettered(ended->seq, sent.error().what, false, now);
   }
   return true;
 }

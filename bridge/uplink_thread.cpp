@@ -83,16 +83,16 @@ Now UplinkThread::turn(Steady wake_at, Steady& next) {
   const bool accepted = take_waiting();
   const Now now = clock_.now();
   heartbeat_.store(now.steady.time_since_epoch().count(), std::memory_order_relaxed);
-  Outbox& outbox = uplink_.outbox();
+  Queue& queue = uplink_.queue();
   if (const auto lost = mailbox_.take_lost(); lost > 0) {
-    outbox.lost_before_acceptance(lost, "readings came faster than the disk took them", now);
+    queue.lost_before_acceptance(lost, "readings came faster than the disk took them", now);
     log::warn("lost " + std::to_string(lost) + " records before they could be queued: the disk is too slow");
   }
-  if (accepted) outbox.flush(now);  // before anything of it is sent
-  if (outbox.persist_due() <= now.steady) persist(now, false);
+  if (accepted) queue.flush(now);  // before anything of it is sent
+  if (queue.persist_due() <= now.steady) persist(now, false);
   next = uplink_.advance(now);
-  outbox.flush(now);
-  next = std::min(next, outbox.persist_due());
+  queue.flush(now);
+  next = std::min(next, queue.persist_due());
   calm_ = uplink_.calm(now, accepted);
   write_notices();
   return now;
@@ -104,7 +104,7 @@ void UplinkThread::wait(Steady wake_at) {
   mailbox_.wait(latest, calm_, {link.descriptor, link.events, 0});
 }
 
-/// True: something came that the outbox keeps.
+/// True: something came that the queue keeps.
 bool UplinkThread::take_waiting() {
   bool accepted = false;
   for (int taken = 0; taken < kMostTogether; ++taken) {
@@ -123,7 +123,7 @@ bool UplinkThread::take_waiting() {
 
 void UplinkThread::persist(const Now& now, bool everything) {
   constexpr Duration kReminder = std::chrono::hours(1);
-  const auto stored = uplink_.outbox().persist(now, everything);
+  const auto stored = uplink_.queue().persist(now, everything);
   if (stored) {
     if (disk_refuses_) log::info("queue: the disk takes records again");
     disk_refuses_ = false;

@@ -1,5 +1,5 @@
 #pragma once
-// The thread that owns the outbox, the transport and the uplink.
+// The thread that owns the queue, the transport and the uplink.
 #include <atomic>
 #include <functional>
 #include <thread>

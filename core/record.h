@@ -26,7 +26,7 @@ struct Record {
 };
 
 /// An event about the gateway itself, to be queued like a record.
-/// Fields: event word ("dropped", "set_aside", "damaged", "clock_step", ...), then details in order.
+/// Fields: event word ("dropped", "dead_lettered", "damaged", "clock_step", ...), then details in order.
 [[nodiscard]] inline Record make_event(const std::string& word, std::vector<Reading> details, const Taken& taken) {
   Record record{0, kBridgeDevice, taken, {}};
   record.readings.push_back(Reading{"event", Value{word}});

@@ -12,8 +12,8 @@
 
 namespace baudbridge {
 
-/// One event to come. word: "dropped" (counted in the books), "damaged" (a file, or records in it), "skipped" (numbers
-/// that no record will have).
+/// One event to come. word: "dropped" (counted in the counters), "damaged" (a file, or records in it), "skipped"
+/// (numbers that no record will have).
 struct Loss {
   std::string word;
   std::string why;

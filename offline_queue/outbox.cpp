@@ -1,11 +1,10 @@
 // What comes in, and what is handed out.
-#include "offline_queue/outbox.h"
-
 #include <algorithm>
 #include <cassert>
 #include <utility>
 
 #include "offline_queue/outbox_durable.h"
+#include "offline_queue/queue.h"
 #include "offline_queue/record_codec.h"
 
 namespace baudbridge {
@@ -17,7 +16,7 @@ constexpr Duration kNotesEvery = std::chrono::seconds(2);
 
 }  // namespace
 
-Result<std::unique_ptr<Outbox>> Outbox::open(const QueueConfig& config, const Now& now, const BootId& boot) {
+Result<std::unique_ptr<Queue>> Queue::open(const QueueConfig& config, const Now& now, const BootId& boot) {
   return open_outbox(outbox_options(config), now, boot);
 }
 
@@ -29,18 +28,18 @@ OutboxOptions outbox_options(const QueueConfig& config) {
   return options;
 }
 
-Result<std::unique_ptr<Outbox>> open_outbox(OutboxOptions options, const Now& now, const BootId& boot) {
-  auto outbox = std::make_unique<DurableOutbox>(std::move(options), boot);
-  if (auto started = outbox->start(now); !started) return started.error();
-  return std::unique_ptr<Outbox>(std::move(outbox));
+Result<std::unique_ptr<Queue>> open_outbox(OutboxOptions options, const Now& now, const BootId& boot) {
+  auto queue = std::make_unique<DurableQueue>(std::move(options), boot);
+  if (auto started = queue->start(now); !started) return started.error();
+  return std::unique_ptr<Queue>(std::move(queue));
 }
 
-DurableOutbox::DurableOutbox(OutboxOptions options, const BootId& boot)
+DurableQueue::DurableQueue(OutboxOptions options, const BootId& boot)
     : options_(std::move(options)), boot_(boot), tail_(options_.tail_path) {}
 
 // Numbers.
 
-Seq DurableOutbox::take_number(const Now& now) {
+Seq DurableQueue::take_number(const Now& now) {
   if (next_seq_ > state_.reserved_through && !clock_numbered_) {
     if (spool_ && trouble_.empty() && !persisting_) {
       if (auto reserved = transact(now, 0, {}); !reserved) static_cast<void>(refuse(reserved.error(), now));
@@ -57,7 +56,7 @@ Seq DurableOutbox::take_number(const Now& now) {
 
 // In.
 
-Seq DurableOutbox::accept(Record record, const Now& now) {
+Seq DurableQueue::accept(Record record, const Now& now) {
   now_ = now;
   const Seq seq = take_number(now);
   record.seq = seq;
@@ -73,7 +72,7 @@ Seq DurableOutbox::accept(Record record, const Now& now) {
   return seq;
 }
 
-void DurableOutbox::lost_before_acceptance(std::uint64_t count, const std::string& why, const Now& now) {
+void DurableQueue::lost_before_acceptance(std::uint64_t count, const std::string& why, const Now& now) {
   if (count == 0) return;
   now_ = now;
   const Seq first = take_number(now);
@@ -83,19 +82,19 @@ void DurableOutbox::lost_before_acceptance(std::uint64_t count, const std::strin
   note({"dropped", why, count, first, last});
 }
 
-void DurableOutbox::flush(const Now& now) {
+void DurableQueue::flush(const Now& now) {
   now_ = now;
   tail_.flush();
 }
 
-void DurableOutbox::note(const Loss& loss) {
+void DurableQueue::note(const Loss& loss) {
   losses_.add(loss);
   tail_.note_losses(losses_.encode());
 }
 
 // Out.
 
-DurableOutbox::Bounds DurableOutbox::bounds(Lane lane) {
+DurableQueue::Bounds DurableQueue::bounds(Lane lane) {
   if (lane == Lane::fifo) return {0, kMostSeq};
   if (lanes_fresh_) {
     // The first question after the link came up: what has not reached the disk yet is new, everything else is backlog.
@@ -106,7 +105,7 @@ DurableOutbox::Bounds DurableOutbox::bounds(Lane lane) {
   return lane == Lane::live ? Bounds{live_from_ - 1, kMostSeq} : Bounds{0, live_from_ - 1};
 }
 
-const StoredRecord* DurableOutbox::peek_store(Cursor& cursor, Seq through) {
+const StoredRecord* DurableQueue::peek_store(Cursor& cursor, Seq through) {
   if (!spool_ || state_.queued == 0) return nullptr;
   Seq after = cursor.after;
   for (;;) {
@@ -136,9 +135,9 @@ const StoredRecord* DurableOutbox::peek_store(Cursor& cursor, Seq through) {
   }
 }
 
-/// Where the store ends all that the books have in it must be under way. If not, a damaged page hides records: SQLite
-/// does not miss what no page points to. Once a connection, since it reads the whole file.
-void DurableOutbox::check_end_of_store(const Cursor& cursor) {
+/// Where the store ends all that the counters have in it must be under way. If not, a damaged page hides records:
+/// SQLite does not miss what no page points to. Once a connection, since it reads the whole file.
+void DurableQueue::check_end_of_store(const Cursor& cursor) {
   if (&cursor == &cursors_[static_cast<std::size_t>(Lane::live)]) live_ended_ = true;
   const bool at_end = &cursor == &cursors_[static_cast<std::size_t>(Lane::fifo)] ||
                       (&cursor == &cursors_[static_cast<std::size_t>(Lane::backlog)] && live_ended_);
@@ -149,7 +148,7 @@ void DurableOutbox::check_end_of_store(const Cursor& cursor) {
   if (auto whole = spool_->check_whole(); !whole) static_cast<void>(refuse(whole.error(), now_));
 }
 
-Tail::Entry* DurableOutbox::peek_tail(Seq after, Seq through) {
+Tail::Entry* DurableQueue::peek_tail(Seq after, Seq through) {
   // In strict nothing is handed out before it is on disk, unless the disk refuses: live publishing goes on then.
   if (options_.config.durability == Durability::strict && trouble_.empty()) return nullptr;
   for (;;) {
@@ -160,7 +159,7 @@ Tail::Entry* DurableOutbox::peek_tail(Seq after, Seq through) {
   }
 }
 
-const Record* DurableOutbox::hand_out(Record record) {
+const Record* DurableQueue::hand_out(Record record) {
   handed_ = std::move(record);
   const Seq seq = handed_.seq;
   outstanding_.insert(seq);
@@ -168,7 +167,7 @@ const Record* DurableOutbox::hand_out(Record record) {
   return &handed_;
 }
 
-const Record* DurableOutbox::next(Lane lane, const Now& now) {
+const Record* DurableQueue::next(Lane lane, const Now& now) {
   now_ = now;
   const Bounds within = bounds(lane);
   Cursor& cursor = cursors_[static_cast<std::size_t>(lane)];
@@ -193,11 +192,11 @@ const Record* DurableOutbox::next(Lane lane, const Now& now) {
 }
 
 /// It must not be sent; with the next transaction it leaves the queue, counted.
-void DurableOutbox::damaged_in_store(Seq seq) {
+void DurableQueue::damaged_in_store(Seq seq) {
   if (damaged_.insert(seq)) note({"damaged", "the checksum of a record on disk did not fit", 1, seq, seq});
 }
 
-void DurableOutbox::rewind() {
+void DurableQueue::rewind() {
   outstanding_.clear();
   for (auto& cursor : cursors_) {
     cursor.after = 0;
@@ -207,15 +206,15 @@ void DurableOutbox::rewind() {
   end_checked_ = live_ended_ = false;
 }
 
-void DurableOutbox::put_back(Seq seq) {
+void DurableQueue::put_back(Seq seq) {
   for (auto& cursor : cursors_) cursor.after = std::min(cursor.after, seq - 1);
 }
 
-void DurableOutbox::retry(Seq seq) {
+void DurableQueue::retry(Seq seq) {
   if (outstanding_.erase(seq)) put_back(seq);
 }
 
-void DurableOutbox::settle(Seq seq, Outcome outcome, const std::string& why, bool retry) {
+void DurableQueue::settle(Seq seq, Outcome outcome, const std::string& why, bool retry) {
   const bool was_out = outstanding_.erase(seq);
   losses_.left(seq);
   const AsideNote note{why, retry, now_.utc};
@@ -248,29 +247,29 @@ void DurableOutbox::settle(Seq seq, Outcome outcome, const std::string& why, boo
 
 // Looking.
 
-bool DurableOutbox::tail_is_known() const {
+bool DurableQueue::tail_is_known() const {
   return state_.tail_id == tail_.head().tail_id;
 }
 
-Books DurableOutbox::books() const {
+RecordCounters DurableQueue::counters() const {
   const TailCounts& tail = tail_.head().counts;
   const bool known = tail_is_known();
   const std::uint64_t notes = tail_.store_settled().size();
   const std::uint64_t asides = tail_.store_asides().size();
-  Books books;
-  books.accepted = state_.accepted + tail.accepted - (known ? state_.folded_accepted : 0);
-  books.acknowledged = state_.acknowledged + tail.acknowledged - (known ? state_.folded_acknowledged : 0) + notes;
-  books.dropped = state_.dropped + tail.dropped - (known ? state_.folded_dropped : 0) + damaged_.size();
-  books.set_aside = state_.set_aside + tail_.asides().size() + asides;
-  books.queued = state_.queued + tail_.queued() - notes - asides - damaged_.size();
-  return books;
+  RecordCounters counters;
+  counters.accepted = state_.accepted + tail.accepted - (known ? state_.folded_accepted : 0);
+  counters.acknowledged = state_.acknowledged + tail.acknowledged - (known ? state_.folded_acknowledged : 0) + notes;
+  counters.dropped = state_.dropped + tail.dropped - (known ? state_.folded_dropped : 0) + damaged_.size();
+  counters.dead_lettered = state_.dead_lettered + tail_.asides().size() + asides;
+  counters.queued = state_.queued + tail_.queued() - notes - asides - damaged_.size();
+  return counters;
 }
 
-QueueReport DurableOutbox::report() const {
+QueueReport DurableQueue::report() const {
   QueueReport report;
-  report.books = books();
+  report.counters = counters();
   report.in_tail = tail_.queued() + tail_.asides().size();
-  report.in_store = state_.queued + state_.set_aside - tail_.store_settled().size() - damaged_.size();
+  report.in_store = state_.queued + state_.dead_lettered - tail_.store_settled().size() - damaged_.size();
   report.store_bytes = spool_ ? spool_->file_bytes() : 0;
   report.max_size_bytes = options_.config.max_size_bytes;
   report.tail_bytes = tail_.bytes();
@@ -300,7 +299,7 @@ QueueReport DurableOutbox::report() const {
   return report;
 }
 
-void DurableOutbox::remember(const Anchor& anchor) {
+void DurableQueue::remember(const Anchor& anchor) {
   const auto known = timeline_.find(anchor.boot);
   if (known && *known == anchor) return;
   timeline_.set(anchor);
@@ -308,12 +307,12 @@ void DurableOutbox::remember(const Anchor& anchor) {
   boots_dirty_ = true;
 }
 
-Steady DurableOutbox::persist_due() const {
+Steady DurableQueue::persist_due() const {
   if (!trouble_.empty() || !spool_) return retry_at_;
   return std::min(work_due(), shrink_due_);
 }
 
-Steady DurableOutbox::work_due() const {
+Steady DurableQueue::work_due() const {
   const Seq used = next_seq_ - 1;
   const bool at_once = !tail_.store_asides().empty() || !tail_.asides().empty() || !damaged_.empty() || salvage_ ||
                        sync_owed_ || used + options_.number_block / 2 > state_.reserved_through ||

@@ -14,39 +14,39 @@
 
 namespace baudbridge {
 
-/// accepted = acknowledged + queued + set_aside + dropped, at every moment (contract section 6.7).
+/// accepted = acknowledged + queued + dead_lettered + dropped, at every moment (contract section 6.7).
 /// The counts are for the life of the queue's files, not of the process.
-struct Books {
+struct RecordCounters {
   std::uint64_t accepted = 0;
   std::uint64_t acknowledged = 0;
   std::uint64_t queued = 0;
-  std::uint64_t set_aside = 0;
+  std::uint64_t dead_lettered = 0;
   std::uint64_t dropped = 0;
-  [[nodiscard]] bool balance() const { return accepted == acknowledged + queued + set_aside + dropped; }
+  [[nodiscard]] bool balanced() const { return accepted == acknowledged + queued + dead_lettered + dropped; }
 };
 
 /// How a record ended, or that it is put aside.
-enum class Outcome { acknowledged, set_aside };
+enum class Outcome { acknowledged, dead_lettered };
 
 /// Which end of the queue to take from: with drain "live-first" new records do not wait behind the backlog.
 enum class Lane { fifo, live, backlog };
 
 /// Where a record is kept.
-enum class Where { tail, store, set_aside };
+enum class Where { tail, store, dead_lettered };
 
 /// One record of a listing.
 struct QueueEntry {
   Record record;
   Where where = Where::store;
   std::uint64_t size_bytes = 0;      ///< as it is stored
-  std::string why;                   ///< set_aside: the reason
-  bool retry = false;                ///< set_aside: to be tried again every 15 minutes
+  std::string why;                   ///< dead_lettered: the reason
+  bool retry = false;                ///< dead_lettered: to be tried again every 15 minutes
   std::uint64_t damaged_before = 0;  ///< records before it, on the same page, that cannot be read
 };
 
 /// A place in a listing: first the queued records by seq, then those set aside by seq.
 struct PageMark {
-  bool set_aside = false;
+  bool dead_lettered = false;
   Seq after = 0;
 };
 
@@ -60,7 +60,7 @@ struct QueuePage {
 struct ImportRecord {
   std::string queue_id;  ///< of the queue it was exported from
   Record record;
-  bool set_aside = false;
+  bool dead_lettered = false;
   std::string why;
   bool retry = false;
 };
@@ -74,7 +74,7 @@ struct ImportReport {
 /// What to throw away by hand; it counts as dropped, and an event tells it.
 struct PurgeOrder {
   bool queued = true;
-  bool set_aside = true;
+  bool dead_lettered = true;
   std::optional<Duration> older_than;  ///< only what was accepted longer ago than this, by the clock that max_age uses
 };
 
@@ -83,7 +83,7 @@ struct PurgeReport {
   bool finished = true;  ///< false: there is more, call again
 };
 
-struct SetAside {
+struct DeadLetter {
   Record record;
   std::string why;     ///< "0x99 payload format invalid"
   bool retry = false;  ///< not authorised: to be tried again every 15 minutes
@@ -91,7 +91,7 @@ struct SetAside {
 
 /// What `status` and `queue stat` show.
 struct QueueReport {
-  Books books;
+  RecordCounters counters;
   std::uint64_t in_tail = 0;
   std::uint64_t in_store = 0;
   std::uint64_t store_bytes = 0;  ///< all files together
@@ -108,12 +108,12 @@ struct QueueReport {
 /// Threads: none of its own; one owner (the uplink's thread).
 /// Errors:  no outside failure is fatal: a disk that is full or gone is a state (see report()), a damaged file is moved
 ///          aside and what is readable in it is queued again.
-class Outbox {
+class Queue {
  public:
   /// Opens or creates both files: <state_dir>/queue.db and <runtime_dir>/tail.db. Error only when a store was written
   /// by a newer version (it is left as it is), or when another process holds the queue.
-  static Result<std::unique_ptr<Outbox>> open(const QueueConfig& config, const Now& now, const BootId& boot);
-  virtual ~Outbox() = default;
+  static Result<std::unique_ptr<Queue>> open(const QueueConfig& config, const Now& now, const BootId& boot);
+  virtual ~Queue() = default;
 
   /// Gives the record its number and keeps it. Never fails: at the cap something older goes (or this one, with
   /// drop-newest), counted and told as an event. The record is in the RAM file system when flush() has returned.
@@ -132,7 +132,7 @@ class Outbox {
   virtual void rewind() = 0;
   /// Only this one is handed out again (a load refusal), before anything newer.
   virtual void retry(Seq seq) = 0;
-  /// acknowledged: it leaves the queue. set_aside: it moves to the set-aside table, with the reason.
+  /// acknowledged: it leaves the queue. dead_lettered: it moves to the dead-letter table, with the reason.
   virtual void settle(Seq seq, Outcome outcome, const std::string& why = "", bool retry = false) = 0;
 
   /// Moves what is old enough (commit_after) and not settled to disk in one synced transaction; in strict: everything.
@@ -141,9 +141,9 @@ class Outbox {
   /// When persist() has something to do next.
   [[nodiscard]] virtual Steady persist_due() const = 0;
 
-  virtual std::vector<SetAside> set_aside(std::size_t limit) = 0;
-  /// Puts set-aside records back into the queue; all, only these, or only those marked retry. How many there were.
-  virtual std::uint64_t requeue_set_aside(const std::vector<Seq>& seqs, bool only_retry) = 0;
+  virtual std::vector<DeadLetter> dead_lettered(std::size_t limit) = 0;
+  /// Puts dead letters back into the queue; all, only these, or only those marked retry. How many there were.
+  virtual std::uint64_t requeue_dead_letters(const std::vector<Seq>& seqs, bool only_retry) = 0;
 
   // For the control socket and the command line, page by page, so that none of them holds up the uplink for long.
 
@@ -156,7 +156,7 @@ class Outbox {
 
   virtual void remember(const Anchor& anchor) = 0;
   [[nodiscard]] virtual const Timeline& timeline() const = 0;
-  [[nodiscard]] virtual Books books() const = 0;
+  [[nodiscard]] virtual RecordCounters counters() const = 0;
   [[nodiscard]] virtual QueueReport report() const = 0;
 };
 

@@ -14,8 +14,8 @@ constexpr const char* kPurged = "thrown away by hand (queue purge)";
 
 }  // namespace
 
-std::vector<SetAside> DurableOutbox::set_aside(std::size_t limit) {
-  std::vector<SetAside> all;
+std::vector<DeadLetter> DurableQueue::dead_lettered(std::size_t limit) {
+  std::vector<DeadLetter> all;
   PageMark from{true, 0};
   while (all.size() < limit) {
     auto page = list(from, limit - all.size());
@@ -28,7 +28,7 @@ std::vector<SetAside> DurableOutbox::set_aside(std::size_t limit) {
 }
 
 /// The first row of the store after `after` that is not about to leave its table; none when there is none.
-Result<std::optional<StoredRecord>> DurableOutbox::list_store(bool aside, Seq after) {
+Result<std::optional<StoredRecord>> DurableQueue::list_store(bool aside, Seq after) {
   for (Seq from = after; spool_;) {
     auto rows = aside ? spool_->read_aside(from, 1) : spool_->read(from, kMostSeq, 1, kReadBytes);
     if (!rows) return rows.error();
@@ -42,7 +42,7 @@ Result<std::optional<StoredRecord>> DurableOutbox::list_store(bool aside, Seq af
 }
 
 /// The first row after `after` that is queued in the store and about to be set aside.
-Result<std::optional<StoredRecord>> DurableOutbox::list_waiting(Seq after) {
+Result<std::optional<StoredRecord>> DurableQueue::list_waiting(Seq after) {
   const auto waiting = tail_.store_asides().upper_bound(after);
   if (!spool_ || waiting == tail_.store_asides().end()) return std::optional<StoredRecord>();
   auto rows = spool_->read(waiting->first - 1, waiting->first, 1, kReadBytes);
@@ -55,7 +55,7 @@ Result<std::optional<StoredRecord>> DurableOutbox::list_waiting(Seq after) {
 }
 
 /// The first one after `after` of those queued, or of those set aside; a body of another checksum when it is damaged.
-Result<std::optional<DurableOutbox::Listed>> DurableOutbox::list_next(bool aside, Seq after) {
+Result<std::optional<DurableQueue::Listed>> DurableQueue::list_next(bool aside, Seq after) {
   // Store and tail lie behind each other, but for what was brought back: the lowest number is next.
   std::optional<Listed> first;
   const auto offer = [&](std::optional<StoredRecord> row, Where where) {
@@ -63,30 +63,30 @@ Result<std::optional<DurableOutbox::Listed>> DurableOutbox::list_next(bool aside
   };
   auto stored = list_store(aside, after);
   if (!stored) return stored.error();
-  offer(std::move(*stored), aside ? Where::set_aside : Where::store);
+  offer(std::move(*stored), aside ? Where::dead_lettered : Where::store);
   const auto of_tail = std::find_if(tail_.entries().begin(), tail_.entries().end(), [&](const Tail::Entry& entry) {
     return !entry.gone && entry.aside == aside && entry.seq > after;
   });
   if (of_tail != tail_.entries().end()) {
     const AsideNote note = aside ? tail_.asides().at(of_tail->seq) : AsideNote{};
     offer(StoredRecord{of_tail->seq, tail_.body(*of_tail).value_or(""), of_tail->crc, note.why, note.retry, note.since},
-          aside ? Where::set_aside : Where::tail);
+          aside ? Where::dead_lettered : Where::tail);
   }
   if (!aside) return first;
   auto waiting = list_waiting(after);
   if (!waiting) return waiting.error();
-  offer(std::move(*waiting), Where::set_aside);
+  offer(std::move(*waiting), Where::dead_lettered);
   return first;
 }
 
-Result<QueuePage> DurableOutbox::list(const PageMark& from, std::size_t limit) {
+Result<QueuePage> DurableQueue::list(const PageMark& from, std::size_t limit) {
   QueuePage page;
   PageMark at = from;
   while (page.entries.size() < limit) {
-    auto next = list_next(at.set_aside, at.after);
+    auto next = list_next(at.dead_lettered, at.after);
     if (!next) return next.error();
     if (!*next) {
-      if (at.set_aside) return page;
+      if (at.dead_lettered) return page;
       at = PageMark{true, 0};
       continue;
     }
@@ -105,8 +105,8 @@ Result<QueuePage> DurableOutbox::list(const PageMark& from, std::size_t limit) {
 }
 
 /// By the clock that max_age uses; nothing when it comes from a start of the machine that is not known.
-std::optional<bool> DurableOutbox::is_older(const std::string& body, const std::optional<Duration>& than,
-                                            const Now& now) const {
+std::optional<bool> DurableQueue::is_older(const std::string& body, const std::optional<Duration>& than,
+                                           const Now& now) const {
   if (!than) return true;
   const auto record = decode_record(0, body);
   const auto age = record ? ages_.age(record->taken, now) : std::nullopt;
@@ -115,8 +115,8 @@ std::optional<bool> DurableOutbox::is_older(const std::string& body, const std::
 }
 
 /// From one of the store's two tables.
-Result<void> DurableOutbox::purge_table(Work& work, bool aside, const PurgeOrder& order, std::size_t limit,
-                                        const Now& now) {
+Result<void> DurableQueue::purge_table(Work& work, bool aside, const PurgeOrder& order, std::size_t limit,
+                                       const Now& now) {
   Seq after = 0;
   while (work.purged < limit) {
     const auto rows = aside ? spool_->read_aside(after, kRows) : spool_->read(after, kMostSeq, kRows, kReadBytes);
@@ -134,11 +134,11 @@ Result<void> DurableOutbox::purge_table(Work& work, bool aside, const PurgeOrder
   return {};
 }
 
-Result<void> DurableOutbox::purge_row(Work& work, const StoredRecord& row, bool aside) {
-  const auto erased = aside ? spool_->erase_aside(row.seq) : spool_->erase(row.seq, row.seq);
+Result<void> DurableQueue::purge_row(Work& work, const StoredRecord& row, bool aside) {
+  const auto erased = aside ? spool_->erase_dead_letter(row.seq) : spool_->erase(row.seq, row.seq);
   if (!erased) return erased.error();
-  --(aside ? work.next.set_aside : work.next.queued);
-  if (aside) work.next.set_aside_bytes -= std::min<std::uint64_t>(work.next.set_aside_bytes, row.body.size());
+  --(aside ? work.next.dead_lettered : work.next.queued);
+  if (aside) work.next.dead_letter_bytes -= std::min<std::uint64_t>(work.next.dead_letter_bytes, row.body.size());
   ++work.next.dropped;
   ++work.purged;
   work.losses.keep_telling(row.seq, row.body);
@@ -147,18 +147,18 @@ Result<void> DurableOutbox::purge_row(Work& work, const StoredRecord& row, bool 
   return {};
 }
 
-Result<PurgeReport> DurableOutbox::purge(const PurgeOrder& order, std::size_t limit, const Now& now) {
+Result<PurgeReport> DurableQueue::purge(const PurgeOrder& order, std::size_t limit, const Now& now) {
   now_ = now;
   PurgeReport report;
   if (spool_) {
     Result<void> done;
     // What was refused while it was in the tail gets to its table first, or nobody would see it there.
-    if (order.set_aside && !tail_.asides().empty()) done = transact(now, 0, nullptr);
+    if (order.dead_lettered && !tail_.asides().empty()) done = transact(now, 0, nullptr);
     if (done) {
       done = transact(now, 0, [&](Work& work) -> Result<void> {
         work.changed_queue = true;
         for (const bool aside : {false, true}) {
-          if (!(aside ? order.set_aside : order.queued)) continue;
+          if (!(aside ? order.dead_lettered : order.queued)) continue;
           if (auto purged = purge_table(work, aside, order, limit, now); !purged) return purged;
         }
         report.records = work.purged;
@@ -176,11 +176,11 @@ Result<PurgeReport> DurableOutbox::purge(const PurgeOrder& order, std::size_t li
   return report;
 }
 
-void DurableOutbox::purge_tail(const PurgeOrder& order, std::size_t limit, PurgeReport& report, const Now& now) {
+void DurableQueue::purge_tail(const PurgeOrder& order, std::size_t limit, PurgeReport& report, const Now& now) {
   std::vector<Seq> going;
   for (const auto& entry : tail_.entries()) {
     if (report.records + going.size() >= limit) break;
-    if (entry.gone || !(entry.aside ? order.set_aside : order.queued)) continue;
+    if (entry.gone || !(entry.aside ? order.dead_lettered : order.queued)) continue;
     if (is_older(tail_.body(entry).value_or(""), order.older_than, now).value_or(false)) going.push_back(entry.seq);
   }
   for (const Seq seq : going) {

@@ -5,7 +5,7 @@
 
 namespace baudbridge {
 
-Result<void> DurableOutbox::move_aside_row(Work& work, Seq seq, const AsideNote& note) {
+Result<void> DurableQueue::move_aside_row(Work& work, Seq seq, const AsideNote& note) {
   auto rows = spool_->read(seq - 1, seq, 1, 1);
   if (!rows) return rows.error();
   if (rows->empty()) return {};
@@ -19,15 +19,15 @@ Result<void> DurableOutbox::move_aside_row(Work& work, Seq seq, const AsideNote&
   if (!inserted) return inserted.error();
   --work.next.queued;
   if (*inserted) {
-    ++work.next.set_aside;
-    work.next.set_aside_bytes += row.body.size();
+    ++work.next.dead_lettered;
+    work.next.dead_letter_bytes += row.body.size();
   } else {
     --work.next.accepted;  // the same record was there twice
   }
   return {};
 }
 
-Result<void> DurableOutbox::move_asides(Work& work) {
+Result<void> DurableQueue::move_asides(Work& work) {
   for (const auto& entry : tail_.entries()) {
     if (tail_.asides().empty()) return {};
     if (entry.gone || !entry.aside) continue;
@@ -46,23 +46,23 @@ Result<void> DurableOutbox::move_asides(Work& work) {
     if (!inserted) return inserted.error();
     if (!*inserted) continue;
     ++work.next.accepted;
-    ++work.next.set_aside;
-    work.next.set_aside_bytes += body->size();
+    ++work.next.dead_lettered;
+    work.next.dead_letter_bytes += body->size();
   }
   return {};
 }
 
 /// Those set aside may fill a quarter of the queue's file, so that they never leave the others without room.
-Result<void> DurableOutbox::bound_asides(Work& work) {
+Result<void> DurableQueue::bound_asides(Work& work) {
   const std::uint64_t most = options_.config.max_size_bytes / 4;
-  while (options_.config.max_size_bytes != 0 && work.next.set_aside_bytes > most) {
+  while (options_.config.max_size_bytes != 0 && work.next.dead_letter_bytes > most) {
     const auto rows = spool_->read_aside(0, 1);
     if (!rows) return rows.error();
     if (rows->empty()) return {};
-    const auto erased = spool_->erase_aside(rows->front().seq);
+    const auto erased = spool_->erase_dead_letter(rows->front().seq);
     if (!erased) return erased.error();
-    --work.next.set_aside;
-    work.next.set_aside_bytes -= std::min<std::uint64_t>(work.next.set_aside_bytes, rows->front().body.size());
+    --work.next.dead_lettered;
+    work.next.dead_letter_bytes -= std::min<std::uint64_t>(work.next.dead_letter_bytes, rows->front().body.size());
     ++work.next.dropped;
     work.losses.add(dropped("too many records were set aside: those set aside longest went", rows->front().seq));
   }

@@ -25,7 +25,7 @@ struct Wanted {
 
 }  // namespace
 
-std::uint64_t DurableOutbox::requeue_set_aside(const std::vector<Seq>& seqs, bool only_retry) {
+std::uint64_t DurableQueue::requeue_dead_letters(const std::vector<Seq>& seqs, bool only_retry) {
   const Wanted wanted{seqs, only_retry};
   std::vector<Seq> back;
   const auto in_tail = tail_.asides();
@@ -42,7 +42,7 @@ std::uint64_t DurableOutbox::requeue_set_aside(const std::vector<Seq>& seqs, boo
     back.push_back(seq);
   }
   Seq after = 0;
-  for (bool more = spool_ && state_.set_aside > 0; more;) {
+  for (bool more = spool_ && state_.dead_lettered > 0; more;) {
     std::vector<Seq> moved;
     auto done = transact(now_, 0, [&](Work& work) -> Result<void> {
       auto rows = spool_->read_aside(after, kRows);
@@ -63,15 +63,15 @@ std::uint64_t DurableOutbox::requeue_set_aside(const std::vector<Seq>& seqs, boo
   return back.size();
 }
 
-Result<void> DurableOutbox::requeue_rows(Work& work, const std::vector<StoredRecord>& rows) {
+Result<void> DurableQueue::requeue_rows(Work& work, const std::vector<StoredRecord>& rows) {
   work.changed_queue = true;
   for (const auto& row : rows) {
-    const auto erased = spool_->erase_aside(row.seq);
+    const auto erased = spool_->erase_dead_letter(row.seq);
     if (!erased) return erased.error();
     const auto inserted = spool_->insert(row.seq, row.body, row.crc);
     if (!inserted) return inserted.error();
-    --work.next.set_aside;
-    work.next.set_aside_bytes -= std::min<std::uint64_t>(work.next.set_aside_bytes, row.body.size());
+    --work.next.dead_lettered;
+    work.next.dead_letter_bytes -= std::min<std::uint64_t>(work.next.dead_letter_bytes, row.body.size());
     if (*inserted) {
       ++work.next.queued;
     } else {
@@ -82,7 +82,7 @@ Result<void> DurableOutbox::requeue_rows(Work& work, const std::vector<StoredRec
 }
 
 /// A record that is in the queue, or set aside, is left as it is: false.
-Result<bool> DurableOutbox::add_to_store(const StoredRecord& row, bool aside) {
+Result<bool> DurableQueue::add_to_store(const StoredRecord& row, bool aside) {
   if (tail_.find(row.seq) != nullptr) return false;
   const auto twin = aside ? spool_->contains(row.seq) : spool_->contains_aside(row.seq);
   if (!twin) return twin.error();
@@ -90,13 +90,13 @@ Result<bool> DurableOutbox::add_to_store(const StoredRecord& row, bool aside) {
   return aside ? spool_->insert_aside(row) : spool_->insert(row.seq, row.body, row.crc);
 }
 
-void DurableOutbox::count_added(Work& work, const StoredRecord& row, bool aside) {
-  ++(aside ? work.next.set_aside : work.next.queued);
-  if (aside) work.next.set_aside_bytes += row.body.size();
+void DurableQueue::count_added(Work& work, const StoredRecord& row, bool aside) {
+  ++(aside ? work.next.dead_lettered : work.next.queued);
+  if (aside) work.next.dead_letter_bytes += row.body.size();
   work.changed_queue = true;
 }
 
-Result<ImportReport> DurableOutbox::import(std::vector<ImportRecord> records, const Now& now) {
+Result<ImportReport> DurableQueue::import(std::vector<ImportRecord> records, const Now& now) {
   now_ = now;
   ImportReport report;
   std::vector<ImportRecord> own;
@@ -107,7 +107,7 @@ Result<ImportReport> DurableOutbox::import(std::vector<ImportRecord> records, co
       continue;
     }
     const Seq seq = accept(std::move(one.record), now);
-    Tail::Entry* entry = one.set_aside ? tail_.find(seq) : nullptr;
+    Tail::Entry* entry = one.dead_lettered ? tail_.find(seq) : nullptr;
     if (entry != nullptr) tail_.put_aside(*entry, {one.why, one.retry, now.utc});
     ++report.renumbered;
   }
@@ -125,13 +125,13 @@ Result<ImportReport> DurableOutbox::import(std::vector<ImportRecord> records, co
   return report;
 }
 
-Result<void> DurableOutbox::import_own(Work& work, const std::vector<ImportRecord>& records, ImportReport& report,
-                                       const Now& now) {
+Result<void> DurableQueue::import_own(Work& work, const std::vector<ImportRecord>& records, ImportReport& report,
+                                      const Now& now) {
   for (const auto& one : records) {
     StoredRecord row{one.record.seq, {}, 0, one.why, one.retry, now.utc};
     encode_record(one.record, row.body);
     row.crc = record_checksum(row.seq, row.body);
-    const auto added = add_to_store(row, one.set_aside);
+    const auto added = add_to_store(row, one.dead_lettered);
     if (!added) return added.error();
     if (!*added) {
       ++report.present;
@@ -139,13 +139,13 @@ Result<void> DurableOutbox::import_own(Work& work, const std::vector<ImportRecor
     }
     ++work.next.accepted;
     ++report.imported;
-    count_added(work, row, one.set_aside);
+    count_added(work, row, one.dead_lettered);
   }
   return {};
 }
 
 /// Some more of the damaged file that was moved aside. Where it has come to is written together with what was found.
-Result<void> DurableOutbox::salvage_step(const Now& now) {
+Result<void> DurableQueue::salvage_step(const Now& now) {
   SalvageMark mark = state_.salvage;
   std::vector<Found> found;
   const bool more = salvage_->step(mark, found);

@@ -1,5 +1,5 @@
 #pragma once
-// The outbox: a tail and a store, kept as one queue. Private to this folder.
+// The queue: a tail and a store, kept as one queue. Private to this folder.
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -10,8 +10,8 @@
 
 #include "offline_queue/age_clock.h"
 #include "offline_queue/losses.h"
-#include "offline_queue/outbox.h"
 #include "offline_queue/outbox_options.h"
+#include "offline_queue/queue.h"
 #include "offline_queue/salvage.h"
 #include "offline_queue/seq_ranges.h"
 #include "offline_queue/spool.h"
@@ -20,11 +20,11 @@
 
 namespace baudbridge {
 
-/// See Outbox. What each file holds, and why neither a kill nor a power cut at any moment between two of these steps
+/// See Queue. What each file holds, and why neither a kill nor a power cut at any moment between two of these steps
 /// loses or invents anything, stands in README.md.
-class DurableOutbox final : public Outbox {
+class DurableQueue final : public Queue {
  public:
-  DurableOutbox(OutboxOptions options, const BootId& boot);
+  DurableQueue(OutboxOptions options, const BootId& boot);
   Result<void> start(const Now& now);
   /// Instead of start(): to look only. Error kinds as of QueueView::open.
   Result<void> look(const Now& now);
@@ -38,14 +38,14 @@ class DurableOutbox final : public Outbox {
   void settle(Seq seq, Outcome outcome, const std::string& why, bool retry) override;
   Result<void> persist(const Now& now, bool everything) override;
   [[nodiscard]] Steady persist_due() const override;
-  std::vector<SetAside> set_aside(std::size_t limit) override;
-  std::uint64_t requeue_set_aside(const std::vector<Seq>& seqs, bool only_retry) override;
+  std::vector<DeadLetter> dead_lettered(std::size_t limit) override;
+  std::uint64_t requeue_dead_letters(const std::vector<Seq>& seqs, bool only_retry) override;
   Result<QueuePage> list(const PageMark& from, std::size_t limit) override;
   Result<ImportReport> import(std::vector<ImportRecord> records, const Now& now) override;
   Result<PurgeReport> purge(const PurgeOrder& order, std::size_t limit, const Now& now) override;
   void remember(const Anchor& anchor) override;
   [[nodiscard]] const Timeline& timeline() const override { return timeline_; }
-  [[nodiscard]] Books books() const override;
+  [[nodiscard]] RecordCounters counters() const override;
   [[nodiscard]] QueueReport report() const override;
 
  private:
@@ -53,7 +53,7 @@ class DurableOutbox final : public Outbox {
   struct Work {
     SpoolState next;
     Losses losses;
-    std::vector<Seq> asides;                  ///< of the tail, moved to the set-aside table
+    std::vector<Seq> asides;                  ///< of the tail, moved to the dead-letter table
     std::uint64_t purged = 0;                 ///< dropped by hand
     std::uint64_t from_tail = 0;              ///< records of the tail that are now counted by the store
     std::optional<std::uint64_t> free_bytes;  ///< of the store's file, at least; none: not asked yet
@@ -131,7 +131,7 @@ class DurableOutbox final : public Outbox {
   Result<void> import_own(Work& work, const std::vector<ImportRecord>& records, ImportReport& report, const Now& now);
   Result<void> salvage_step(const Now& now);
 
-  // outbox.cpp: what is handed out.
+  // queue.cpp: what is handed out.
   struct Cursor {
     Seq after = 0;
     StoreReader reader;

@@ -38,23 +38,23 @@ constexpr Seq kScatter = Seq{1} << 40;
 /// counts up from there does not get to it in centuries.
 constexpr Seq kApart = Seq{1} << 42;
 
-/// The books of a lost store as those of a new one: what is not found again counts as dropped.
-SpoolState all_missing(SpoolState books) {
-  books.salvage = SalvageMark{};
-  books.salvage.missing = books.queued + books.set_aside;
-  books.salvage.not_before = books.lowest_seq;
-  books.dropped += books.queued + books.set_aside;
-  books.queued = books.set_aside = books.set_aside_bytes = books.lowest_seq = 0;
-  return books;
+/// The counters of a lost store as those of a new one: what is not found again counts as dropped.
+SpoolState all_missing(SpoolState counters) {
+  counters.salvage = SalvageMark{};
+  counters.salvage.missing = counters.queued + counters.dead_lettered;
+  counters.salvage.not_before = counters.lowest_seq;
+  counters.dropped += counters.queued + counters.dead_lettered;
+  counters.queued = counters.dead_lettered = counters.dead_letter_bytes = counters.lowest_seq = 0;
+  return counters;
 }
 
 }  // namespace
 
-SpoolOptions DurableOutbox::spool_options(const std::string& path) const {
+SpoolOptions DurableQueue::spool_options(const std::string& path) const {
   return SpoolOptions{path, options_.config.max_size_bytes, options_.vfs, options_.full_sync};
 }
 
-Result<void> DurableOutbox::start(const Now& now) {
+Result<void> DurableQueue::start(const Now& now) {
   now_ = now;
   if (auto loaded = load_tail(now); !loaded) return loaded;
   // Of an earlier boot, or a copy: it says nothing about the store as it is now.
@@ -75,7 +75,7 @@ Result<void> DurableOutbox::start(const Now& now) {
   return {};
 }
 
-Result<void> DurableOutbox::load_tail(const Now& now) {
+Result<void> DurableQueue::load_tail(const Now& now) {
   const std::string& path = options_.tail_path;
   if (path.empty()) return {};
   auto loaded = tail_.load(boot_);
@@ -99,7 +99,7 @@ Result<void> DurableOutbox::load_tail(const Now& now) {
 /// After a failed sync the WAL holds what its readers see and the disk may not have. Its content is written into a new
 /// file, which is synced and takes its place; then the store is opened again, and says whether the last transaction is
 /// in it.
-Result<void> DurableOutbox::reopen_store(const Now& now) {
+Result<void> DurableQueue::reopen_store(const Now& now) {
   const std::string wal = options_.store_path + "-wal";
   if (tail_.distrusts_store()) {
     if (auto copied = copy_anew(wal); !copied) return copied;
@@ -118,7 +118,7 @@ Result<void> DurableOutbox::reopen_store(const Now& now) {
 
 /// Error kinds: closed: another process holds it; refused: a newer version wrote it; others: the disk does not work
 /// now.
-Result<void> DurableOutbox::open_store(const Now& now) {
+Result<void> DurableQueue::open_store(const Now& now) {
   const std::string& path = options_.store_path;
   if (auto made = make_folder_of(path); !made) return made;
   if (auto finished = finish_replacement(); !finished) return finished;
@@ -147,7 +147,7 @@ Result<void> DurableOutbox::open_store(const Now& now) {
 }
 
 /// A replacement that a crash interrupted between its renames: what was to become the store stands beside its place.
-Result<void> DurableOutbox::finish_replacement() {
+Result<void> DurableQueue::finish_replacement() {
   const std::string fresh = options_.store_path + ".new";
   if (kind_of(options_.store_path) != Kind::nothing || kind_of(fresh) != Kind::file) return {};
   auto made = Spool::open(spool_options(fresh));
@@ -168,16 +168,17 @@ Result<void> DurableOutbox::finish_replacement() {
 }
 
 /// The file appears in its place whole, or not at all.
-Result<void> DurableOutbox::make_store(const SpoolState& first) {
+Result<void> DurableQueue::make_store(const SpoolState& first) {
   const std::string fresh = options_.store_path + ".new";
   if (auto made = Spool::make(spool_options(fresh), first); !made) return made;
   return rename_durably(fresh, options_.store_path);
 }
 
-/// What the new store takes over from the books of the damaged one. What is not found again stays counted as dropped.
-SpoolState DurableOutbox::state_after_damage(const Now& now) {
+/// What the new store takes over from the counters of the damaged one. What is not found again stays counted as
+/// dropped.
+SpoolState DurableQueue::state_after_damage(const Now& now) {
   if (auto old = Spool::look(options_.store_path)) return all_missing((*old)->state());
-  if (state_.change > 0) return all_missing(state_);  // it was open in this process: its books are known
+  if (state_.change > 0) return all_missing(state_);  // it was open in this process: its counters are known
   SpoolState first;
   // Nobody knows which numbers were given: the clock tells numbers that were not.
   const bool same = tail_loaded_.headed && tail_.head().queue_id != kNoQueue;
@@ -189,7 +190,7 @@ SpoolState DurableOutbox::state_after_damage(const Now& now) {
 }
 
 /// Moves what stands in the store's place aside; a new store takes its place, into which it will be read.
-Result<void> DurableOutbox::replace_store(const std::string& why, const Now& now) {
+Result<void> DurableQueue::replace_store(const std::string& why, const Now& now) {
   if (spool_) spool_->keep_wal_on_close();
   spool_.reset();
   salvage_.reset();
@@ -208,7 +209,7 @@ Result<void> DurableOutbox::replace_store(const std::string& why, const Now& now
   return {};
 }
 
-Result<void> DurableOutbox::look(const Now& now) {
+Result<void> DurableQueue::look(const Now& now) {
   now_ = now;
   if (!options_.tail_path.empty()) {
     const auto loaded = tail_.look();
@@ -226,7 +227,7 @@ Result<void> DurableOutbox::look(const Now& now) {
 }
 
 /// Joins tail and store, at the start and whenever the store was opened again.
-void DurableOutbox::meet(const Now& now) {
+void DurableQueue::meet(const Now& now) {
   // What the store holds may have been passed over while it could not be read.
   for (auto& cursor : cursors_) {
     cursor.after = 0;
@@ -250,7 +251,7 @@ void DurableOutbox::meet(const Now& now) {
 }
 
 /// Works out what the two together hold.
-void DurableOutbox::join(const Now& now) {
+void DurableQueue::join(const Now& now) {
   state_ = spool_->state();
   const TailHead& head = tail_.head();
   const bool known = tail_loaded_.trusted && head.queue_id == state_.queue_id && head.tail_id == state_.tail_id &&
@@ -284,7 +285,7 @@ void DurableOutbox::join(const Now& now) {
   learn_boots();
 }
 
-Seq DurableOutbox::clock_number(const Now& now) const {
+Seq DurableQueue::clock_number(const Now& now) const {
   Seq number = static_cast<Seq>(std::max<std::int64_t>(now.utc.count(), 0)) * kNumbersAMillisecond;
   if (!now.utc_synced) number += random_number() % kScatter;
   while (number < next_seq_ + kApart) number += kApart;
@@ -292,7 +293,7 @@ Seq DurableOutbox::clock_number(const Now& now) const {
 }
 
 /// The disk refuses from the start: the queue lives in the tail alone for now.
-void DurableOutbox::meet_without_store(const Now& now) {
+void DurableQueue::meet_without_store(const Now& now) {
   const TailHead& head = tail_.head();
   if (tail_loaded_.trusted) {
     next_seq_ = std::max(next_seq_, head.last_seq + 1);
@@ -313,7 +314,7 @@ void DurableOutbox::meet_without_store(const Now& now) {
 
 /// The tail is none that this store knows, or not as this store left it. Its records are taken as they are; nothing
 /// else in it counts.
-void DurableOutbox::adopt_tail(const Now& /*now*/) {
+void DurableQueue::adopt_tail(const Now& /*now*/) {
   const QueueId theirs = tail_.head().queue_id;
   const bool foreign = tail_loaded_.headed && theirs != state_.queue_id && theirs != kNoQueue;
   const Seq theirs_last = foreign ? 0 : std::max(tail_.head().last_seq, next_seq_ - 1);
@@ -342,7 +343,7 @@ void DurableOutbox::adopt_tail(const Now& /*now*/) {
   if (foreign) rewind();
 }
 
-void DurableOutbox::learn_boots() {
+void DurableQueue::learn_boots() {
   const auto boots = spool_->boots();
   if (!boots) return;
   ages_.begin(*boots, state_.boot, state_.boot_clock, boot_);

@@ -1,10 +1,10 @@
 #pragma once
-// An outbox with the choices that the configuration does not offer. Private to this folder and its tests.
+// An queue with the choices that the configuration does not offer. Private to this folder and its tests.
 #include <cstdint>
 #include <memory>
 #include <string>
 
-#include "offline_queue/outbox.h"
+#include "offline_queue/queue.h"
 
 namespace baudbridge {
 
@@ -21,6 +21,6 @@ struct OutboxOptions {
 };
 
 [[nodiscard]] OutboxOptions outbox_options(const QueueConfig& config);
-Result<std::unique_ptr<Outbox>> open_outbox(OutboxOptions options, const Now& now, const BootId& boot);
+Result<std::unique_ptr<Queue>> open_outbox(OutboxOptions options, const Now& now, const BootId& boot);
 
 }  // namespace baudbridge

@@ -14,9 +14,9 @@ constexpr Duration kShrinkEvery = std::chrono::milliseconds(200);
 
 }  // namespace
 
-/// One transaction of the store: the notes that waited, then `step`, then the books. `through`: the tail's records up
-/// to here may be moved by it.
-Result<void> DurableOutbox::transact(const Now& now, Seq through, const Step& step) {
+/// One transaction of the store: the notes that waited, then `step`, then the counters. `through`: the tail's records
+/// up to here may be moved by it.
+Result<void> DurableQueue::transact(const Now& now, Seq through, const Step& step) {
   tail_.attempting(through);
   Work work;
   work.next = spool_->state();
@@ -39,7 +39,7 @@ Result<void> DurableOutbox::transact(const Now& now, Seq through, const Step& st
   return {};
 }
 
-Result<void> DurableOutbox::do_work(const Now& now, Work& work, const Step& step) {
+Result<void> DurableQueue::do_work(const Now& now, Work& work, const Step& step) {
   if (auto done = apply_notes(work); !done) return done;
   if (step) {
     if (auto done = step(work); !done) return done;
@@ -60,7 +60,7 @@ Result<void> DurableOutbox::do_work(const Now& now, Work& work, const Step& step
 }
 
 /// What has been settled in the store since the last transaction, and what must not be sent.
-Result<void> DurableOutbox::apply_notes(Work& work) {
+Result<void> DurableQueue::apply_notes(Work& work) {
   // What leaves the file is known as settled no longer; the readers must not hold it.
   work.changed_queue = !tail_.store_settled().empty() || !damaged_.empty() || !tail_.store_asides().empty();
   for (const auto& [first, last] : tail_.store_settled()) {
@@ -85,8 +85,8 @@ Result<void> DurableOutbox::apply_notes(Work& work) {
   return {};
 }
 
-/// What the tail has settled by itself enters the store's books.
-void DurableOutbox::fold_tail(Work& work) const {
+/// What the tail has settled by itself enters the store's counters.
+void DurableQueue::fold_tail(Work& work) const {
   SpoolState& next = work.next;
   const TailHead& head = tail_.head();
   if (next.tail_id != head.tail_id) {
@@ -103,7 +103,7 @@ void DurableOutbox::fold_tail(Work& work) const {
   next.folded_dropped = head.counts.dropped;
 }
 
-Result<void> DurableOutbox::save_boot(Work& work, const Now& /*now*/) {
+Result<void> DurableQueue::save_boot(Work& work, const Now& /*now*/) {
   if (!boots_dirty_) return {};
   BootRow row;
   row.boot = boot_;
@@ -115,11 +115,11 @@ Result<void> DurableOutbox::save_boot(Work& work, const Now& /*now*/) {
   // forgotten.
   const auto lowest = spool_->lowest_seq();
   if (!lowest) return lowest.error();
-  if (work.next.set_aside > 0) return {};
+  if (work.next.dead_lettered > 0) return {};
   return spool_->forget_boots(*lowest == 0 ? next_seq_ : *lowest, boot_);
 }
 
-void DurableOutbox::reserve(Work& work) const {
+void DurableQueue::reserve(Work& work) const {
   const Seq used = next_seq_ - 1;
   if (work.close_numbers) return;
   if (work.next.reserved_through < used + options_.number_block / 2)
@@ -129,7 +129,7 @@ void DurableOutbox::reserve(Work& work) const {
 // Moving.
 
 /// The tail's records up to here are to be on disk now; 0: none.
-Seq DurableOutbox::move_limit(const Now& now, bool everything) {
+Seq DurableQueue::move_limit(const Now& now, bool everything) {
   const QueueConfig& config = options_.config;
   const bool full = tail_.bytes() > config.tail_max_bytes / 2;
   if (everything || full || config.durability == Durability::strict) return kMostSeq;
@@ -147,7 +147,7 @@ Seq DurableOutbox::move_limit(const Now& now, bool everything) {
 }
 
 /// As far towards the limit as one transaction goes.
-Seq DurableOutbox::batch_end(Seq limit) {
+Seq DurableQueue::batch_end(Seq limit) {
   std::uint64_t bytes = 0;
   Seq end = 0;
   for (const auto& entry : tail_.entries()) {
@@ -159,7 +159,7 @@ Seq DurableOutbox::batch_end(Seq limit) {
   return end;
 }
 
-Result<void> DurableOutbox::move(Work& work, const Now& now, Seq through) {
+Result<void> DurableQueue::move(Work& work, const Now& now, Seq through) {
   if (auto done = expire(work, now); !done) return done;
   for (const auto& entry : tail_.entries()) {
     if (entry.seq > through) break;
@@ -185,7 +185,7 @@ Result<void> DurableOutbox::move(Work& work, const Now& now, Seq through) {
   return {};
 }
 
-Result<void> DurableOutbox::move_entry(Work& work, const Tail::Entry& entry) {
+Result<void> DurableQueue::move_entry(Work& work, const Tail::Entry& entry) {
   ++work.from_tail;
   const auto body = tail_.body(entry);
   if (!body) {
@@ -205,7 +205,7 @@ Result<void> DurableOutbox::move_entry(Work& work, const Tail::Entry& entry) {
 
 // When.
 
-Result<void> DurableOutbox::persist(const Now& now, bool everything) {
+Result<void> DurableQueue::persist(const Now& now, bool everything) {
   now_ = now;
   if (persisting_) return {};
   persisting_ = true;
@@ -218,7 +218,7 @@ Result<void> DurableOutbox::persist(const Now& now, bool everything) {
   return Error{Fault::io, trouble_};
 }
 
-Result<void> DurableOutbox::store_all(const Now& now, bool everything) {
+Result<void> DurableQueue::store_all(const Now& now, bool everything) {
   if (!trouble_.empty() && now.steady < retry_at_ && !everything) return Error{Fault::closed, trouble_};
   if (!spool_ || tail_.distrusts_store()) {
     if (auto opened = reopen_store(now); !opened) return opened;
@@ -242,7 +242,7 @@ Result<void> DurableOutbox::store_all(const Now& now, bool everything) {
 }
 
 /// One transaction, if one is due. True: another one is.
-Result<bool> DurableOutbox::store_batch(const Now& now, bool everything) {
+Result<bool> DurableQueue::store_batch(const Now& now, bool everything) {
   tell_losses(now, everything);
   const Seq end = batch_end(move_limit(now, everything));
   const bool notes = everything && !tail_.store_settled().empty();
@@ -258,7 +258,7 @@ Result<bool> DurableOutbox::store_batch(const Now& now, bool everything) {
 }
 
 /// A clean stop: the next start goes on with the next number, also if the tail is gone by then.
-Result<void> DurableOutbox::close_numbers(const Now& now) {
+Result<void> DurableQueue::close_numbers(const Now& now) {
   if (tail_.queued() > 0 || state_.reserved_through == next_seq_ - 1) return {};
   auto done = transact(now, 0, [&](Work& work) -> Result<void> {
     work.next.reserved_through = next_seq_ - 1;
@@ -273,7 +273,7 @@ Result<void> DurableOutbox::close_numbers(const Now& now) {
   return spool_->checkpoint();
 }
 
-void DurableOutbox::tell_losses(const Now& now, bool all) {
+void DurableQueue::tell_losses(const Now& now, bool all) {
   if (!options_.tells_losses || (losses_.due() > now.steady && !all)) return;
   for (const auto& loss : losses_.take(now, all)) {
     losses_.told_as(loss, accept(loss_event(loss, taken_at(now, boot_)), now));
@@ -283,7 +283,7 @@ void DurableOutbox::tell_losses(const Now& now, bool all) {
 }
 
 /// The tail has outgrown its bound: what can be moved is moved; while the disk refuses, the oldest go.
-void DurableOutbox::relieve_tail(const Now& now) {
+void DurableQueue::relieve_tail(const Now& now) {
   if (persisting_) return;
   if (spool_ && trouble_.empty()) static_cast<void>(persist(now, false));
   const std::uint64_t most = options_.config.tail_max_bytes;
@@ -304,7 +304,7 @@ void DurableOutbox::relieve_tail(const Now& now) {
 // Trouble.
 
 /// What an error of the store means for what comes next. Answers an error, unless the store was replaced and works.
-Result<void> DurableOutbox::refuse(const Error& error, const Now& now) {
+Result<void> DurableQueue::refuse(const Error& error, const Now& now) {
   const std::string what = name_of(options_.store_path) + ": " + error.what;
   if (trouble_.empty()) trouble_ = what;
   retry_at_ = now.steady + kTryDiskAgain;
@@ -332,7 +332,7 @@ Result<void> DurableOutbox::refuse(const Error& error, const Now& now) {
   return Error{error.kind, what, error.code};
 }
 
-void DurableOutbox::works_again() {
+void DurableQueue::works_again() {
   trouble_.clear();
   retry_at_ = Steady::max();
 }

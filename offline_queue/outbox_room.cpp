@@ -17,7 +17,7 @@ constexpr std::uint64_t kSparePages = 8;  ///< of the state, the free list and t
 }  // namespace
 
 /// False: there is none, and by the configuration or for want of older records none can be made.
-Result<bool> DurableOutbox::make_room(Work& work, std::uint64_t record_bytes, bool event) {
+Result<bool> DurableQueue::make_room(Work& work, std::uint64_t record_bytes, bool event) {
   const std::uint64_t most = options_.config.max_size_bytes;
   if (most == 0) return true;
   // Pages are partly filled, and now and then an inner page comes with them.
@@ -46,7 +46,7 @@ Result<bool> DurableOutbox::make_room(Work& work, std::uint64_t record_bytes, bo
 }
 
 /// A block of the oldest that are not under way to the broker goes. How many.
-Result<std::uint64_t> DurableOutbox::drop_oldest(Work& work, std::uint64_t bytes) {
+Result<std::uint64_t> DurableQueue::drop_oldest(Work& work, std::uint64_t bytes) {
   std::uint64_t gone_bytes = 0;
   std::uint64_t gone = 0;
   Seq after = 0;
@@ -78,7 +78,7 @@ Result<std::uint64_t> DurableOutbox::drop_oldest(Work& work, std::uint64_t bytes
 
 /// What is older than max_age goes, block by block: up to the last record that is too old, for all before it were there
 /// earlier.
-Result<void> DurableOutbox::expire(Work& work, const Now& now) {
+Result<void> DurableQueue::expire(Work& work, const Now& now) {
   if (now.steady < expiry_due_) return {};
   const auto max_age = std::chrono::duration_cast<Milliseconds>(options_.config.max_age);
   const auto rows = spool_->read(0, kMostSeq, kRows, kReadBytes);
@@ -107,7 +107,7 @@ Result<void> DurableOutbox::expire(Work& work, const Now& now) {
   return {};
 }
 
-void DurableOutbox::expire_tail(const Now& now) {
+void DurableQueue::expire_tail(const Now& now) {
   if (trouble_.empty() && options_.config.max_age > options_.config.commit_after) return;
   const auto max_age = std::chrono::duration_cast<Milliseconds>(options_.config.max_age);
   Seq after = 0;
@@ -125,7 +125,7 @@ void DurableOutbox::expire_tail(const Now& now) {
 }
 
 /// When the oldest record of the store will be too old, by the clock that nobody can set.
-void DurableOutbox::plan_expiry(const Now& now) {
+void DurableQueue::plan_expiry(const Now& now) {
   expiry_due_ = Steady::max();
   if (!spool_ || state_.queued == 0) return;
   // One row is looked at, as a rule: this comes after every transaction.

@@ -51,13 +51,13 @@ Error missing(const std::string& path) {
 
 class DurableView final : public QueueView {
  public:
-  explicit DurableView(const QueuePlaces& places) : outbox_(options_for(places), BootId{}) {}
-  Result<void> open() { return outbox_.look(Now{}); }
-  QueueReport report() override { return outbox_.report(); }
-  Result<QueuePage> list(const PageMark& from, std::size_t limit) override { return outbox_.list(from, limit); }
+  explicit DurableView(const QueuePlaces& places) : queue_(options_for(places), BootId{}) {}
+  Result<void> open() { return queue_.look(Now{}); }
+  QueueReport report() override { return queue_.report(); }
+  Result<QueuePage> list(const PageMark& from, std::size_t limit) override { return queue_.list(from, limit); }
 
  private:
-  DurableOutbox outbox_;
+  DurableQueue queue_;
 };
 
 class Verifier {
@@ -95,8 +95,8 @@ class Verifier {
       }
     }
     if (count == expected) return true;
-    problem(std::string(aside ? "set aside: " : "queued: ") + std::to_string(count) + " records, but the books say " +
-            std::to_string(expected));
+    problem(std::string(aside ? "dead letters: " : "queued: ") + std::to_string(count) +
+            " records, but the counters say " + std::to_string(expected));
     return true;
   }
 
@@ -133,9 +133,9 @@ Result<void> write_found(Spool& spool, const std::vector<Found>& found, SalvageR
     if (!inserted) return inserted.error();
     if (!*inserted) continue;
     ++next.accepted;
-    ++(one.aside ? next.set_aside : next.queued);
-    ++(one.aside ? report.set_aside : report.records);
-    if (one.aside) next.set_aside_bytes += one.record.body.size();
+    ++(one.aside ? next.dead_lettered : next.queued);
+    ++(one.aside ? report.dead_lettered : report.records);
+    if (one.aside) next.dead_letter_bytes += one.record.body.size();
     next.last_seq = std::max(next.last_seq, one.record.seq);
     next.reserved_through = std::max(next.reserved_through, next.last_seq);
   }
@@ -175,9 +175,9 @@ Result<VerifyReport> verify_queue(const QueuePlaces& places, const Progress& pro
     for (const auto& line : *structure) verifier.problem("structure: " + line);
   }
   const SpoolState& state = (*spool)->state();
-  if (!state.balanced()) verifier.problem("the books do not balance");
+  if (!state.balanced()) verifier.problem("the counters do not balance");
   if (!verifier.check_table(**spool, false, state.queued)) return report;
-  if (!verifier.check_table(**spool, true, state.set_aside)) return report;
+  if (!verifier.check_table(**spool, true, state.dead_lettered)) return report;
   if (places.tail.empty()) return report;
   Tail tail(places.tail);
   const auto loaded = tail.look();
@@ -214,7 +214,7 @@ Result<SalvageReport> salvage_queue(const std::string& damaged, const std::strin
   for (bool more = true; more;) {
     more = salvage.step(mark, found);
     if (auto written = write_found(**spool, found, report); !written) return in_context(fresh, written.error());
-    if (progress && !progress(report.records + report.set_aside)) break;
+    if (progress && !progress(report.records + report.dead_lettered)) break;
   }
   report.damaged = mark.damaged;
   report.structure_lost = salvage.structure_lost();
@@ -222,7 +222,7 @@ Result<SalvageReport> salvage_queue(const std::string& damaged, const std::strin
   return report;
 }
 
-Result<std::unique_ptr<Outbox>> open_queue_file(const QueuePlaces& places, const Now& now, const BootId& boot) {
+Result<std::unique_ptr<Queue>> open_queue_file(const QueuePlaces& places, const Now& now, const BootId& boot) {
   // What is no queue, or a damaged one, is left as it is: only the service has to start in any case.
   if (auto view = QueueView::open(places); !view) return view.error();
   OutboxOptions options = options_for(places);

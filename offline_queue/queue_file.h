@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/result.h"
-#include "offline_queue/outbox.h"
+#include "offline_queue/queue.h"
 
 namespace baudbridge {
 
@@ -38,15 +38,15 @@ struct VerifyReport {
   [[nodiscard]] bool whole() const { return damaged == 0 && problems.empty(); }
 };
 
-/// Reads every record, compares the checksums, checks the file's structure and the books. Changes nothing.
+/// Reads every record, compares the checksums, checks the file's structure and the counters. Changes nothing.
 /// progress: called now and then with the records so far; false ends it.
 using Progress = std::function<bool(std::uint64_t records)>;
 Result<VerifyReport> verify_queue(const QueuePlaces& places, const Progress& progress = {});
 
 struct SalvageReport {
-  std::uint64_t records = 0;    ///< queued in the new file
-  std::uint64_t set_aside = 0;  ///< set aside in the new file
-  std::uint64_t damaged = 0;    ///< places that look like a record but are not whole
+  std::uint64_t records = 0;        ///< queued in the new file
+  std::uint64_t dead_lettered = 0;  ///< set aside in the new file
+  std::uint64_t damaged = 0;        ///< places that look like a record but are not whole
   bool structure_lost =
       false;  ///< the file's own structure could not be followed everywhere: pages were searched one by one
 };
@@ -57,8 +57,8 @@ Result<SalvageReport> salvage_queue(const std::string& damaged, const std::strin
                                     const Progress& progress = {});
 
 /// A queue opened to be changed (import, purge, requeue) while no service runs on it. It has no caps: nothing is
-/// dropped. End with persist(now, true). Error as Outbox::open.
-Result<std::unique_ptr<Outbox>> open_queue_file(const QueuePlaces& places, const Now& now, const BootId& boot);
+/// dropped. End with persist(now, true). Error as Queue::open.
+Result<std::unique_ptr<Queue>> open_queue_file(const QueuePlaces& places, const Now& now, const BootId& boot);
 
 /// One record as a line of JSON without the line feed: readable fields first (seq, device, ts, values, faults, where,
 /// why), then "record", the stored bytes in base64, and "crc32c" over them; these two are what import reads.

@@ -57,8 +57,8 @@ const char* word_of(Where where) {
       return "tail";
     case Where::store:
       return "store";
-    case Where::set_aside:
-      return "set_aside";
+    case Where::dead_lettered:
+      return "dead_lettered";
   }
   return "";
 }
@@ -90,7 +90,7 @@ std::string export_line(const QueueEntry& entry, const std::string& queue_id) {
     std::visit([&](const auto& value) { line["values"][reading.point] = value; }, *reading.value);
   }
   line["where"] = word_of(entry.where);
-  if (entry.where == Where::set_aside) {
+  if (entry.where == Where::dead_lettered) {
     line["why"] = entry.why;
     line["retry"] = entry.retry;
   }
@@ -118,7 +118,7 @@ Result<ImportRecord> parse_export_line(std::string_view text) {
   ImportRecord imported;
   imported.queue_id = text_in(line, "queue");
   imported.record = std::move(*record);
-  imported.set_aside = text_in(line, "where") == word_of(Where::set_aside);
+  imported.dead_lettered = text_in(line, "where") == word_of(Where::dead_lettered);
   imported.why = text_in(line, "why");
   const auto retry = line.find("retry");
   imported.retry = retry != line.end() && retry->is_boolean() && retry->get<bool>();

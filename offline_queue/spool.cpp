@@ -209,7 +209,7 @@ Result<std::uint64_t> Spool::erase(Seq first, Seq last) {
   return erase_.bind(1, first).bind(2, last).run();
 }
 
-Result<std::uint64_t> Spool::erase_aside(Seq seq) {
+Result<std::uint64_t> Spool::erase_dead_letter(Seq seq) {
   return erase_aside_.bind(1, seq).run();
 }
 

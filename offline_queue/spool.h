@@ -1,5 +1,5 @@
 #pragma once
-// The store: one SQLite file of records, with the books that belong to them. Private to this folder.
+// The store: one SQLite file of records, with the counters that belong to them. Private to this folder.
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -62,7 +62,7 @@ class Spool {
   Result<bool> insert_aside(const StoredRecord& record);
   /// How many there were.
   Result<std::uint64_t> erase(Seq first, Seq last);
-  Result<std::uint64_t> erase_aside(Seq seq);
+  Result<std::uint64_t> erase_dead_letter(Seq seq);
   Result<void> save_boot(const BootRow& boot);
   /// Forgets boots whose last record has a lower number.
   Result<void> forget_boots(Seq before, const BootId& but_not);

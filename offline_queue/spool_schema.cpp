@@ -63,7 +63,7 @@ Result<void> bring_up_to_date(Database& database, std::span<const SchemaStep> st
 
 Result<void> write_state(Statement& statement, const SpoolState& state) {
   const std::string rest = encode_state_rest(state);
-  statement.bind(1, state.accepted).bind(2, state.acknowledged).bind(3, state.queued).bind(4, state.set_aside);
+  statement.bind(1, state.accepted).bind(2, state.acknowledged).bind(3, state.queued).bind(4, state.dead_lettered);
   statement.bind(5, state.dropped).bind(6, state.last_seq).bind(7, state.reserved_through);
   statement.bind_blob(8, rest).bind(9, std::uint64_t{state_checksum(state)});
   const auto done = statement.run();
@@ -82,7 +82,7 @@ Result<SpoolState> read_state(Database& database) {
   state.accepted = statement->number(0);
   state.acknowledged = statement->number(1);
   state.queued = statement->number(2);
-  state.set_aside = statement->number(3);
+  state.dead_lettered = statement->number(3);
   state.dropped = statement->number(4);
   state.last_seq = statement->number(5);
   state.reserved_through = statement->number(6);

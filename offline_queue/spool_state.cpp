@@ -18,7 +18,7 @@ std::string encode_state_rest(const SpoolState& state) {
   ByteWriter writer(out);
   for (const std::uint8_t byte : state.queue_id) writer.byte(byte);
   for (const std::uint64_t number :
-       {state.set_aside_bytes, state.change, state.lowest_seq, state.moved_through, state.tail_id,
+       {state.dead_letter_bytes, state.change, state.lowest_seq, state.moved_through, state.tail_id,
         state.folded_accepted, state.folded_acknowledged, state.folded_dropped, state.settled_index}) {
     writer.number(number);
   }
@@ -39,7 +39,7 @@ bool decode_state_rest(std::string_view bytes, SpoolState& state) {
   ByteReader in(bytes);
   for (std::uint8_t& byte : state.queue_id) byte = in.byte();
   for (std::uint64_t* number :
-       {&state.set_aside_bytes, &state.change, &state.lowest_seq, &state.moved_through, &state.tail_id,
+       {&state.dead_letter_bytes, &state.change, &state.lowest_seq, &state.moved_through, &state.tail_id,
         &state.folded_accepted, &state.folded_acknowledged, &state.folded_dropped, &state.settled_index}) {
     *number = in.number();
   }
@@ -59,8 +59,8 @@ bool decode_state_rest(std::string_view bytes, SpoolState& state) {
 std::string encode_state(const SpoolState& state) {
   std::string out;
   ByteWriter writer(out);
-  for (const std::uint64_t number : {state.accepted, state.acknowledged, state.queued, state.set_aside, state.dropped,
-                                     state.last_seq, state.reserved_through}) {
+  for (const std::uint64_t number : {state.accepted, state.acknowledged, state.queued, state.dead_lettered,
+                                     state.dropped, state.last_seq, state.reserved_through}) {
     writer.fixed64(number);
   }
   writer.raw(encode_state_rest(state));
@@ -69,8 +69,8 @@ std::string encode_state(const SpoolState& state) {
 
 bool decode_state(std::string_view bytes, SpoolState& state) {
   ByteReader in(bytes);
-  for (std::uint64_t* number : {&state.accepted, &state.acknowledged, &state.queued, &state.set_aside, &state.dropped,
-                                &state.last_seq, &state.reserved_through}) {
+  for (std::uint64_t* number : {&state.accepted, &state.acknowledged, &state.queued, &state.dead_lettered,
+                                &state.dropped, &state.last_seq, &state.reserved_through}) {
     *number = in.fixed64();
   }
   return in.ok() && decode_state_rest(in.raw(in.left()), state);

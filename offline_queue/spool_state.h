@@ -24,21 +24,22 @@ struct SalvageMark {
   std::uint64_t position = 0;
   std::uint64_t records = 0;  ///< found so far
   std::uint64_t damaged = 0;
-  std::uint64_t missing = 0;  ///< records that the file's books knew of and that are not found yet: counted as dropped
-  Seq not_before = 0;         ///< lower numbers had left the queue when the file was written last
+  std::uint64_t missing =
+      0;               ///< records that the file's counters knew of and that are not found yet: counted as dropped
+  Seq not_before = 0;  ///< lower numbers had left the queue when the file was written last
 };
 
-/// The books of the store stand by themselves: accepted = acknowledged + queued + set_aside + dropped. What is only in
-/// the tail is not in them. What the tail has settled is folded in with the next transaction; the `folded` counts say
-/// how much of the tail's counts that is.
+/// The counters of the store stand by themselves: accepted = acknowledged + queued + dead_lettered + dropped. What is
+/// only in the tail is not in them. What the tail has settled is folded in with the next transaction; the `folded`
+/// counts say how much of the tail's counts that is.
 struct SpoolState {
   QueueId queue_id{};
   std::uint64_t accepted = 0;
   std::uint64_t acknowledged = 0;
   std::uint64_t queued = 0;
-  std::uint64_t set_aside = 0;
+  std::uint64_t dead_lettered = 0;
   std::uint64_t dropped = 0;
-  std::uint64_t set_aside_bytes = 0;
+  std::uint64_t dead_letter_bytes = 0;
 
   std::uint64_t change = 0;  ///< transactions so far
   Seq last_seq = 0;          ///< the highest number given when this was written
@@ -57,7 +58,7 @@ struct SpoolState {
   std::string untold;  ///< losses that no event has told yet
   SalvageMark salvage;
 
-  [[nodiscard]] bool balanced() const { return accepted == acknowledged + queued + set_aside + dropped; }
+  [[nodiscard]] bool balanced() const { return accepted == acknowledged + queued + dead_lettered + dropped; }
 };
 
 /// The part of the state that has no column of its own.

@@ -17,8 +17,8 @@ struct CellStart {
   std::uint32_t overflow = 0;  ///< the page with the rest; 0: there is none
 };
 
-/// Reads the bytes from `at` on as a cell with a row of `queue` or `set_aside`; nothing if they cannot be one. Cheap:
-/// nearly every place of a page is refused after a few bytes.
+/// Reads the bytes from `at` on as a cell with a row of `queue` or `dead_lettered`; nothing if they cannot be one.
+/// Cheap: nearly every place of a page is refused after a few bytes.
 [[nodiscard]] std::optional<CellStart> cell_at(std::string_view page, std::size_t at);
 
 /// The row in a whole payload; nothing if it is not one of ours. Its checksum is still to be compared.

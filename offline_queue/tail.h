@@ -28,7 +28,8 @@ struct AsideNote {
   Milliseconds since{};
 };
 
-/// The tail's own counts since it was made; how much of them the store has folded into its books stands in SpoolState.
+/// The tail's own counts since it was made; how much of them the store has folded into its counters stands in
+/// SpoolState.
 struct TailCounts {
   std::uint64_t accepted = 0;
   std::uint64_t acknowledged = 0;

@@ -54,7 +54,7 @@ std::string status_line(const StatusView& view) {
   std::string line = (view.link.connected ? "connected to " : "not connected to ") + view.link.server;
   if (!view.buses->empty())
     line += "; " + std::to_string(open) + " of " + count_of(view.buses->size(), "bus") + " open";
-  line += "; " + std::to_string(view.queue.books.queued) + " records queued";
+  line += "; " + std::to_string(view.queue.counters.queued) + " records queued";
   if (!view.queue.durable) line += "; disk: " + view.queue.trouble;
   return line;
 }

@@ -21,7 +21,7 @@ constexpr std::size_t kMailbox_bytes = 8U << 20;
 constexpr Duration kTogether = std::chrono::milliseconds(10);
 
 /// A thread is told from a busy one when it has been away for so many times what it promised.
-constexpr int kPatience = 3;
+constexpr int kTestTimeout = 3;
 
 std::uint64_t random_seed() {
   std::uint64_t seed = 0;
@@ -56,24 +56,24 @@ Result<std::unique_ptr<Gateway>> Gateway::open(Config config) {
   make_private_directory(config.queue.state_dir);
   make_private_directory(config.queue.runtime_dir);
   const Clock clock;
-  auto outbox = Outbox::open(config.queue, clock.now(), clock.boot_id());
-  if (!outbox) {
+  auto queue = Queue::open(config.queue, clock.now(), clock.boot_id());
+  if (!queue) {
     // Not a matter of the configuration, whatever the queue calls it: the exit status is 1.
-    Error error = outbox.error();
+    Error error = queue.error();
     if (error.kind == Fault::config) error.kind = Fault::io;
     return in_context("queue", std::move(error));
   }
-  return std::unique_ptr<Gateway>(new Gateway(std::move(config), clock, std::move(*outbox)));
+  return std::unique_ptr<Gateway>(new Gateway(std::move(config), clock, std::move(*queue)));
 }
 
-Gateway::Gateway(Config config, const Clock& clock, std::unique_ptr<Outbox> outbox)
+Gateway::Gateway(Config config, const Clock& clock, std::unique_ptr<Queue> queue)
     : config_(std::move(config)),
       clock_(clock),
       mailbox_(kMailbox_bytes),
-      outbox_(std::move(outbox)),
+      queue_(std::move(queue)),
       transport_(paho_transport(config_.broker, gateway_purpose(config_.publish),
                                 [this](const LinkEvent& event) { uplink_.handle(event, clock_.now()); })),
-      uplink_(uplink_options(config_, clock_), make_commands(config_.buses), *outbox_, *transport_, clock_.now()),
+      uplink_(uplink_options(config_, clock_), make_commands(config_.buses), *queue_, *transport_, clock_.now()),
       uplink_thread_(mailbox_, uplink_, *transport_, clock_),
       notebook_(std::make_shared<Notebook>(config_.gateway.state_dir + "/learned")) {
   make_runners(std::exchange(config_.buses, {}));
@@ -141,7 +141,7 @@ void Gateway::ask(std::function<void(Uplink&, const Now&)> request) {
 
 std::optional<std::string> Gateway::hanging(const Now& now) const {
   const auto away = [&](const std::string& name, Steady heartbeat, Duration promise) -> std::optional<std::string> {
-    if (now.steady - heartbeat <= promise * kPatience) return std::nullopt;
+    if (now.steady - heartbeat <= promise * kTestTimeout) return std::nullopt;
     return name + ": no sign of life for " + duration_text(now.steady - heartbeat);
   };
   if (auto text = away("uplink", uplink_thread_.heartbeat(), UplinkThread::kPromise)) return text;

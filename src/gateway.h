@@ -16,7 +16,7 @@
 #include "bridge/uplink_thread.h"
 #include "core/result.h"
 #include "core/time.h"
-#include "offline_queue/outbox.h"
+#include "offline_queue/queue.h"
 #include "src/config/config.h"
 
 namespace baudbridge {
@@ -56,7 +56,7 @@ class Gateway {
   static constexpr Duration kStopUplink = std::chrono::seconds(10);
 
  private:
-  Gateway(Config config, const Clock& clock, std::unique_ptr<Outbox> outbox);
+  Gateway(Config config, const Clock& clock, std::unique_ptr<Queue> queue);
 
   [[nodiscard]] Commands make_commands(const std::vector<BusPlan>& buses);
   void make_runners(std::vector<BusPlan> buses);
@@ -65,7 +65,7 @@ class Gateway {
   Config config_;
   Clock clock_;
   UplinkMailbox mailbox_;
-  std::unique_ptr<Outbox> outbox_;
+  std::unique_ptr<Queue> queue_;
   std::unique_ptr<Transport> transport_;
   Uplink uplink_;
   UplinkThread uplink_thread_;

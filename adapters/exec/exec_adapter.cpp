@@ -59,11 +59,11 @@ class ExecAdapter : public Adapter, public Adviser {
     return {};
   }
 
-  Result<void> poll(Round& round) override {
-    const std::size_t device = round.device_index();
+  Result<void> poll(PollContext& context) override {
+    const std::size_t device = context.device_index();
     for (;;) {
       if (auto gathered = gatherer_.next(device)) {
-        report(round, *gathered);
+        report(context, *gathered);
         return {};
       }
       if (gatherer_.has_any()) return {};  // another device's turn
@@ -76,8 +76,8 @@ class ExecAdapter : public Adapter, public Adviser {
       if (hangs(now)) {
         return Error{Fault::timeout, program() + " has printed nothing for " + duration_text(config_.silence)};
       }
-      if (round.stop() || now >= round.deadline()) return {};
-      if (!wait(round, now)) return {};
+      if (context.stop() || now >= context.deadline()) return {};
+      if (!wait(context, now)) return {};
     }
   }
 
@@ -124,10 +124,10 @@ class ExecAdapter : public Adapter, public Adviser {
   }
 
   /// False: woken by somebody who wants the visit to end.
-  bool wait(const Round& round, Steady now) {
+  bool wait(const PollContext& context, Steady now) {
     std::array<pollfd, 3> fds{
-        {{child_->output(), POLLIN, 0}, {child_->error_output(), POLLIN, 0}, {round.wake_fd(), POLLIN, 0}}};
-    Steady until = std::min(round.deadline(), now + kLookAtChild);
+        {{child_->output(), POLLIN, 0}, {child_->error_output(), POLLIN, 0}, {context.wake_fd(), POLLIN, 0}}};
+    Steady until = std::min(context.deadline(), now + kLookAtChild);
     if (const auto pause = gatherer_.pause_at()) until = std::min(until, *pause);
     const int ready = poll_until(fds, until);
     if (ready > 0 && fds[1].revents != 0) read_errors();
@@ -185,25 +185,25 @@ class ExecAdapter : public Adapter, public Adviser {
     untold_malformed_ = 0;
   }
 
-  static void report(Round& round, const RecordGatherer::Gathered& gathered) {
-    round.answered_at(gathered.at);
-    if (gathered.silence) return round.report_silence(*gathered.silence);
-    const auto& points = round.device().points;
+  static void report(PollContext& context, const RecordGatherer::Gathered& gathered) {
+    context.answered_at(gathered.at);
+    if (gathered.silence) return context.report_silence(*gathered.silence);
+    const auto& points = context.device().points;
     for (const auto& fact : gathered.facts) {
       const auto known = std::find_if(points.begin(), points.end(), [&](const Point& p) { return p.id == fact.point; });
       if (known == points.end()) {
         if (fact.value) {
-          round.report_unlisted(fact.point, *fact.value);
+          context.report_unlisted(fact.point, *fact.value);
         } else {
-          round.report_unlisted_fault(fact.point, fact.value.error());
+          context.report_unlisted_fault(fact.point, fact.value.error());
         }
         continue;
       }
       const auto index = static_cast<std::size_t>(known - points.begin());
       if (fact.value) {
-        round.report(index, *fact.value);
+        context.report(index, *fact.value);
       } else {
-        round.report_fault(index, fact.value.error());
+        context.report_fault(index, fact.value.error());
       }
     }
   }

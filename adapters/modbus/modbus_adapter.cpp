@@ -57,16 +57,16 @@ class ModbusAdapter : public Adapter, public Writer, public Adviser, public Inte
 
   [[nodiscard]] std::string advice() const override { return client_->advice(); }
 
-  Result<void> poll(Round& round) override {
-    UnitReader& unit = units_[round.device_index()];
+  Result<void> poll(PollContext& context) override {
+    UnitReader& unit = units_[context.device_index()];
     const std::uint64_t known = unit.knowledge().version();
-    auto visited = unit.visit(*client_, round);
+    auto visited = unit.visit(*client_, context);
     take_late_replies();
-    forwarder_->hold(unit.unit().unit, round.rest_left());
+    forwarder_->hold(unit.unit().unit, context.rest_left());
     if (unit.knowledge().version() != known && learned_->keep) learned_->keep(remembered(units_));
-    for (const std::size_t other : std::exchange(heard_, {})) round.heard_from(other);
-    for (const Duration response : unit.link().take_responses()) round.responded_in(response);
-    for (const Duration late : unit.link().take_late()) round.count_late_reply(late);
+    for (const std::size_t other : std::exchange(heard_, {})) context.heard_from(other);
+    for (const Duration response : unit.link().take_responses()) context.responded_in(response);
+    for (const Duration late : unit.link().take_late()) context.count_late_reply(late);
     return visited;
   }
 

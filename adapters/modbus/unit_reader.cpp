@@ -40,12 +40,16 @@ bool ends_visit(const Error& error) {
 /// The state of one visit.
 class UnitReader::Visit {
  public:
-  Visit(UnitReader& reader, ModbusClient& client, Round& round)
-      : reader_(reader), unit_(*reader.unit_), client_(client), round_(round), reported_(unit_.points.size(), false) {}
+  Visit(UnitReader& reader, ModbusClient& client, PollContext& context)
+      : reader_(reader),
+        unit_(*reader.unit_),
+        client_(client),
+        context_(context),
+        reported_(unit_.points.size(), false) {}
 
   Result<void> run() {
     const std::vector<std::size_t> left = without_missing();
-    const std::span<const std::size_t> asked = reader_.history_.nothing_missing() ? round_.due() : std::span(left);
+    const std::span<const std::size_t> asked = reader_.history_.nothing_missing() ? context_.due() : std::span(left);
     if (asked.empty()) return {};
     if (reader_.silent_ && !ask_whether_back(probe_among(asked))) return failed_ ? Result<void>{end_} : Result<void>{};
     const auto plan = reader_.plan_for(asked);
@@ -53,7 +57,7 @@ class UnitReader::Visit {
     blocks_ = blocks;
     if (!begin(blocks)) return failed_ ? Result<void>{end_} : Result<void>{};
     for (const ReadBlock& block : blocks) {
-      if (over() || (!round_.readings().empty() && order_waits())) break;
+      if (over() || (!context_.readings().empty() && order_waits())) break;
       if (!reported(block)) read_unconfused(block);
     }
     rest();
@@ -63,7 +67,7 @@ class UnitReader::Visit {
     if (answered_) reader_.silent_ = false;
     if (!valued_) ask_again_soon();
     report_missing();
-    if (!split_ && !round_.rest_left()) grow(blocks);
+    if (!split_ && !context_.rest_left()) grow(blocks);
     return {};
   }
 
@@ -73,7 +77,7 @@ class UnitReader::Visit {
   [[nodiscard]] bool over() const { return failed_ || silent_; }
 
   /// An order to write, or to stop: the rest of the visit is made after it.
-  [[nodiscard]] bool order_waits() const { return wait_input(-1, steady_now(), round_.wake_fd()) == Waited::woken; }
+  [[nodiscard]] bool order_waits() const { return wait_input(-1, steady_now(), context_.wake_fd()) == Waited::woken; }
 
   /// Until when a late reply to another request could be taken for this block's.
   [[nodiscard]] Steady clear_at(const ReadBlock& block) const {
@@ -94,23 +98,23 @@ class UnitReader::Visit {
       const Steady now = steady_now();
       return clear_at(block) > now && unconfused_parts(block, now).empty();
     };
-    if (!round_.comes_again() || answered_ || std::none_of(blocks.begin(), blocks.end(), waits)) return true;
+    if (!context_.comes_again() || answered_ || std::none_of(blocks.begin(), blocks.end(), waits)) return true;
     if (auto heard = client_.listen(); !heard) {
       failed_ = true;
       end_ = heard.error();
       return false;
     }
     if (std::none_of(blocks.begin(), blocks.end(), waits)) return true;
-    round_.leave_rest();
-    round_.rest_until(steady_now() + kLookAgain);
+    context_.leave_rest();
+    context_.rest_until(steady_now() + kLookAgain);
     return false;
   }
 
   void read_unconfused(const ReadBlock& block) {
     const Steady now = steady_now();
     const std::vector<ReadBlock> parts = unconfused_parts(block, now);
-    if (parts.empty() && round_.comes_again() && clear_at(block) > now) {
-      round_.leave_rest();  // the others need not wait for a late reply of this device
+    if (parts.empty() && context_.comes_again() && clear_at(block) > now) {
+      context_.leave_rest();  // the others need not wait for a late reply of this device
       return;
     }
     if (parts.empty()) read(block);
@@ -123,8 +127,8 @@ class UnitReader::Visit {
   void rest() {
     const Steady now = steady_now();
     Steady until = unit_.pause > Duration::zero() ? reader_.link_.last_answer() + unit_.pause : now;
-    if (round_.rest_left()) until = std::max(until, now + kLookAgain);
-    if (until > now) round_.rest_until(until);
+    if (context_.rest_left()) until = std::max(until, now + kLookAgain);
+    if (until > now) context_.rest_until(until);
   }
 
   [[nodiscard]] bool reported(const ReadBlock& block) const {
@@ -135,19 +139,19 @@ class UnitReader::Visit {
   [[nodiscard]] std::vector<std::size_t> without_missing() const {
     std::vector<std::size_t> asked;
     if (reader_.history_.nothing_missing()) return asked;  // nothing is left out
-    asked.reserve(round_.due().size());
+    asked.reserve(context_.due().size());
     const Steady now = steady_now();
-    for (const std::size_t point : round_.due()) {
+    for (const std::size_t point : context_.due()) {
       if (reader_.history_.is_to_be_asked(point, now)) asked.push_back(point);
     }
     // A device of which nothing is left to ask is asked all the same: is it there?
-    if (asked.empty() && !round_.due().empty()) asked.push_back(round_.due().front());
+    if (asked.empty() && !context_.due().empty()) asked.push_back(context_.due().front());
     return asked;
   }
 
   void report_missing() {
     if (reader_.history_.nothing_missing()) return;
-    for (const std::size_t point : round_.due()) {
+    for (const std::size_t point : context_.due()) {
       const Error* missing = reader_.history_.missing(point);
       if (!reported_[point] && missing != nullptr) fault({.points = {point}}, *missing);
     }
@@ -171,7 +175,7 @@ class UnitReader::Visit {
   }
 
   Result<Answer> ask(const ReadBlock& block) {
-    UnitLink::Limits limits{round_.deadline(), round_.stop_token(), round_.wake_fd(), unit_.retries};
+    UnitLink::Limits limits{context_.deadline(), context_.stop_token(), context_.wake_fd(), unit_.retries};
     // A probe costs the others as little as possible.
     if ((reader_.silent_ || witness_asked_) && !answered_) limits.retries = 0;
     auto answer = reader_.link_.ask(client_, read_request(block.table, block.address, block.count), limits);
@@ -179,7 +183,7 @@ class UnitReader::Visit {
       answered_ = true;
       unanswered_ = 0;
       reader_.knowledge_.answered(block.table, block.count);
-      round_.answered_at(answer->at);
+      context_.answered_at(answer->at);
     } else if (ends_visit(answer.error())) {
       failed_ = true;
       end_ = answer.error();
@@ -208,7 +212,7 @@ class UnitReader::Visit {
       if (over()) return Got::nothing;
       silent_ = true;
       reader_.silent_ = true;
-      round_.report_silence(last_error_);
+      context_.report_silence(last_error_);
       return Got::nothing;
     }
     if (second.count == 0 || !worth_splitting(block, last_error_)) {
@@ -297,7 +301,7 @@ class UnitReader::Visit {
     if (holds_bits(block.table)) {
       const std::vector<bool> bits = reply_bits(pdu, block.count);
       for (const std::size_t point : block.points) {
-        if (take(point)) round_.report(point, bits[unit_.points[point].address - block.address]);
+        if (take(point)) context_.report(point, bits[unit_.points[point].address - block.address]);
       }
       return;
     }
@@ -308,11 +312,11 @@ class UnitReader::Visit {
       const auto own = std::span(registers).subspan(wanted.address - block.address, wanted.size());
       const auto decoded = decode_registers(wanted.format, own);
       if (!decoded) {
-        round_.report_fault(point, decoded.error());
+        context_.report_fault(point, decoded.error());
       } else if (wanted.format.type == RegisterType::string) {
-        round_.report(point, decoded->value);
+        context_.report(point, decoded->value);
       } else {
-        round_.report(point, decoded->value, decoded->bits);
+        context_.report(point, decoded->value, decoded->bits);
       }
     }
   }
@@ -323,7 +327,7 @@ class UnitReader::Visit {
 
   void fault(const ReadBlock& block, const Error& error) {
     for (const std::size_t point : block.points) {
-      if (take(point)) round_.report_fault(point, error);
+      if (take(point)) context_.report_fault(point, error);
     }
   }
 
@@ -336,7 +340,7 @@ class UnitReader::Visit {
 
   /// Everything was answered: where a length was refused, the next visit tries longer reads.
   void grow(const std::vector<ReadBlock>& blocks) {
-    if (round_.readings().empty()) return;
+    if (context_.readings().empty()) return;
     for (const Table table : {Table::coil, Table::discrete, Table::input, Table::holding}) {
       const auto in_table = [&](const ReadBlock& block) { return block.table == table; };
       if (std::any_of(blocks.begin(), blocks.end(), in_table)) reader_.knowledge_.try_longer(table);
@@ -346,7 +350,7 @@ class UnitReader::Visit {
   UnitReader& reader_;
   const UnitConfig& unit_;
   ModbusClient& client_;
-  Round& round_;
+  PollContext& context_;
   std::span<const ReadBlock> blocks_;  ///< of this visit
   std::vector<bool> reported_;
   std::vector<std::size_t> refused_points_;  ///< in this visit
@@ -362,10 +366,10 @@ class UnitReader::Visit {
   bool failed_ = false;  ///< stopped, or the connection is gone
 };
 
-Result<void> UnitReader::visit(ModbusClient& client, Round& round) {
+Result<void> UnitReader::visit(ModbusClient& client, PollContext& context) {
   if (is_broadcast(*config_, *unit_)) return {};
   knowledge_.forget_old(steady_now());
-  return Visit(*this, client, round).run();
+  return Visit(*this, client, context).run();
 }
 
 }  // namespace baudbridge

@@ -24,7 +24,7 @@ class UnitReader {
       : config_(&config), unit_(&unit), link_(config, unit) {}
 
   /// One visit. Values and faults go to the round; an Error is the end of the connection.
-  Result<void> visit(ModbusClient& client, Round& round);
+  Result<void> visit(ModbusClient& client, PollContext& context);
 
   [[nodiscard]] UnitLink& link() { return link_; }
   [[nodiscard]] const UnitConfig& unit() const { return *unit_; }

@@ -119,7 +119,8 @@ Result<void> BusThread::carry_out(Order order) {
     return why.kind == Fault::unplugged ? Result<void>{why} : Result<void>{};
   }
   std::vector<std::size_t> places;
-  for (const auto& reading : *written) places.push_back(find_point(device, reading.point).value_or(Round::kUnlisted));
+  for (const auto& reading : *written)
+    places.push_back(find_point(device, reading.point).value_or(PollContext::kUnlisted));
   DeviceWatch::News news;
   news.readings = watches_[index].filtered(*written, places, end);
   answer(request, std::move(written));

@@ -167,35 +167,36 @@ Steady BusThread::visit_deadline(const Visit& visit, const Now& now) const {
 Result<void> BusThread::visit(const Visit& visit, const Now& now) {
   DeviceWatch& watch = watches_[visit.device];
   const DevicePlan& device = plan_.devices[visit.device];
-  Round round(device, visit.device, visit.points, {visit_deadline(visit, now), stop_.get_token(), wake_.get(), true});
-  const auto polled = adapter_->poll(round);
+  PollContext context(device, visit.device, visit.points,
+                      {visit_deadline(visit, now), stop_.get_token(), wake_.get(), true});
+  const auto polled = adapter_->poll(context);
   const Now end = clock_.now();
   const Duration spent = end.steady - now.steady;
   if (!visit.listen) meter_.add_busy(spent);
-  const bool silent = DeviceWatch::was_silent(round);
+  const bool silent = DeviceWatch::was_silent(context);
   const bool cut_short =
-      !silent && !visit.listen && round.readings().size() < visit.points.size() && (stopping() || orders_waiting());
+      !silent && !visit.listen && context.readings().size() < visit.points.size() && (stopping() || orders_waiting());
   if (polled && !cut_short) {
-    const bool nothing = round.readings().empty() && !round.answered();
-    const bool postponed = !silent && round.rest_until().has_value() && (nothing || round.rest_left());
-    schedule_.done(visit, VisitOutcome{silent, spent, round.rest_until(), postponed}, end);
+    const bool nothing = context.readings().empty() && !context.answered();
+    const bool postponed = !silent && context.rest_until().has_value() && (nothing || context.rest_left());
+    schedule_.done(visit, VisitOutcome{silent, spent, context.rest_until(), postponed}, end);
     note_good(end);
-    rest_if_idle(round, spent);
+    rest_if_idle(context, spent);
   }
-  for (const std::size_t other : round.heard()) schedule_.heard(other);
+  for (const std::size_t other : context.heard()) schedule_.heard(other);
   if (!polled && silent) return polled;  // told of the bus, not of the device
   const auto failures = watch.failures();
   const auto polls = watch.polls();
-  auto news = watch.visited(round, visit.listen, end);
+  auto news = watch.visited(context, visit.listen, end);
   polls_ += watch.polls() - polls;
   poll_failures_ += watch.failures() - failures;
-  tell(std::move(news), device.id, moment_before(end, round.answered_at().value_or(end.steady)));
+  tell(std::move(news), device.id, moment_before(end, context.answered_at().value_or(end.steady)));
   return polled;
 }
 
 /// Keeps an adapter that returns at once with nothing from keeping a processor busy.
-void BusThread::rest_if_idle(const Round& round, Duration spent) {
-  if (spent >= kNoVisit || !round.readings().empty() || round.answered()) {
+void BusThread::rest_if_idle(const PollContext& context, Duration spent) {
+  if (spent >= kNoVisit || !context.readings().empty() || context.answered()) {
     idle_visits_ = 0;
     return;
   }

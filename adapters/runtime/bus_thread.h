@@ -50,7 +50,7 @@ class BusThread {
   Result<void> serve();
   Result<void> turn();
   Result<void> visit(const Visit& visit, const Now& now);
-  void rest_if_idle(const Round& round, Duration spent);
+  void rest_if_idle(const PollContext& context, Duration spent);
   [[nodiscard]] Steady visit_deadline(const Visit& visit, const Now& now) const;
   void tell(DeviceWatch::News news, const std::string& device, const Now& taken);
 

@@ -36,11 +36,11 @@ ChangeFilter::ChangeFilter(const DevicePlan& plan)
     : plan_(plan), listed_(plan.points.size()), told_anyway_(plan.points.size(), false) {}
 
 bool ChangeFilter::always_told(std::size_t point) const {
-  return point != Round::kUnlisted && !plan_.talks && !has_deadband(plan_.points[point]);
+  return point != PollContext::kUnlisted && !plan_.talks && !has_deadband(plan_.points[point]);
 }
 
 ChangeFilter::Told& ChangeFilter::told(std::size_t point, const std::string& id) {
-  if (point != Round::kUnlisted) {
+  if (point != PollContext::kUnlisted) {
     if (listed_[point] == nullptr) listed_[point] = std::make_unique<Told>();
     return *listed_[point];
   }
@@ -53,13 +53,13 @@ ChangeFilter::Told& ChangeFilter::told(std::size_t point, const std::string& id)
 /// The shortest time between two readings of a point that are told; zero: none.
 Duration ChangeFilter::told_every(std::size_t point) const {
   if (!plan_.talks) return Duration::zero();
-  return point == Round::kUnlisted ? plan_.every : plan_.points[point].every.value_or(plan_.every);
+  return point == PollContext::kUnlisted ? plan_.every : plan_.points[point].every.value_or(plan_.every);
 }
 
 bool ChangeFilter::worth_telling(const Told& told, std::size_t point, const Value& value, const Now& now) const {
   if (told.faulty || !told.known) return true;
   const Duration since = now.steady - told.at;
-  const bool listed = point != Round::kUnlisted;
+  const bool listed = point != PollContext::kUnlisted;
   if (const Duration every = told_every(point); since < every - every / kEarlyPart) return false;
   if (!listed || !has_deadband(plan_.points[point])) return true;
   const Duration at_least = plan_.points[point].publish_at_least;
@@ -70,7 +70,7 @@ bool ChangeFilter::worth_telling(const Told& told, std::size_t point, const Valu
 /// True: the value is to be told; then it is booked as told.
 bool ChangeFilter::tell_value(Told& last, std::size_t point, const Value& value, const Now& now) const {
   if (!worth_telling(last, point, value, now)) return false;
-  if (point != Round::kUnlisted && has_deadband(plan_.points[point])) last.value = value;
+  if (point != PollContext::kUnlisted && has_deadband(plan_.points[point])) last.value = value;
   // A period begins where the last one ended, so that frames which come a little early do not make it shorter.
   const Duration every = told_every(point);
   const Steady period_end = last.at + every;
@@ -88,7 +88,7 @@ ChangeFilter::Fate ChangeFilter::tell_fault(Told& last, std::size_t point, const
     last.at = now.steady;
     return Fate::news;
   }
-  if (point == Round::kUnlisted || !has_deadband(plan_.points[point])) return Fate::along;
+  if (point == PollContext::kUnlisted || !has_deadband(plan_.points[point])) return Fate::along;
   const Duration at_least = plan_.points[point].publish_at_least;
   if (at_least == Duration::zero() || now.steady - last.at < at_least) return Fate::kept_back;
   last.at = now.steady;
@@ -96,7 +96,7 @@ ChangeFilter::Fate ChangeFilter::tell_fault(Told& last, std::size_t point, const
 }
 
 ChangeFilter::Fate ChangeFilter::fate_of(const Reading& reading, std::size_t point, const Now& now) {
-  const bool listed = point != Round::kUnlisted;
+  const bool listed = point != PollContext::kUnlisted;
   if (listed && told_anyway_[point] && reading.value) return Fate::news;
   if (listed) told_anyway_[point] = reading.value && always_told(point);
   if (listed && told_anyway_[point] && listed_[point] == nullptr) return Fate::news;

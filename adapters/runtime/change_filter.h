@@ -25,7 +25,7 @@ class ChangeFilter {
   explicit ChangeFilter(const DevicePlan& plan);
 
   /// What is worth telling, in the same order; empty: nothing to say.
-  /// points: for each reading its point's index, or Round::kUnlisted.
+  /// points: for each reading its point's index, or PollContext::kUnlisted.
   [[nodiscard]] std::vector<Reading> filter(std::vector<Reading> readings, std::span<const std::size_t> points,
                                             const Now& now);
   /// Every point that there is, and every unlisted one that was ever told, has this fault: the device is gone.

@@ -58,26 +58,26 @@ Duration ResponseTimes::recommended_timeout() const {
 
 DeviceWatch::DeviceWatch(const DevicePlan& plan, const Now& start) : plan_(plan), filter_(plan), heard_(start.steady) {}
 
-bool DeviceWatch::was_silent(const Round& round) {
-  if (round.silent()) {
-    const auto& readings = round.readings();
+bool DeviceWatch::was_silent(const PollContext& context) {
+  if (context.silent()) {
+    const auto& readings = context.readings();
     return std::none_of(readings.begin(), readings.end(), [](const Reading& r) { return static_cast<bool>(r.value); });
   }
-  return !round.readings().empty() && !round.answered();
+  return !context.readings().empty() && !context.answered();
 }
 
-DeviceWatch::News DeviceWatch::visited(Round& round, bool listened, const Now& now) {
-  late_replies_ += round.late_replies();
-  for (const Duration response : round.responses()) responses_.add(response);
-  if (round.late_replies() > 0) responses_.add_late(round.slowest_late(), now);
+DeviceWatch::News DeviceWatch::visited(PollContext& context, bool listened, const Now& now) {
+  late_replies_ += context.late_replies();
+  for (const Duration response : context.responses()) responses_.add(response);
+  if (context.late_replies() > 0) responses_.add_late(context.slowest_late(), now);
   responses_.forget_late(now);
-  if (was_silent(round)) {
+  if (was_silent(context)) {
     ++polls_;
-    return failed(round.silent() ? round.silence() : round.readings().front().value.error(), now);
+    return failed(context.silent() ? context.silence() : context.readings().front().value.error(), now);
   }
-  if (!round.readings().empty() || round.answered()) {
+  if (!context.readings().empty() || context.answered()) {
     ++polls_;
-    return answered(round, now);
+    return answered(context, now);
   }
   if (!listened) return {};  // cut short before anything came
   if (plan_.silence > Duration::zero() && now.steady - heard_ > plan_.silence) {
@@ -87,7 +87,7 @@ DeviceWatch::News DeviceWatch::visited(Round& round, bool listened, const Now& n
   return {};
 }
 
-DeviceWatch::News DeviceWatch::answered(Round& round, const Now& now) {
+DeviceWatch::News DeviceWatch::answered(PollContext& context, const Now& now) {
   News news;
   heard_ = now.steady;
   const bool first = !health_.known();
@@ -101,7 +101,7 @@ DeviceWatch::News DeviceWatch::answered(Round& round, const Now& now) {
   }
   offline_.reset();
   bus_lost_ = false;
-  news.readings = filter_.filter(round.take_readings(), round.reading_points(), now);
+  news.readings = filter_.filter(context.take_readings(), context.reading_points(), now);
   return news;
 }
 

@@ -51,7 +51,7 @@ class DeviceWatch {
   };
 
   /// listened: it was listened to, not asked; then nothing heard is no failure before its `silence` has passed.
-  News visited(Round& round, bool listened, const Now& now);
+  News visited(PollContext& context, bool listened, const Now& now);
   /// The bus is gone, and with it the device.
   News lost(const Error& why, const Now& now);
   /// The bus is there again: a device that talks has its `silence` to say something.
@@ -63,7 +63,7 @@ class DeviceWatch {
   }
 
   /// The visit brought nothing at all, neither value nor fault of an answer: for the schedule.
-  [[nodiscard]] static bool was_silent(const Round& round);
+  [[nodiscard]] static bool was_silent(const PollContext& context);
 
   [[nodiscard]] DeviceReport report() const;
   /// What its user should change, if late replies came within the last ten minutes.
@@ -73,7 +73,7 @@ class DeviceWatch {
 
  private:
   News failed(const Error& why, const Now& now);
-  News answered(Round& round, const Now& now);
+  News answered(PollContext& context, const Now& now);
 
   const DevicePlan& plan_;
   ChangeFilter filter_;

@@ -105,14 +105,15 @@ class ReadOnce {
   Result<void> visit(std::size_t index, Steady deadline) {
     Asked& asked = asked_[index];
     const DevicePlan& device = *asked.device;
-    Round round(device, index, device.talks ? std::vector<std::size_t>{} : all_points(device), {deadline, {}, -1});
-    auto polled = adapter_->poll(round);
+    PollContext context(device, index, device.talks ? std::vector<std::size_t>{} : all_points(device),
+                        {deadline, {}, -1});
+    auto polled = adapter_->poll(context);
     const Now end = clock_.now();
-    if (!round.readings().empty()) {
-      const Now taken = moment_before(end, round.answered_at().value_or(end.steady));
+    if (!context.readings().empty()) {
+      const Now taken = moment_before(end, context.answered_at().value_or(end.steady));
       asked.sample.taken = taken_at(taken, clock_.boot_id());
     }
-    for (auto& reading : round.take_readings()) {
+    for (auto& reading : context.take_readings()) {
       if (Reading* known = find_reading(asked.sample, reading.point)) {
         *known = std::move(reading);
       } else {

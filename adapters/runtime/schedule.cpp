@@ -184,7 +184,7 @@ void Schedule::heard(std::size_t device) {
   devices_[device].heard = devices_[device].failures > 0;
 }
 
-/// Books a visit of a group that began then.
+/// RecordCounters a visit of a group that began then.
 void Schedule::advance(Device& device, Group& group, Steady begun) {
   if (group.every > Duration::zero()) {
     if (group.visited) {
@@ -334,11 +334,11 @@ Steady Schedule::probes_affordable_at() const {
 Duration Schedule::probe_interval(std::size_t device) const {
   const Duration own = std::max({devices_[device].base, devices_[device].silent_cost, kSilentPause});
   if (!anyone_answers()) return own;
-  Duration round{};
+  Duration context{};
   for (const auto& silent : devices_) {
-    if (silent.failures > 0) round += silent.silent_cost;
+    if (silent.failures > 0) context += silent.silent_cost;
   }
-  return std::max(own, scaled(round, 1.0 / probe_share()));
+  return std::max(own, scaled(context, 1.0 / probe_share()));
 }
 
 bool Schedule::anyone_answers() const {

@@ -50,9 +50,9 @@ class SerialAdapter : public Adapter, public Adviser {
 
   void close() noexcept override { port_.reset(); }
 
-  Result<void> poll(Round& round) override {
+  Result<void> poll(PollContext& context) override {
     if (!port_) return Error{Fault::closed, "the port is not open"};
-    return config_.devices[round.device_index()].request.empty() ? listen(round) : ask(round);
+    return config_.devices[context.device_index()].request.empty() ? listen(context) : ask(context);
   }
 
   [[nodiscard]] std::string advice() const override {
@@ -97,41 +97,41 @@ class SerialAdapter : public Adapter, public Adviser {
     }
   }
 
-  void hand_on(Round& round, Said said) const {
+  void hand_on(PollContext& context, Said said) const {
     for (PointValue& value : said.values) {
-      if (!talks(round.device_index()) && !is_due(round, value.point)) continue;
+      if (!talks(context.device_index()) && !is_due(context, value.point)) continue;
       if (!value.value) {
-        round.report_fault(value.point, value.value.error());
+        context.report_fault(value.point, value.value.error());
       } else if (value.bits) {
-        round.report(value.point, *value.value, *value.bits);
+        context.report(value.point, *value.value, *value.bits);
       } else {
-        round.report(value.point, *value.value);
+        context.report(value.point, *value.value);
       }
     }
-    round.answered_at(said.at);
+    context.answered_at(said.at);
   }
 
-  static bool is_due(const Round& round, std::size_t point) {
-    return std::find(round.due().begin(), round.due().end(), point) != round.due().end();
+  static bool is_due(const PollContext& context, std::size_t point) {
+    return std::find(context.due().begin(), context.due().end(), point) != context.due().end();
   }
 
   // --- devices that talk by themselves ---
 
-  Result<void> listen(Round& round) {
-    const std::size_t device = round.device_index();
+  Result<void> listen(PollContext& context) {
+    const std::size_t device = context.device_index();
     for (;;) {
       if (auto got = receive(std::nullopt); !got) return got.error();
       const Steady now = steady_now();
       if (auto said = listeners_[device].take(now)) {
-        hand_on(round, std::move(*said));
+        hand_on(context, std::move(*said));
         return {};
       }
       if (too_quiet(device, now)) {
-        report_quiet(round, now);
+        report_quiet(context, now);
         return {};
       }
-      if (now >= round.deadline() || round.stop() || another_is_due(device, now)) return {};
-      const auto waited = port_->wait_readable(std::min(round.deadline(), next_event(device)), round.wake_fd());
+      if (now >= context.deadline() || context.stop() || another_is_due(device, now)) return {};
+      const auto waited = port_->wait_readable(std::min(context.deadline(), next_event(device)), context.wake_fd());
       if (waited || waited.error().kind == Fault::timeout) continue;
       if (waited.error().kind == Fault::closed) return {};  // a write waits, or the end
       return waited.error();
@@ -143,12 +143,12 @@ class SerialAdapter : public Adapter, public Adviser {
     return silence > Duration::zero() && now - listeners_[device].heard_at() >= silence;
   }
 
-  void report_quiet(Round& round, Steady now) {
-    Listener& listener = listeners_[round.device_index()];
+  void report_quiet(PollContext& context, Steady now) {
+    Listener& listener = listeners_[context.device_index()];
     const std::string complaint = listener.complaint();
-    round.report_silence(Error{Fault::timeout, "nothing heard for " +
-                                                   duration_text(config_.devices[round.device_index()].silence) +
-                                                   (complaint.empty() ? "" : "; " + complaint)});
+    context.report_silence(Error{Fault::timeout, "nothing heard for " +
+                                                     duration_text(config_.devices[context.device_index()].silence) +
+                                                     (complaint.empty() ? "" : "; " + complaint)});
     listener.heard(now);
   }
 
@@ -174,71 +174,71 @@ class SerialAdapter : public Adapter, public Adviser {
   enum class Waited { bytes, deadline, stopped };
 
   /// Waits for bytes until then. A stop ends it; a write that waits does not, it is served after the answer.
-  Result<Waited> wait(const Round& round, Steady until, int& wake_fd) const {
+  Result<Waited> wait(const PollContext& context, Steady until, int& wake_fd) const {
     for (;;) {
       const auto waited = port_->wait_readable(until, wake_fd);
       if (waited) return Waited::bytes;
       if (waited.error().kind == Fault::timeout) return Waited::deadline;
       if (waited.error().kind != Fault::closed) return waited.error();
-      if (round.stop()) return Waited::stopped;
+      if (context.stop()) return Waited::stopped;
       wake_fd = -1;
     }
   }
 
   /// Until the pause between requests is over, and no late answer of another device can come any more.
-  Result<Waited> wait_turn(const Round& round, int& wake_fd) {
+  Result<Waited> wait_turn(const PollContext& context, int& wake_fd) {
     for (;;) {
       auto got = receive(std::nullopt);
       if (!got) return got.error();
       const Steady now = steady_now();
       if (*got > 0 && now < late_until_) late_until_ = std::min(late_until_, now + kLateEnds);
-      const bool mine = late_device_ == round.device_index();
+      const bool mine = late_device_ == context.device_index();
       const Steady until = std::max(line_used_at_ + config_.pause, mine ? Steady{} : late_until_);
       if (until <= now) return Waited::deadline;
-      if (now >= round.deadline()) return Waited::stopped;
-      auto waited = wait(round, std::min(until, round.deadline()), wake_fd);
+      if (now >= context.deadline()) return Waited::stopped;
+      auto waited = wait(context, std::min(until, context.deadline()), wake_fd);
       if (!waited || *waited == Waited::stopped) return waited;
     }
   }
 
-  Result<void> ask(Round& round) {
-    const std::size_t device = round.device_index();
+  Result<void> ask(PollContext& context) {
+    const std::size_t device = context.device_index();
     const SerialDeviceConfig& config = config_.devices[device];
     Listener& listener = listeners_[device];
-    int wake_fd = round.wake_fd();
+    int wake_fd = context.wake_fd();
     std::string complaint;
     bool damaged = false;
     for (unsigned attempt = 0; attempt <= config.retries; ++attempt) {
-      const auto turn = wait_turn(round, wake_fd);
+      const auto turn = wait_turn(context, wake_fd);
       if (!turn) return turn.error();
       if (*turn == Waited::stopped) break;
       listener.restart(true, steady_now());
       if (auto sent = write(config.request); !sent) return sent;
       const Steady asked_at = steady_now();
       line_used_at_ = asked_at;
-      auto answer = await_answer(round, std::min(asked_at + config.timeout, round.deadline()), wake_fd);
+      auto answer = await_answer(context, std::min(asked_at + config.timeout, context.deadline()), wake_fd);
       if (!answer) return answer.error();
       if (*answer) {
-        round.responded_in((*answer)->at - asked_at);
-        report_answer(round, std::move(**answer));
+        context.responded_in((*answer)->at - asked_at);
+        report_answer(context, std::move(**answer));
         return {};
       }
-      if (round.stop()) return {};
+      if (context.stop()) return {};
       complaint = listener.complaint();
       damaged = listener.damaged() > 0;
       late_device_ = device;
       late_until_ = steady_now() + config.timeout;
     }
-    if (round.stop()) return {};
-    report_no_answer(round, config, complaint, damaged);
+    if (context.stop()) return {};
+    report_no_answer(context, config, complaint, damaged);
     return {};
   }
 
   /// The answer, or nothing when the time is over.
-  Result<std::optional<Said>> await_answer(const Round& round, Steady until, int& wake_fd) {
-    const std::size_t device = round.device_index();
+  Result<std::optional<Said>> await_answer(const PollContext& context, Steady until, int& wake_fd) {
+    const std::size_t device = context.device_index();
     for (;;) {
-      const auto waited = wait(round, until, wake_fd);
+      const auto waited = wait(context, until, wake_fd);
       if (!waited) return waited.error();
       if (*waited == Waited::stopped) return std::optional<Said>{};
       if (*waited == Waited::deadline) {
@@ -250,25 +250,25 @@ class SerialAdapter : public Adapter, public Adviser {
     }
   }
 
-  void report_answer(Round& round, Said said) const {
-    std::vector<std::size_t> missing(round.due().begin(), round.due().end());
+  void report_answer(PollContext& context, Said said) const {
+    std::vector<std::size_t> missing(context.due().begin(), context.due().end());
     for (const PointValue& value : said.values) {
       missing.erase(std::remove(missing.begin(), missing.end(), value.point), missing.end());
     }
-    hand_on(round, std::move(said));
+    hand_on(context, std::move(said));
     for (const std::size_t point : missing) {
-      round.report_fault(point, Error{Fault::malformed, "the answer says nothing about it"});
+      context.report_fault(point, Error{Fault::malformed, "the answer says nothing about it"});
     }
   }
 
-  static void report_no_answer(Round& round, const SerialDeviceConfig& config, const std::string& complaint,
+  static void report_no_answer(PollContext& context, const SerialDeviceConfig& config, const std::string& complaint,
                                bool damaged) {
     if (complaint.empty()) {
-      round.report_silence(Error{Fault::timeout, "no answer in " + duration_text(config.timeout)});
+      context.report_silence(Error{Fault::timeout, "no answer in " + duration_text(config.timeout)});
       return;
     }
     const Error error{damaged ? Fault::checksum : Fault::malformed, "no good answer: " + complaint};
-    for (const std::size_t point : round.due()) round.report_fault(point, error);
+    for (const std::size_t point : context.due()) context.report_fault(point, error);
   }
 
   SerialConfig config_;

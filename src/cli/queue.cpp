@@ -30,20 +30,20 @@ int finish_output() {
   return std::cout ? kDone : kFailed;
 }
 
-/// Calls `each` with every record's line, page by page: all, or with --queued or --set-aside only those. It answers
+/// Calls `each` with every record's line, page by page: all, or with --queued or --dead-letter only those. It answers
 /// false to end it.
 template <class Each>
 Result<void> for_each_line(QueueAccess& queue, const Options& options, Each each) {
-  const bool queued_only = options.has("queued") && !options.has("set-aside");
-  const bool set_aside_only = options.has("set-aside") && !options.has("queued");
-  std::optional<PageMark> mark = PageMark{set_aside_only, 0};
+  const bool queued_only = options.has("queued") && !options.has("dead-letter");
+  const bool dead_letters_only = options.has("dead-letter") && !options.has("queued");
+  std::optional<PageMark> mark = PageMark{dead_letters_only, 0};
   std::uint64_t damaged = 0;
-  while (mark && !(queued_only && mark->set_aside)) {
+  while (mark && !(queued_only && mark->dead_lettered)) {
     const auto page = queue.page(*mark);
     if (!page) return page.error();
     damaged += page->damaged;
     for (const auto& line : page->lines) {
-      if (queued_only && text_of(parse_json(line).value_or(Json()), "where") == "set_aside") return {};
+      if (queued_only && text_of(parse_json(line).value_or(Json()), "where") == "dead_lettered") return {};
       if (!each(line)) return {};
     }
     mark = page->next;
@@ -69,18 +69,19 @@ int stat(QueueAccess& queue, const Options& options) {
     return finish_output();
   }
   const Json report = parse_json(*text).value_or(Json::object());
-  const Json& books = member(report, "books");
+  const Json& counters = member(report, "records");
   TextTable table;
   table.row({"queue", printable(queue.name())});
   table.row({"queue id", text_of(report, "queue_id")});
-  table.row({"queued", std::to_string(count_of(books, "queued")) + " (" + std::to_string(count_of(report, "in_tail")) +
-                           " in memory, " + std::to_string(count_of(report, "in_store")) + " on disk)"});
+  table.row({"queued", std::to_string(count_of(counters, "queued")) + " (" +
+                           std::to_string(count_of(report, "in_tail")) + " in memory, " +
+                           std::to_string(count_of(report, "in_store")) + " on disk)"});
   table.row({"oldest", time_text(report, "oldest")});
-  table.row({"set aside", std::to_string(count_of(books, "set_aside"))});
-  table.row({"accepted", std::to_string(count_of(books, "accepted"))});
-  table.row({"acknowledged", std::to_string(count_of(books, "acknowledged"))});
-  table.row({"dropped", std::to_string(count_of(books, "dropped"))});
-  table.row({"books", flag_of(books, "balance") ? "balance" : "DO NOT BALANCE"});
+  table.row({"dead letters", std::to_string(count_of(counters, "dead_lettered"))});
+  table.row({"accepted", std::to_string(count_of(counters, "accepted"))});
+  table.row({"acknowledged", std::to_string(count_of(counters, "acknowledged"))});
+  table.row({"dropped", std::to_string(count_of(counters, "dropped"))});
+  table.row({"counters", flag_of(counters, "balanced") ? "balanced" : "do not balance"});
   table.row({"last seq", std::to_string(count_of(report, "last_seq"))});
   const std::uint64_t cap = count_of(report, "max_size_bytes");
   table.row({"on disk", size_text(count_of(report, "store_bytes")) + (cap > 0 ? " of at most " + size_text(cap) : "")});
@@ -245,12 +246,12 @@ int salvage(QueueAccess& queue, const Options& options) {
   if (!report) return fail(report.error());
   if (options.json) {
     std::cout << Json{{"records", report->records},
-                      {"set_aside", report->set_aside},
+                      {"dead_lettered", report->dead_lettered},
                       {"damaged", report->damaged},
                       {"structure_lost", report->structure_lost}}
               << "\n";
   } else {
-    std::cout << report->records << " queued and " << report->set_aside << " set-aside records saved to "
+    std::cout << report->records << " queued and " << report->dead_lettered << " dead letters saved to "
               << options.words[1] << ", " << report->damaged << " were damaged\n"
               << "'baudbridge queue export --file " << options.words[1] << " | baudbridge queue import' queues them\n";
   }
@@ -275,12 +276,12 @@ int requeue(QueueAccess& queue, const Options& options) {
   if (*count < seqs.size()) {
     return fail(Error{Fault::refused, std::to_string(*count) + " of " + std::to_string(seqs.size()) +
                                           " records are queued again; the others are not set aside ('queue list "
-                                          "--set-aside' shows those that are)"});
+                                          "--dead-letter' shows those that are)"});
   }
   if (options.json) {
     std::cout << Json{{"requeued", *count}} << "\n";
   } else {
-    std::cout << *count << " set-aside records are queued again\n";
+    std::cout << *count << " dead letters are queued again\n";
   }
   return finish_output();
 }
@@ -297,8 +298,8 @@ bool is_meant(const Options& options) {
 
 int purge(QueueAccess& queue, const Options& options) {
   PurgeOrder order;
-  order.queued = options.has("queued") || !options.has("set-aside");
-  order.set_aside = options.has("set-aside") || !options.has("queued");
+  order.queued = options.has("queued") || !options.has("dead-letter");
+  order.dead_lettered = options.has("dead-letter") || !options.has("queued");
   if (const auto age = options.value("older-than")) {
     order.older_than = parse_duration(*age);
     if (!order.older_than) return wrong("--older-than: \"" + *age + "\" is no duration such as \"30d\" or \"2h\"");
@@ -361,13 +362,13 @@ Command queue_command() {
   command.arguments = "stat|list|export|import|verify|salvage|requeue|purge [ARGUMENT...]";
   command.summary = "looks into the queue, of the running service or of a file";
   command.details =
-      "  stat             how much is in it, and whether the books balance\n"
+      "  stat             how much is in it, and whether the counters balance\n"
       "  list             the records, queued ones first, then those set aside\n"
       "  export           all records, a line of JSON each\n"
       "  import [FILE]    takes exported lines, from standard input without FILE\n"
       "  verify           reads everything, compares the checksums; status 1 if something is damaged\n"
       "  salvage NEW      saves what is readable of the damaged --file to the file NEW\n"
-      "  requeue [SEQ...] queues set-aside records again: these, or all\n"
+      "  requeue [SEQ...] queues dead letters again: these, or all\n"
       "  purge            throws records away that nobody has received; asks at a terminal\n\n"
       "Without --file it asks the running service; if none runs, it works on the service's files.";
   command.run = run;
@@ -375,7 +376,7 @@ Command queue_command() {
   command.options = {{"file", "DB", "this queue file, also one of another machine"},
                      {"limit", "N", "list: at most so many (1000)"},
                      {"queued", "", "list, export, purge: those that wait to be sent"},
-                     {"set-aside", "", "list, export, purge: those that the broker refused"},
+                     {"dead-letter", "", "list, export, purge: those that the broker refused"},
                      {"older-than", "AGE", "purge: only what was taken longer ago, such as 30d"},
                      {"yes", "", "purge: do not ask at the terminal"}};
   return command;

@@ -18,7 +18,7 @@
 namespace baudbridge {
 namespace {
 
-constexpr Duration kPatience = std::chrono::seconds(10);
+constexpr Duration kTestTimeout = std::chrono::seconds(10);
 
 /// What is to be read: device -> its points; no points: all of them. Empty: everything.
 using Wanted = std::map<std::string, std::set<std::string>>;
@@ -180,7 +180,7 @@ bool all_read(const std::vector<DeviceResult>& results) {
 }
 
 int read(const Options& options) {
-  Duration patience = kPatience;
+  Duration patience = kTestTimeout;
   if (const auto given = options.value("patience")) {
     const auto parsed = parse_duration(*given);
     if (!parsed) {

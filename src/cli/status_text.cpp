@@ -38,7 +38,7 @@ std::string link_line(const Json& link) {
 
 std::string queue_line(const Json& status) {
   const Json& queue = member(status, "queue");
-  std::string line = "queue    " + number_text(member(status, "books"), "queued") + " queued (" +
+  std::string line = "queue    " + number_text(member(status, "records"), "queued") + " queued (" +
                      number_text(queue, "in_tail") + " in memory, " + number_text(queue, "in_store") + " on disk, " +
                      size_text(count_of(queue, "store_bytes")) + ")";
   const std::uint64_t now = count_of(status, "ts");
@@ -48,10 +48,10 @@ std::string queue_line(const Json& status) {
   return line;
 }
 
-std::string books_line(const Json& books) {
-  return "books    " + number_text(books, "accepted") + " accepted = " + number_text(books, "acknowledged") +
-         " acknowledged + " + number_text(books, "queued") + " queued + " + number_text(books, "set_aside") +
-         " set aside + " + number_text(books, "dropped") + " dropped";
+std::string counters_line(const Json& counters) {
+  return "counters    " + number_text(counters, "accepted") + " accepted = " + number_text(counters, "acknowledged") +
+         " acknowledged + " + number_text(counters, "queued") + " queued + " + number_text(counters, "dead_lettered") +
+         " dead-lettered + " + number_text(counters, "dropped") + " dropped";
 }
 
 std::string milliseconds_text(double ms) {
@@ -109,7 +109,7 @@ std::vector<std::string> summary_lines(const Json& answer) {
                      number_text(answer, "pid") + ")";
   if (!flag_of(status, "clock_synced")) head += "; the system clock has not been set yet";
   std::vector<std::string> lines{head, link_line(member(status, "link")), queue_line(status),
-                                 books_line(member(status, "books"))};
+                                 counters_line(member(status, "records"))};
   for (auto& line : lines) line = printable(line);
   return lines;
 }

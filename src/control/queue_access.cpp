@@ -40,7 +40,7 @@ class ServiceQueue final : public QueueAccess {
   }
 
   Result<ExportPage> page(const PageMark& from) override {
-    const auto answer = ask({{"do", "queue_list"}, {"set_aside", from.set_aside}, {"after", from.after}});
+    const auto answer = ask({{"do", "queue_list"}, {"dead_lettered", from.dead_lettered}, {"after", from.after}});
     if (!answer) return answer.error();
     ExportPage page;
     const Json& lines = member(*answer, "lines");
@@ -51,7 +51,7 @@ class ServiceQueue final : public QueueAccess {
     }
     page.damaged = count_of(*answer, "damaged");
     const Json& next = member(*answer, "next");
-    if (next.is_object()) page.next = PageMark{flag_of(next, "set_aside"), count_of(next, "after")};
+    if (next.is_object()) page.next = PageMark{flag_of(next, "dead_lettered"), count_of(next, "after")};
     return page;
   }
 
@@ -68,7 +68,7 @@ class ServiceQueue final : public QueueAccess {
   }
 
   Result<PurgeReport> purge(const PurgeOrder& order) override {
-    Json request{{"do", "queue_purge"}, {"queued", order.queued}, {"set_aside", order.set_aside}};
+    Json request{{"do", "queue_purge"}, {"queued", order.queued}, {"dead_lettered", order.dead_lettered}};
     if (order.older_than) {
       request["older_than_ms"] = std::chrono::duration_cast<Milliseconds>(*order.older_than).count();
     }
@@ -98,8 +98,8 @@ class ServiceQueue final : public QueueAccess {
     }
     const auto status = ask({{"do", "queue_stat"}});
     if (!status) return status.error();
-    if (!flag_of(member(member(*status, "queue"), "books"), "balance")) {
-      report.problems.emplace_back("the books do not balance");
+    if (!flag_of(member(member(*status, "queue"), "records"), "balanced")) {
+      report.problems.emplace_back("the counters do not balance");
     }
     return report;
   }
@@ -149,17 +149,17 @@ class FileQueue final : public QueueAccess {
       if (!record) return record.error();
       records.push_back(std::move(*record));
     }
-    return change<ImportReport>([&](Outbox& outbox, const Now& now) { return outbox.import(std::move(records), now); });
+    return change<ImportReport>([&](Queue& queue, const Now& now) { return queue.import(std::move(records), now); });
   }
 
   Result<std::uint64_t> requeue(const std::vector<Seq>& seqs) override {
-    return change<std::uint64_t>([&](Outbox& outbox, const Now& /*now*/) -> Result<std::uint64_t> {
-      return outbox.requeue_set_aside(seqs, false);
+    return change<std::uint64_t>([&](Queue& queue, const Now& /*now*/) -> Result<std::uint64_t> {
+      return queue.requeue_dead_letters(seqs, false);
     });
   }
 
   Result<PurgeReport> purge(const PurgeOrder& order) override {
-    return change<PurgeReport>([&](Outbox& outbox, const Now& now) { return outbox.purge(order, kPurgeRecords, now); });
+    return change<PurgeReport>([&](Queue& queue, const Now& now) { return queue.purge(order, kPurgeRecords, now); });
   }
 
   Result<VerifyReport> verify(const Progress& progress) override { return verify_queue(places_, progress); }
@@ -177,14 +177,14 @@ class FileQueue final : public QueueAccess {
   Result<Report> change(Work work) {
     view_.reset();
     const Now now = clock_.now();
-    if (!outbox_) {
-      auto outbox = open_queue_file(places_, now, clock_.boot_id());
-      if (!outbox) return outbox.error();
-      outbox_ = std::move(*outbox);
+    if (!queue_) {
+      auto queue = open_queue_file(places_, now, clock_.boot_id());
+      if (!queue) return queue.error();
+      queue_ = std::move(*queue);
     }
-    Result<Report> report = work(*outbox_, now);
-    outbox_->flush(now);
-    const auto stored = outbox_->persist(now, true);
+    Result<Report> report = work(*queue_, now);
+    queue_->flush(now);
+    const auto stored = queue_->persist(now, true);
     if (report && !stored) return stored.error();
     return report;
   }
@@ -192,7 +192,7 @@ class FileQueue final : public QueueAccess {
   QueuePlaces places_;
   Clock clock_;
   std::unique_ptr<QueueView> view_;
-  std::unique_ptr<Outbox> outbox_;
+  std::unique_ptr<Queue> queue_;
 };
 
 }  // namespace

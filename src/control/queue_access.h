@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/result.h"
-#include "offline_queue/outbox.h"
+#include "offline_queue/queue.h"
 #include "offline_queue/queue_file.h"
 #include "src/config/config.h"
 
@@ -37,7 +37,7 @@ class QueueAccess {
   [[nodiscard]] virtual std::string damaged_file() const = 0;
 };
 
-/// {"queue_id":..,"books":{..},"in_tail":..,...}: one object for `queue stat --json`, and between service and client.
+/// {"queue_id":..,"records":{..},"in_tail":..,...}: one object for `queue stat --json`, and between service and client.
 [[nodiscard]] std::string queue_report_json(const QueueReport& report);
 
 // What crosses the socket, both ways. A request or an answer that is not as it should be has no value.

@@ -8,12 +8,12 @@ std::string queue_report_json(const QueueReport& report) {
   std::string out;
   JsonObject object(out);
   object.text("queue_id", report.queue_id);
-  object.key("books");
-  JsonObject books(out);
-  books.number("accepted", report.books.accepted).number("acknowledged", report.books.acknowledged);
-  books.number("queued", report.books.queued).number("set_aside", report.books.set_aside);
-  books.number("dropped", report.books.dropped).flag("balance", report.books.balance());
-  books.close();
+  object.key("records");
+  JsonObject counters(out);
+  counters.number("accepted", report.counters.accepted).number("acknowledged", report.counters.acknowledged);
+  counters.number("queued", report.counters.queued).number("dead_lettered", report.counters.dead_lettered);
+  counters.number("dropped", report.counters.dropped).flag("balanced", report.counters.balanced());
+  counters.close();
   object.number("in_tail", report.in_tail).number("in_store", report.in_store);
   object.number("store_bytes", report.store_bytes).number("tail_bytes", report.tail_bytes);
   object.number("max_size_bytes", report.max_size_bytes).number("last_seq", report.last_seq);
@@ -36,7 +36,7 @@ std::string export_page_json(const QueuePage& page, const std::string& queue_id)
     if (!first) out += ',';
     first = false;
     append_json_string(out, export_line(entry, queue_id));
-    next = PageMark{entry.where == Where::set_aside, entry.record.seq};
+    next = PageMark{entry.where == Where::dead_lettered, entry.record.seq};
     damaged += entry.damaged_before;
     if (&entry == &page.entries.back()) {
       next = page.next;
@@ -47,7 +47,7 @@ std::string export_page_json(const QueuePage& page, const std::string& queue_id)
   if (next) {
     out += R"(,"next":)";
     JsonObject object(out);
-    object.flag("set_aside", next->set_aside).number("after", next->after);
+    object.flag("dead_lettered", next->dead_lettered).number("after", next->after);
     object.close();
   }
   return out + "}";

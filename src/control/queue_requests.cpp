@@ -14,28 +14,28 @@ namespace baudbridge {
 bool ControlRequests::answer_queue(const std::string& what, const Json& request, const ControlReply& reply) {
   if (what == "queue_stat") {
     gateway_.ask([reply](Uplink& uplink, const Now&) {
-      reply(R"({"ok":true,"queue":)" + queue_report_json(uplink.outbox().report()) + "}");
+      reply(R"({"ok":true,"queue":)" + queue_report_json(uplink.queue().report()) + "}");
     });
   } else if (what == "queue_list") {
-    const PageMark from{flag_of(request, "set_aside"), count_of(request, "after")};
+    const PageMark from{flag_of(request, "dead_lettered"), count_of(request, "after")};
     gateway_.ask([from, reply](Uplink& uplink, const Now&) {
-      const auto page = uplink.outbox().list(from, kPageRecords);
+      const auto page = uplink.queue().list(from, kPageRecords);
       if (!page) return reply(refusal_json(page.error().what));
-      reply(export_page_json(*page, uplink.outbox().report().queue_id));
+      reply(export_page_json(*page, uplink.queue().report().queue_id));
     });
   } else if (what == "queue_import") {
     import(request, reply);
   } else if (what == "queue_requeue") {
     requeue(request, reply);
   } else if (what == "queue_purge") {
-    PurgeOrder order{flag_of(request, "queued"), flag_of(request, "set_aside"), std::nullopt};
+    PurgeOrder order{flag_of(request, "queued"), flag_of(request, "dead_lettered"), std::nullopt};
     if (member(request, "older_than_ms").is_number_integer()) {
       constexpr std::uint64_t kLongest_ms = 100ULL * 366 * 24 * 3600 * 1000;  // what a Duration holds
       const std::uint64_t older_ms = std::min(count_of(request, "older_than_ms"), kLongest_ms);
       order.older_than = Milliseconds(static_cast<std::int64_t>(older_ms));
     }
     gateway_.ask([order, reply](Uplink& uplink, const Now& now) {
-      const auto report = uplink.outbox().purge(order, kPurgeRecords, now);
+      const auto report = uplink.queue().purge(order, kPurgeRecords, now);
       reply(report ? purge_report_json(*report) : refusal_json(report.error().what));
     });
   } else {
@@ -55,7 +55,7 @@ void ControlRequests::import(const Json& request, const ControlReply& reply) {
     records.push_back(std::move(*record));
   }
   gateway_.ask([records = std::move(records), reply](Uplink& uplink, const Now& now) {
-    const auto report = uplink.outbox().import(records, now);
+    const auto report = uplink.queue().import(records, now);
     reply(report ? import_report_json(*report) : refusal_json(report.error().what));
   });
 }
@@ -69,7 +69,7 @@ void ControlRequests::requeue(const Json& request, const ControlReply& reply) {
     seqs.push_back(number.get<Seq>());
   }
   gateway_.ask([seqs = std::move(seqs), reply](Uplink& uplink, const Now&) {
-    const std::uint64_t count = uplink.outbox().requeue_set_aside(seqs, false);
+    const std::uint64_t count = uplink.queue().requeue_dead_letters(seqs, false);
     reply(R"({"ok":true,"records":)" + std::to_string(count) + "}");
   });
 }

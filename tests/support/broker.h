@@ -36,7 +36,7 @@ class Broker {
   /// "mqtt://127.0.0.1:PORT", or mqtts, ws, wss with `localhost`, for which the good certificate was made.
   [[nodiscard]] std::string url() const;
   [[nodiscard]] std::string log() const { return process_ ? process_->error_output() : ""; }
-  bool wait_for_log(const std::string& text, Duration patience = kPatience) {
+  bool wait_for_log(const std::string& text, Duration patience = kTestTimeout) {
     return process_ && process_->wait_for_error_output(text, patience);
   }
 

@@ -19,8 +19,8 @@ namespace baudbridge::testing {
 /// What a bus does. Set before the runner starts; the functions are called on the runner's thread.
 struct FakeBus {
   std::function<Result<void>()> open = [] { return Result<void>{}; };
-  std::function<Result<void>(Round&)> poll = [](Round& round) {
-    for (const std::size_t point : round.due()) round.report(point, Value{std::int64_t{1}});
+  std::function<Result<void>(PollContext&)> poll = [](PollContext& context) {
+    for (const std::size_t point : context.due()) context.report(point, Value{std::int64_t{1}});
     return Result<void>{};
   };
   std::function<Result<std::vector<Reading>>(const DevicePlan&, std::span<const std::pair<std::size_t, Value>>)> write =
@@ -43,9 +43,9 @@ class FakeAdapter : public Adapter, public Writer {
     ++bus_->opened;
     return bus_->open();
   }
-  Result<void> poll(Round& round) override {
+  Result<void> poll(PollContext& context) override {
     ++bus_->polled;
-    return bus_->poll(round);
+    return bus_->poll(context);
   }
   void close() noexcept override { ++bus_->closed; }
   Result<std::vector<Reading>> write(const DevicePlan& device, std::size_t,
@@ -58,13 +58,13 @@ class FakeAdapter : public Adapter, public Writer {
 };
 
 /// Waits as an adapter does whose device takes its time: until then, or until it is woken.
-inline void wait_in_visit(const Round& round, Steady until) {
-  pollfd wake{round.wake_fd(), POLLIN, 0};
+inline void wait_in_visit(const PollContext& context, Steady until) {
+  pollfd wake{context.wake_fd(), POLLIN, 0};
   (void)poll_until({&wake, 1}, until);
 }
 /// ... as one that listens: until the deadline of the visit.
-inline void wait_as_a_listener(const Round& round) {
-  wait_in_visit(round, round.deadline());
+inline void wait_as_a_listener(const PollContext& context) {
+  wait_in_visit(context, context.deadline());
 }
 
 /// Keeps what is delivered, in order.

@@ -15,7 +15,7 @@
 namespace baudbridge::testing {
 
 /// Does what the owner of a transport does, until `enough()` or the deadline. False: the deadline.
-inline bool serve(Transport& transport, const std::function<bool()>& enough, Duration patience = kPatience) {
+inline bool serve(Transport& transport, const std::function<bool()>& enough, Duration patience = kTestTimeout) {
   constexpr Duration kLook = std::chrono::milliseconds(5);  // at what is not the transport's
   const Steady deadline = std::chrono::steady_clock::now() + patience;
   while (!enough()) {
@@ -37,7 +37,7 @@ class LinkEvents {
   }
 
   /// The next event, of whatever kind; none: nothing came.
-  std::optional<LinkEvent> next(Transport& transport, Duration patience = kPatience) {
+  std::optional<LinkEvent> next(Transport& transport, Duration patience = kTestTimeout) {
     if (!serve(
             transport, [this] { return !events_.empty(); }, patience))
       return std::nullopt;
@@ -48,7 +48,7 @@ class LinkEvents {
 
   /// The next event of that kind; others before it are dropped.
   template <class Kind>
-  std::optional<Kind> next_of(Transport& transport, Duration patience = kPatience) {
+  std::optional<Kind> next_of(Transport& transport, Duration patience = kTestTimeout) {
     while (auto event = next(transport, patience)) {
       if (auto* wanted = std::get_if<Kind>(&*event)) return std::move(*wanted);
     }

@@ -17,10 +17,10 @@
 namespace baudbridge::testing {
 
 /// How long a test waits for something that always comes: long enough for a sanitizer build on a busy machine.
-inline constexpr Duration kPatience = std::chrono::seconds(30);
+inline constexpr Duration kTestTimeout = std::chrono::seconds(30);
 
 /// Asks again and again, a few milliseconds apart, until the answer is yes or the patience is over.
-bool eventually(const std::function<bool()>& predicate, Duration patience = kPatience);
+bool eventually(const std::function<bool()>& predicate, Duration patience = kTestTimeout);
 
 /// A TCP port of 127.0.0.1 on which nobody listens. No other test of this machine gets it while this program runs.
 std::uint16_t free_port();
@@ -49,19 +49,19 @@ class Process {
   [[nodiscard]] pid_t pid() const { return pid_; }
   [[nodiscard]] bool running() const;
   /// Its exit status; 128 + the signal's number if one ended it; nothing if it is still running then.
-  std::optional<int> wait_for_exit(Duration patience = kPatience);
+  std::optional<int> wait_for_exit(Duration patience = kTestTimeout);
   /// Sends the signal to it alone, not to its children.
   void kill(int signal = SIGKILL);
   /// kill() and wait_for_exit() in one.
-  std::optional<int> stop(int signal = SIGTERM, Duration patience = kPatience);
+  std::optional<int> stop(int signal = SIGTERM, Duration patience = kTestTimeout);
 
   /// What it has written so far.
   [[nodiscard]] std::string output() const;
   [[nodiscard]] std::string error_output() const;
   [[nodiscard]] std::vector<std::string> output_lines() const;
   /// False: it has not printed this by then, or has ended without it.
-  bool wait_for_output(const std::string& text, Duration patience = kPatience);
-  bool wait_for_error_output(const std::string& text, Duration patience = kPatience);
+  bool wait_for_output(const std::string& text, Duration patience = kTestTimeout);
+  bool wait_for_error_output(const std::string& text, Duration patience = kTestTimeout);
 
   void write_input(const std::string& text);
   void close_input() { input_.reset(); }
@@ -83,6 +83,6 @@ struct Finished {
 };
 
 /// Runs a program to its end.
-Finished run_program(std::vector<std::string> command, ProcessOptions options = {}, Duration patience = kPatience);
+Finished run_program(std::vector<std::string> command, ProcessOptions options = {}, Duration patience = kTestTimeout);
 
 }  // namespace baudbridge::testing

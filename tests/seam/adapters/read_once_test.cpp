@@ -12,13 +12,13 @@ TEST_CASE("reading once gives one sample a device, in order, and faults where th
   Bench bench({device("a", 1s, 2), device("b", 1s), device("c", 0s, 2)});
   bench.plan.devices[2].talks = true;
   int heard = 0;
-  bench.bus->poll = [&](Round& round) {
-    if (round.device().id == "a") {
-      for (const std::size_t point : round.due()) round.report(point, Value{2.5});
-    } else if (round.device().id == "b") {
-      round.report_silence(Error{Fault::timeout, "no answer in 300 ms"});
+  bench.bus->poll = [&](PollContext& context) {
+    if (context.device().id == "a") {
+      for (const std::size_t point : context.due()) context.report(point, Value{2.5});
+    } else if (context.device().id == "b") {
+      context.report_silence(Error{Fault::timeout, "no answer in 300 ms"});
     } else {
-      round.report(static_cast<std::size_t>(heard++ % 2), Value{true});  // one point at a time
+      context.report(static_cast<std::size_t>(heard++ % 2), Value{true});  // one point at a time
     }
     return Result<void>{};
   };

@@ -29,8 +29,8 @@ TEST_CASE("an order ends a visit that listens") {
   DevicePlan talker = device("scale", 0s);
   talker.talks = true;
   Bench bench({talker});
-  bench.bus->poll = [](Round& round) {
-    wait_as_a_listener(round);
+  bench.bus->poll = [](PollContext& context) {
+    wait_as_a_listener(context);
     return Result<void>{};
   };
   bench.start();
@@ -71,8 +71,8 @@ TEST_CASE("an order for a bus that is not open is refused at once") {
 TEST_CASE("an adapter that cannot write says so") {
   struct ReadOnly : Adapter {
     Result<void> open() override { return {}; }
-    Result<void> poll(Round& round) override {
-      round.report(0, Value{true});
+    Result<void> poll(PollContext& context) override {
+      context.report(0, Value{true});
       return {};
     }
     void close() noexcept override {}

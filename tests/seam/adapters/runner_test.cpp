@@ -18,9 +18,9 @@ using namespace std::chrono_literals;
 
 TEST_CASE("a bus is read at its period; each visit is one sample with the time of its answer") {
   Bench bench({device("meter", 10ms, 3)});
-  bench.bus->poll = [](Round& round) {
-    for (const std::size_t point : round.due()) round.report(point, Value{1.5});
-    round.answered_at(std::chrono::steady_clock::now() - 5s);
+  bench.bus->poll = [](PollContext& context) {
+    for (const std::size_t point : context.due()) context.report(point, Value{1.5});
+    context.answered_at(std::chrono::steady_clock::now() - 5s);
     return Result<void>{};
   };
   const Now before = bench.clock.now();
@@ -56,12 +56,12 @@ TEST_CASE("a device that stops answering is told once, and once when it is back"
   Bench bench({device("meter", 5ms, 2), device("other", 5ms)});
   auto silent = std::make_shared<std::atomic<bool>>(false);
   auto silences = std::make_shared<std::atomic<int>>(0);
-  bench.bus->poll = [=](Round& round) {
-    if (round.device().id == "meter" && *silent) {
+  bench.bus->poll = [=](PollContext& context) {
+    if (context.device().id == "meter" && *silent) {
       ++*silences;
-      round.report_silence(Error{Fault::timeout, "no answer"});
+      context.report_silence(Error{Fault::timeout, "no answer"});
     } else {
-      for (const std::size_t point : round.due()) round.report(point, Value{std::int64_t{7}});
+      for (const std::size_t point : context.due()) context.report(point, Value{std::int64_t{7}});
     }
     return Result<void>{};
   };
@@ -95,9 +95,9 @@ TEST_CASE("a bus that is unplugged takes all its devices offline, and brings the
   Bench bench({device("a", 5ms), device("b", 5ms)});
   auto gone = std::make_shared<std::atomic<bool>>(false);
   bench.bus->open = [=] { return *gone ? Result<void>{kGone} : Result<void>{}; };
-  bench.bus->poll = [=](Round& round) {
+  bench.bus->poll = [=](PollContext& context) {
     if (*gone) return Result<void>{kGone};
-    for (const std::size_t point : round.due()) round.report(point, Value{true});
+    for (const std::size_t point : context.due()) context.report(point, Value{true});
     return Result<void>{};
   };
   bench.start();
@@ -125,9 +125,9 @@ TEST_CASE("a bus that is unplugged takes all its devices offline, and brings the
 
 TEST_CASE("a single bad point is a fault in the record of the others") {
   Bench bench({device("meter", 5ms, 2)});
-  bench.bus->poll = [](Round& round) {
-    round.report(0, Value{std::int64_t{1}});
-    round.report_fault(1, Error{Fault::exception, "illegal data address", 2});
+  bench.bus->poll = [](PollContext& context) {
+    context.report(0, Value{std::int64_t{1}});
+    context.report_fault(1, Error{Fault::exception, "illegal data address", 2});
     return Result<void>{};
   };
   bench.start();
@@ -140,10 +140,10 @@ TEST_CASE("a single bad point is a fault in the record of the others") {
 
 TEST_CASE("a bus reports about once a second: polls, failures, load, response times") {
   Bench bench({device("meter", 20ms)});
-  bench.bus->poll = [](Round& round) {
-    wait_in_visit(round, std::chrono::steady_clock::now() + 10ms);  // the bus at work
-    round.report(0, Value{1.0});
-    round.responded_in(10ms);
+  bench.bus->poll = [](PollContext& context) {
+    wait_in_visit(context, std::chrono::steady_clock::now() + 10ms);  // the bus at work
+    context.report(0, Value{1.0});
+    context.responded_in(10ms);
     return Result<void>{};
   };
   bench.start();
@@ -163,9 +163,9 @@ TEST_CASE("a bus reports about once a second: polls, failures, load, response ti
 
 TEST_CASE("a bus with too much to do says so, with the numbers") {
   Bench bench({device("meter", 10ms)});
-  bench.bus->poll = [](Round& round) {
-    wait_in_visit(round, std::chrono::steady_clock::now() + 20ms);
-    round.report(0, Value{1.0});
+  bench.bus->poll = [](PollContext& context) {
+    wait_in_visit(context, std::chrono::steady_clock::now() + 20ms);
+    context.report(0, Value{1.0});
     return Result<void>{};
   };
   bench.start();
@@ -218,16 +218,16 @@ TEST_CASE("a device of which something was left is visited again after its rest,
   auto visits = std::make_shared<std::atomic<int>>(0);
   auto rest_until = std::make_shared<Steady>();
   auto too_early = std::make_shared<std::atomic<bool>>(false);
-  bench.bus->poll = [=](Round& round) {
-    const bool slow = round.device().id == "slow";
+  bench.bus->poll = [=](PollContext& context) {
+    const bool slow = context.device().id == "slow";
     const bool first = slow && ++*visits == 1;
     if (slow && !first && std::chrono::steady_clock::now() < *rest_until) *too_early = true;
-    round.report(0, Value{std::int64_t{1}});
-    if (slow && !first) round.report(1, Value{std::int64_t{2}});
+    context.report(0, Value{std::int64_t{1}});
+    if (slow && !first) context.report(1, Value{std::int64_t{2}});
     if (first) {
       *rest_until = std::chrono::steady_clock::now() + 100ms;
-      round.leave_rest();
-      round.rest_until(*rest_until);
+      context.leave_rest();
+      context.rest_until(*rest_until);
     }
     return Result<void>{};
   };
@@ -286,10 +286,10 @@ TEST_CASE("a driver that does not return is left behind, and delivers nothing af
   auto released = std::make_shared<std::promise<void>>();
   auto after = std::make_shared<std::promise<void>>();
   auto freed = std::make_shared<std::shared_future<void>>(released->get_future().share());
-  bench.bus->poll = [=](Round& round) {
+  bench.bus->poll = [=](PollContext& context) {
     stuck->set_value();
     freed->wait();
-    round.report(0, Value{true});
+    context.report(0, Value{true});
     return Result<void>{};
   };
   // The last thing that the thread does is to let go of its adapter.
@@ -316,7 +316,7 @@ TEST_CASE("an adapter that returns at once with nothing does not keep a processo
   DevicePlan talker = device("scale", 0s);
   talker.talks = true;
   Bench bench({talker});
-  bench.bus->poll = [](Round&) { return Result<void>{}; };
+  bench.bus->poll = [](PollContext&) { return Result<void>{}; };
   bench.start();
   REQUIRE(bench.collected->wait_for_count<BusReport>(3));  // two seconds or more
   REQUIRE(bench.bus->polled < 2000);
@@ -327,11 +327,11 @@ TEST_CASE("devices that talk on one bus are listened to in turn") {
   DevicePlan b = device("b", 0s);
   a.talks = b.talks = true;
   Bench bench({a, b});
-  bench.bus->poll = [](Round& round) {
-    if (round.device_index() == 0) {
-      wait_as_a_listener(round);  // a says nothing
+  bench.bus->poll = [](PollContext& context) {
+    if (context.device_index() == 0) {
+      wait_as_a_listener(context);  // a says nothing
     } else {
-      round.report(0, Value{true});
+      context.report(0, Value{true});
     }
     return Result<void>{};
   };
@@ -345,8 +345,8 @@ TEST_CASE("a point with a deadband makes no record of its own while it does not 
   meter.points[0].deadband.absolute = 1.0;
   Bench bench({meter});
   auto value = std::make_shared<std::atomic<int>>(10);
-  bench.bus->poll = [=](Round& round) {
-    round.report(0, Value{std::int64_t{*value}});
+  bench.bus->poll = [=](PollContext& context) {
+    context.report(0, Value{std::int64_t{*value}});
     return Result<void>{};
   };
   bench.start();

@@ -26,12 +26,12 @@ void survive_dead_link(const std::string& fault, bool upwards, bool downwards) {
   const double stored = seconds_of(std::chrono::steady_clock::now() - begun);
   REQUIRE(eventually([&] { return !road.link().connected; }));
   const double noticed = seconds_of(std::chrono::steady_clock::now() - begun);
-  CHECK(road.books().queued == 10);
+  CHECK(road.counters().queued == 10);
   proxy.lose(false, false);
   REQUIRE(road.all_acknowledged());
   const std::size_t twice = check_complete(subscriber, 20);
   CHECK(twice <= 10);
-  check_nothing_but_acknowledged(road.books());
+  check_nothing_but_acknowledged(road.counters());
   figure(fault, "on disk after ", stored, " s, noticed after ", noticed, " s of ack_timeout 1 s, ", twice,
          " records sent twice, 0 lost");
 }
@@ -63,7 +63,7 @@ TEST_CASE("a slow line is no dead one: nothing is sent twice while bytes move (5
   const LinkReport link = road.link();
   CHECK(link.failures == 0);
   CHECK(check_complete(subscriber, 200) == 0);
-  check_nothing_but_acknowledged(road.books());
+  check_nothing_but_acknowledged(road.counters());
   figure("51", "200 records over 10 kB/s and 200 ms there and back in ", took, " s, ", link.failures,
          " false reconnects, 0 sent twice");
 }
@@ -90,7 +90,7 @@ TEST_CASE("a connection that is reset inside a packet costs a reconnect, never a
     } while (proxy.resets() < reset);
   }
   const std::size_t twice = check_complete(subscriber, count);
-  check_nothing_but_acknowledged(road.books());
+  check_nothing_but_acknowledged(road.counters());
   figure("52", kResets, " connections reset after 1 to 200 bytes: ", count, " records, ", twice,
          " sent twice, 0 set aside, 0 lost");
 }

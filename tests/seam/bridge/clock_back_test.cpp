@@ -67,7 +67,7 @@ TEST_CASE(
   REQUIRE(eventually([&] { return road.link().connected; }));
   const double reconnected = seconds_of(std::chrono::steady_clock::now() - back);
   REQUIRE(road.all_acknowledged());
-  check_nothing_but_acknowledged(road.books());
+  check_nothing_but_acknowledged(road.counters());
   const auto begun = std::chrono::steady_clock::now();
   road.end();
   const double stopped = seconds_of(std::chrono::steady_clock::now() - begun);

@@ -86,15 +86,15 @@ TEST_CASE("under 3.1.1 the record that makes the broker hang up is found and set
   rig.turn();
   while (!broker.serve() && broker.hang_ups < 20) rig.reconnect(old_protocol());
   CHECK(broker.hang_ups == 3);
-  CHECK(rig.books().set_aside == 1);
-  CHECK(rig.books().queued == 0);
-  CHECK(rig.books().acknowledged >= static_cast<std::uint64_t>(before) + 10);
-  REQUIRE(rig.outbox().set_aside(10).size() == 1);
-  CHECK_THAT(rig.outbox().set_aside(1).at(0).why, ContainsSubstring("hung up"));
+  CHECK(rig.counters().dead_lettered == 1);
+  CHECK(rig.counters().queued == 0);
+  CHECK(rig.counters().acknowledged >= static_cast<std::uint64_t>(before) + 10);
+  REQUIRE(rig.queue().dead_lettered(10).size() == 1);
+  CHECK_THAT(rig.queue().dead_lettered(1).at(0).why, ContainsSubstring("hung up"));
   std::size_t wasted = 0;
   for (const auto& one : rig.sent()) wasted += is_poison(one.message) ? one.message.payload.size() : 0;
-  figure("61", broker.hang_ups, " hang-ups, ", wasted, " bytes wasted, 1 record set aside, ", rig.books().acknowledged,
-         " delivered, 0 lost");
+  figure("61", broker.hang_ups, " hang-ups, ", wasted, " bytes wasted, 1 record dead-lettered, ",
+         rig.counters().acknowledged, " delivered, 0 lost");
 }
 
 TEST_CASE("a link that falls again and again sets nothing aside while other records lead") {
@@ -116,8 +116,8 @@ TEST_CASE("a link that falls again and again sets nothing aside while other reco
       rig.turn();
     }
   }
-  CHECK(rig.books().set_aside == 0);
-  CHECK(rig.books().queued == 0);
+  CHECK(rig.counters().dead_lettered == 0);
+  CHECK(rig.counters().queued == 0);
 }
 
 TEST_CASE("after a hang-up what was out goes one at a time, and then the window is as wide as before") {
@@ -136,7 +136,7 @@ TEST_CASE("after a hang-up what was out goes one at a time, and then the window 
     rig.turn();
   }
   CHECK(rig.transport.most_out == 1);
-  while (rig.books().queued > 0) {
+  while (rig.counters().queued > 0) {
     rig.transport.acknowledge_all();
     rig.turn();
   }
@@ -158,12 +158,12 @@ TEST_CASE("a health message that is too large for a 3.1.1 broker costs three han
     }
   }
   CHECK(broker.hang_ups == 3);
-  CHECK(rig.books().set_aside == 0);
-  CHECK(rig.books().acknowledged == count);
+  CHECK(rig.counters().dead_lettered == 0);
+  CHECK(rig.counters().acknowledged == count);
   const auto health = rig.sent("plant/bridge/health");
   REQUIRE(health.size() >= 28);
   CHECK(health.back().message.payload.size() < 4000);
-  CHECK(nlohmann::json::parse(health.back().message.payload)["books"]["accepted"] >= count - 1);
+  CHECK(nlohmann::json::parse(health.back().message.payload)["records"]["accepted"] >= count - 1);
   const std::string log = rig.log();
   CHECK_THAT(log, ContainsSubstring("plant/bridge/health") && ContainsSubstring("let the broker take larger packets"));
   figure("61", "health of more than 4000 bytes: ", broker.hang_ups, " hang-ups in half an hour, then ",
@@ -190,8 +190,8 @@ TEST_CASE("a command's result that the broker hangs up on does not hang it up fo
   HangingUp broker{rig, [](const Message& message) { return message.payload.size() > 4000; }};
   while (!broker.serve() && broker.hang_ups < 20) rig.reconnect(old_protocol());
   CHECK(broker.hang_ups == 3);
-  CHECK(rig.books().queued == 0);
-  CHECK(rig.books().set_aside == 0);
+  CHECK(rig.counters().queued == 0);
+  CHECK(rig.counters().dead_lettered == 0);
   CHECK_THAT(rig.log(), ContainsSubstring("plant/boiler/result"));
 }
 

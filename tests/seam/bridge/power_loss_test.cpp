@@ -47,8 +47,8 @@ Lost lost_in_one_life(std::mt19937& random, Durability durability, bool broker_a
   }
   const Duration cut = rig.now;
   rig.crash(true);
-  rig.check_books();
-  while (const Record* record = rig.outbox().next(Lane::fifo, rig.moment())) {
+  rig.check_counters();
+  while (const Record* record = rig.queue().next(Lane::fifo, rig.moment())) {
     if (record->device == "boiler") safe.insert(std::get<std::uint64_t>(*record->readings[0].value));
   }
   accepted += taken.size();

@@ -22,7 +22,7 @@ TEST_CASE("a broker that is stopped and started again gets every record (45)") {
   road.samples(50);
   REQUIRE(road.all_acknowledged());
   const std::size_t twice = check_complete(subscriber, 150);
-  check_nothing_but_acknowledged(road.books());
+  check_nothing_but_acknowledged(road.counters());
   figure("45", "broker stopped and started with its session: 150 records, 0 lost, ", twice, " sent twice");
 }
 
@@ -37,9 +37,9 @@ TEST_CASE("a broker that is killed and forgets its sessions gets what it had not
   Subscriber subscriber(broker.port(), records());
   road.samples(1);
   // The queue is empty also before the last sample has reached it.
-  REQUIRE(eventually([&] { return road.books().acknowledged == 101; }));
+  REQUIRE(eventually([&] { return road.counters().acknowledged == 101; }));
   CHECK(road.link().connects == 2);
-  check_nothing_but_acknowledged(road.books());
+  check_nothing_but_acknowledged(road.counters());
   figure("46", "broker killed, its session forgotten: 101 records accepted, 101 acknowledged, 0 lost");
 }
 
@@ -95,10 +95,10 @@ TEST_CASE("a topic that the access list forbids holds up no other (60)") {
     road.sample("boiler");
     road.sample("secret");
   }
-  REQUIRE(eventually([&] { return road.books().set_aside == 20 && road.books().queued == 0; }));
+  REQUIRE(eventually([&] { return road.counters().dead_lettered == 20 && road.counters().queued == 0; }));
   CHECK(subscriber.messages().size() == 20);
   CHECK(road.link().connects == 1);
-  CHECK(road.books().balance());
+  CHECK(road.counters().balanced());
   figure("60", "20 records of a forbidden topic set aside, 20 of the other delivered, 0 reconnects");
 }
 
@@ -117,15 +117,16 @@ TEST_CASE("what is too large for the broker holds up nothing (61)") {
     return true;
   });
   road.samples(3);
-  REQUIRE(eventually([&] { return road.books().set_aside == 1 && road.books().queued == 0; }, 2 * kPatience));
+  REQUIRE(
+      eventually([&] { return road.counters().dead_lettered == 1 && road.counters().queued == 0; }, 2 * kTestTimeout));
   const LinkReport link = road.link();
   CHECK(link.connects <= 4);  // three hang-ups, and each is followed by one connection
   CHECK(link.connects == (mqtt5 ? 1 : 4));
-  const Books books = road.books();
-  CHECK(books.balance());
+  const RecordCounters counters = road.counters();
+  CHECK(counters.balanced());
   check_complete(subscriber, 6);
-  figure("61", mqtt5 ? "MQTT 5: " : "3.1.1: ", link.connects - 1, " reconnects, ", books.set_aside,
-         " record set aside, ", books.acknowledged, " others delivered, 0 lost");
+  figure("61", mqtt5 ? "MQTT 5: " : "3.1.1: ", link.connects - 1, " reconnects, ", counters.dead_lettered,
+         " record dead-lettered, ", counters.acknowledged, " others delivered, 0 lost");
 }
 
 TEST_CASE("a broker that never acknowledges gets everything once it does (56)") {
@@ -135,11 +136,11 @@ TEST_CASE("a broker that never acknowledges gets everything once it does (56)") 
   Road road({broker.url()});
   road.samples(10);
   REQUIRE(eventually([&] { return broker.connections() >= 3; }));
-  CHECK(road.books().acknowledged == 0);
+  CHECK(road.counters().acknowledged == 0);
   broker.behave({});
   REQUIRE(road.all_acknowledged());
-  CHECK(road.books().acknowledged == 10);
-  check_nothing_but_acknowledged(road.books());
+  CHECK(road.counters().acknowledged == 10);
+  check_nothing_but_acknowledged(road.counters());
   figure("56", "a broker that acknowledged nothing on ", broker.connections() - 1,
          " connections: 10 records, 0 lost, all delivered once it did");
 }
@@ -162,7 +163,7 @@ TEST_CASE("a broker that reads nothing any more costs no memory without bound (7
   broker.thaw();
   REQUIRE(road.all_acknowledged());
   check_complete(subscriber, 4001);
-  check_nothing_but_acknowledged(road.books());
+  check_nothing_but_acknowledged(road.counters());
   figure("72", "broker stopped reading: ", in_flight, " of 4000 records in flight, ", report.tail_bytes,
          " bytes of the others in memory, ", report.in_store, " on disk, 0 lost");
 }
@@ -180,8 +181,8 @@ TEST_CASE("a stop with ten thousand records that the broker does not acknowledge
   road.forget_tail();
   broker.behave({});
   road.begin();
-  CHECK(road.books().accepted == 10'000);
+  CHECK(road.counters().accepted == 10'000);
   REQUIRE(road.all_acknowledged());
-  check_nothing_but_acknowledged(road.books());
+  check_nothing_but_acknowledged(road.counters());
   figure("27", "a stop with 10000 unacknowledged records took ", took, " ms, 10000 on disk, 0 lost");
 }

@@ -100,9 +100,9 @@ class Model {
     if (Reading* reading = of(token); reading != nullptr && !load) reading->aside = true;
     seq_of_.erase(seq);
   }
-  /// What stands in the set-aside table is not lost, however it came there (links that fall with the same record at the
-  /// head, and then with that one alone, make it suspect).
-  void aside(const SetAside& one) {
+  /// What stands in the dead-letter table is not lost, however it came there (links that fall with the same record at
+  /// the head, and then with that one alone, make it suspect).
+  void aside(const DeadLetter& one) {
     if (one.record.device != kBridgeDevice)
       readings_.at(std::get<std::uint64_t>(*one.record.readings[0].value)).aside = true;
   }
@@ -119,7 +119,7 @@ class Model {
     for (std::size_t i = durable_; i < readings_.size(); ++i) readings_[i].may_be_lost = true;
     durable_ = readings_.size();
   }
-  /// dropped: by the books. What is missing must be explained.
+  /// dropped: by the counters. What is missing must be explained.
   void check_nothing_lost(std::uint64_t dropped) const {
     std::uint64_t missing = 0;
     for (std::size_t i = 0; i < readings_.size(); ++i) {
@@ -128,7 +128,7 @@ class Model {
       ++missing;
       if (dropped == 0) FAIL("reading " << i << " of " << readings_.size() << " was lost");
     }
-    if (missing > dropped) FAIL(missing << " readings are missing, the books say " << dropped << " dropped");
+    if (missing > dropped) FAIL(missing << " readings are missing, the counters say " << dropped << " dropped");
   }
 
   bool ordered = true;
@@ -191,7 +191,7 @@ class Simulation {
   /// Everything is mended; what is left must get through.
   void finish() {
     disk_.reset();
-    for (int i = 0; i < 4000 && (rig_.books().queued > 0 || i < 3); ++i) {
+    for (int i = 0; i < 4000 && (rig_.counters().queued > 0 || i < 3); ++i) {
       pass(5s);
       if (rig_.transport.attempting()) accept();
       while (rig_.transport.out() > 0) {
@@ -199,10 +199,10 @@ class Simulation {
         turn();
       }
     }
-    const Books books = rig_.books();
-    if (books.queued > 0) FAIL(books.queued << " records never left");
-    for (const auto& one : rig_.outbox().set_aside(1'000'000)) model_.aside(one);
-    model_.check_nothing_lost(books.dropped);
+    const RecordCounters counters = rig_.counters();
+    if (counters.queued > 0) FAIL(counters.queued << " records never left");
+    for (const auto& one : rig_.queue().dead_lettered(1'000'000)) model_.aside(one);
+    model_.check_nothing_lost(counters.dropped);
   }
 
  private:
@@ -276,8 +276,8 @@ class Simulation {
     rig_.crash(power_cut);
     look();
     // Numbers are never used twice.
-    if (rig_.outbox().report().last_seq < model_.highest_ever) {
-      FAIL("after a restart the last number is " << rig_.outbox().report().last_seq << ", but " << model_.highest_ever
+    if (rig_.queue().report().last_seq < model_.highest_ever) {
+      FAIL("after a restart the last number is " << rig_.queue().report().last_seq << ", but " << model_.highest_ever
                                                  << " has left already");
     }
   }
@@ -305,7 +305,7 @@ class Simulation {
 
 }  // namespace
 
-TEST_CASE("under random faults nothing is lost, altered, reordered or renumbered, and the books balance") {
+TEST_CASE("under random faults nothing is lost, altered, reordered or renumbered, and the counters balance") {
   const std::uint64_t steps = number_from_environment("BAUDBRIDGE_STEPS", kSteps);
   const std::uint64_t given = number_from_environment("BAUDBRIDGE_SEED", 0);
   const std::uint64_t first = given != 0 ? given : std::random_device{}();

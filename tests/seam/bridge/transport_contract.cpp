@@ -27,7 +27,7 @@ class RealRig {
   Transport& transport() { return *transport_; }
   std::optional<LinkEvent> next() { return events_.next(transport()); }
   template <class Kind>
-  std::optional<Kind> next_of(Duration patience = kPatience) {
+  std::optional<Kind> next_of(Duration patience = kTestTimeout) {
     return events_.next_of<Kind>(transport(), patience);
   }
   void end_broker() { broker_.kill(); }
@@ -57,7 +57,7 @@ class FakeRig {
   Transport& transport() { return transport_; }
   std::optional<LinkEvent> next() { return events_.next(transport()); }
   template <class Kind>
-  std::optional<Kind> next_of(Duration patience = kPatience) {
+  std::optional<Kind> next_of(Duration patience = kTestTimeout) {
     return events_.next_of<Kind>(transport(), patience);
   }
   void end_broker() { transport_.drop(); }

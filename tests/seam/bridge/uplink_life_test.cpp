@@ -1,4 +1,4 @@
-// The uplink over a real outbox: stop and restart, the lanes of a drain, limits, the clock, commands, health.
+// The uplink over a real queue: stop and restart, the lanes of a drain, limits, the clock, commands, health.
 #include <cstdlib>
 
 #include "support/bridge/uplink_rig.h"
@@ -31,7 +31,7 @@ TEST_CASE("a stop sends what there is, says farewell and ends in order (27)") {
   rig.turn();
   rig.pass(10ms);
   CHECK(rig.uplink().stopped(rig.moment()));
-  CHECK(rig.books().queued == 0);
+  CHECK(rig.counters().queued == 0);
   rig.uplink().disconnect();
   CHECK(rig.transport.orderly_disconnects == 1);
   const auto& last = rig.transport.sent.back().message;
@@ -54,7 +54,7 @@ TEST_CASE("a stop does not wait for a broker that is silent: three seconds, and 
   CHECK_FALSE(rig.uplink().stopped(rig.moment()));
   rig.pass(200ms);
   CHECK(rig.uplink().stopped(rig.moment()));
-  CHECK(rig.books().queued == 200);
+  CHECK(rig.counters().queued == 200);
   const int cuts = rig.transport.cuts;
   rig.uplink().disconnect();
   CHECK(rig.transport.orderly_disconnects == 0);
@@ -89,7 +89,7 @@ TEST_CASE("after a restart what was not acknowledged is sent again, with the sam
   for (std::size_t i = 0; i < 3; ++i) CHECK(again[i].message.payload == first[i + 2].message.payload);
   rig.samples(1);
   CHECK(rig.sent_seqs().back() > nlohmann::json::parse(first.back().message.payload)["seq"].get<Seq>());
-  CHECK(rig.books().balance());
+  CHECK(rig.counters().balanced());
   figure("24", "3 records sent again with the same number and content, 2 acknowledged ones not");
 }
 
@@ -102,12 +102,12 @@ TEST_CASE("drain live-first: new records do not wait behind the backlog, each la
   rig.transport.drop("refused");
   rig.samples(100);
   rig.transport.acknowledges = true;
-  const Seq backlog_end = rig.outbox().report().last_seq;
+  const Seq backlog_end = rig.queue().report().last_seq;
   rig.reconnect();
   Seqs live;
   for (int second = 0; second < 5; ++second) {
     rig.samples(1);
-    live.push_back(rig.outbox().report().last_seq);
+    live.push_back(rig.queue().report().last_seq);
     CHECK(rig.sent_seqs().back() == live.back());  // at once
     rig.pass(1s);
   }
@@ -119,7 +119,7 @@ TEST_CASE("drain live-first: new records do not wait behind the backlog, each la
   CHECK(backlog.size() >= 45);
   CHECK(backlog.size() <= 60);
   rig.pass(20s);
-  CHECK(rig.books().queued == 0);
+  CHECK(rig.counters().queued == 0);
 }
 
 TEST_CASE("drain_rate paces the backlog, and not what comes after it") {
@@ -134,7 +134,7 @@ TEST_CASE("drain_rate paces the backlog, and not what comes after it") {
   CHECK(rig.sent().size() >= 38);
   CHECK(rig.sent().size() <= 46);
   rig.pass(4s);
-  CHECK(rig.books().queued == 0);
+  CHECK(rig.counters().queued == 0);
   const auto before = rig.sent().size();
   rig.samples(500);
   CHECK(rig.sent().size() == before + 500);
@@ -180,7 +180,7 @@ TEST_CASE("health is published every minute while the link is up") {
   rig.pass(10min + 1s);
   CHECK(rig.sent("plant/bridge/health").size() == 10);
   const auto health = nlohmann::json::parse(rig.sent("plant/bridge/health").back().message.payload);
-  CHECK(health["books"]["queued"] == 0);
+  CHECK(health["records"]["queued"] == 0);
   CHECK(health["link"]["connected"] == true);
 }
 
@@ -228,8 +228,8 @@ TEST_CASE("a board that boots in 1970 sends its backlog with the right times onc
     worst = std::max(worst, std::abs(record["ts"].get<std::int64_t>() - right));
   }
   CHECK(worst <= 100);
-  CHECK(rig.books().queued == 0);
-  CHECK(rig.books().dropped == 0);
+  CHECK(rig.counters().queued == 0);
+  CHECK(rig.counters().dropped == 0);
   figure("39, 42", "booted in 1970, 300 records of a backlog, a restart between: largest error ", worst, " ms, 0 lost");
 }
 
@@ -256,8 +256,8 @@ TEST_CASE("a clock that steps ten years forward or an hour back expires nothing 
   rig.reconnect();
   rig.pass(10s);
   CHECK(rig.sent().size() == 100);
-  CHECK(rig.books().dropped == 0);
-  CHECK(rig.books().queued == 0);
+  CHECK(rig.counters().dropped == 0);
+  CHECK(rig.counters().queued == 0);
   CHECK(rig.sent("plant/bridge/event").size() == 1);
   figure("40, 41", "clock stepped by ", seconds_of(step) / 3600, " h: next attempt after ", seconds_of(waited),
          " s, 1 event, 0 of 100 records expired, 0 lost");
@@ -281,8 +281,8 @@ TEST_CASE("a certificate that is not yet valid: tried again as soon as the clock
   const Duration waited = rig.now - set;
   CHECK(waited <= 5s);
   rig.pass(1s);
-  CHECK(rig.books().queued == 0);
-  CHECK(rig.books().dropped == 0);
+  CHECK(rig.counters().queued == 0);
+  CHECK(rig.counters().dropped == 0);
   figure("67", "connected ", seconds_of(waited), " s after the clock was set, 60 records published, 0 lost");
 }
 
@@ -344,10 +344,10 @@ TEST_CASE("format value: a record is acknowledged when all of its messages are")
   CHECK(rig.transport.out() == 2);
   rig.transport.acknowledge(1);
   rig.turn();
-  CHECK(rig.books().acknowledged == 0);
+  CHECK(rig.counters().acknowledged == 0);
   rig.transport.acknowledge(1);
   rig.turn();
-  CHECK(rig.books().acknowledged == 1);
+  CHECK(rig.counters().acknowledged == 1);
 }
 
 TEST_CASE("a message that can never be sent is set aside, the others flow") {
@@ -359,7 +359,7 @@ TEST_CASE("a message that can never be sent is set aside, the others flow") {
   rig.sample(1.0, "boiler");
   rig.sample(1.0, "pump");
   rig.turn();
-  CHECK(rig.books().set_aside == 1);
+  CHECK(rig.counters().dead_lettered == 1);
   CHECK(rig.sent("plant/pump").size() == 1);
 }
 

@@ -1,4 +1,4 @@
-// The uplink over a real outbox: what is sent, when, and what an answer means (contract section 6).
+// The uplink over a real queue: what is sent, when, and what an answer means (contract section 6).
 #include <set>
 
 #include "bridge/reasons.h"
@@ -35,12 +35,12 @@ TEST_CASE("records leave in order, and leave the queue when the broker has ackno
   REQUIRE(seqs.size() == 3);
   CHECK(seqs[1] == seqs[0] + 1);
   CHECK(seqs[2] == seqs[0] + 2);
-  CHECK(rig.books().queued == 3);
-  CHECK(rig.books().acknowledged == 0);
+  CHECK(rig.counters().queued == 3);
+  CHECK(rig.counters().acknowledged == 0);
   rig.transport.acknowledge(2);
   rig.turn();
-  CHECK(rig.books().queued == 1);
-  CHECK(rig.books().acknowledged == 2);
+  CHECK(rig.counters().queued == 1);
+  CHECK(rig.counters().acknowledged == 2);
 }
 
 TEST_CASE("what was in flight when the link fell is sent again, in order, and before what is newer") {
@@ -72,8 +72,8 @@ TEST_CASE("an acknowledgement of a connection that has ended acknowledges nothin
   rig.turn();
   rig.uplink().handle(Delivered{old.epoch, old.token}, rig.moment());
   rig.turn();
-  CHECK(rig.books().queued == 1);
-  CHECK(rig.books().acknowledged == 0);
+  CHECK(rig.counters().queued == 1);
+  CHECK(rig.counters().acknowledged == 0);
 }
 
 TEST_CASE(
@@ -99,9 +99,9 @@ TEST_CASE(
   small.maximum_packet_size = 60;  // none of the records that wait is as small
   rig.reconnect(small);
   CHECK(rig.transport.out() == 0);
-  CHECK(rig.books().queued == 0);
-  CHECK(rig.books().set_aside >= 100);  // and the event that tells of it
-  CHECK(rig.books().balance());
+  CHECK(rig.counters().queued == 0);
+  CHECK(rig.counters().dead_lettered >= 100);  // and the event that tells of it
+  CHECK(rig.counters().balanced());
   figure("62",
          "Receive Maximum 65535, 5, 1: at most 15, 4, 1 out; 100 records above the new maximum packet size set "
          "aside, 0 sent, 0 lost");
@@ -135,7 +135,7 @@ TEST_CASE("a broker that acknowledges nothing is left after ack_timeout, and eve
   const auto again = rig.sent();
   REQUIRE(again.size() == 3);
   for (std::size_t i = 0; i < 3; ++i) CHECK(again[i].message.payload == first[i].message.payload);
-  CHECK(rig.books().acknowledged == 3);
+  CHECK(rig.counters().acknowledged == 3);
   figure("56", "left after 10 s without an acknowledgement, 3 records sent again with the same content, 0 lost");
 }
 
@@ -153,13 +153,13 @@ TEST_CASE("one acknowledgement that is lost costs one reconnection and duplicate
   }
   CHECK(rig.transport.cuts == 2);
   rig.reconnect();
-  CHECK(rig.books().queued == 0);
+  CHECK(rig.counters().queued == 0);
   std::map<Seq, std::set<std::string>> contents;
   for (const auto& one : rig.sent()) {
     contents[nlohmann::json::parse(one.message.payload)["seq"].get<Seq>()].insert(one.message.payload);
   }
   for (const auto& [seq, payloads] : contents) CHECK(payloads.size() == 1);
-  CHECK(rig.books().set_aside == 0);
+  CHECK(rig.counters().dead_lettered == 0);
   figure("57", "one lost acknowledgement: 1 reconnect, ", rig.sent().size() - contents.size(), " of ", contents.size(),
          " records sent twice with the same content, 0 lost");
 }
@@ -176,9 +176,9 @@ TEST_CASE("a record refused for good is set aside and told, and the others flow 
   rig.transport.acknowledges = true;
   rig.transport.acknowledge_all();
   rig.turn();
-  CHECK(rig.books().set_aside == 1);
-  CHECK(rig.books().queued == 0);
-  const auto aside = rig.outbox().set_aside(10);
+  CHECK(rig.counters().dead_lettered == 1);
+  CHECK(rig.counters().queued == 0);
+  const auto aside = rig.queue().dead_lettered(10);
   REQUIRE(aside.size() == 1);
   CHECK(aside[0].record.seq == seqs[1]);
   CHECK_THAT(aside[0].why, ContainsSubstring(reason_text(reason)));
@@ -192,7 +192,8 @@ TEST_CASE("a record refused for good is set aside and told, and the others flow 
   CHECK(rig.sent_seqs().size() == 3);  // it was not tried again
   rig.pass(30min);
   CHECK(rig.sent_seqs().size() == 3);
-  figure("59", "refused with ", reason_text(reason), ": 1 record set aside, the others acknowledged in the same turn");
+  figure("59", "refused with ", reason_text(reason),
+         ": 1 record dead-lettered, the others acknowledged in the same turn");
 }
 
 TEST_CASE("a broker that refuses everything for good is told about in few events") {
@@ -204,9 +205,9 @@ TEST_CASE("a broker that refuses everything for good is told about in few events
     rig.samples(10);
     rig.pass(1s);
   }
-  CHECK(rig.books().set_aside >= 600);
+  CHECK(rig.counters().dead_lettered >= 600);
   CHECK(rig.sent("plant/bridge/event").size() < 12);
-  CHECK(rig.books().queued == 0);
+  CHECK(rig.counters().queued == 0);
 }
 
 TEST_CASE("what was refused a moment before a stop is told all the same") {
@@ -241,8 +242,8 @@ TEST_CASE("refused for load: slower, in order, nothing set aside, nothing lost (
   rig.turn();
   rig.transport.sent.clear();
   rig.pass(60s);
-  CHECK(rig.books().set_aside == 0);
-  CHECK(rig.books().queued == 0);
+  CHECK(rig.counters().dead_lettered == 0);
+  CHECK(rig.counters().queued == 0);
   const Seqs again = rig.sent_seqs();
   REQUIRE(again.size() >= 10);
   CHECK(Seqs(again.begin(), again.begin() + 10) == Seqs(first.begin(), first.begin() + 10));
@@ -284,13 +285,13 @@ TEST_CASE("one record that is refused for load for ever does not hold up the oth
     rig.pass(1s);
   }
   broker();
-  CHECK(rig.books().set_aside == (alone ? 0 : 1));
-  CHECK(rig.books().queued == (alone ? 1 : 0));
-  if (!alone) CHECK(rig.outbox().set_aside(1).at(0).retry);
+  CHECK(rig.counters().dead_lettered == (alone ? 0 : 1));
+  CHECK(rig.counters().queued == (alone ? 1 : 0));
+  if (!alone) CHECK(rig.queue().dead_lettered(1).at(0).retry);
   CHECK(tried >= 8);
   CHECK(tried < 40);
-  figure("58", "one record refused as if for load: tried ", tried, " times in 3 min, ", rig.books().queued, " queued, ",
-         rig.books().set_aside, " set aside, the others delivered");
+  figure("58", "one record refused as if for load: tried ", tried, " times in 3 min, ", rig.counters().queued,
+         " queued, ", rig.counters().dead_lettered, " set aside, the others delivered");
 }
 
 TEST_CASE("a broker busy for minutes gets a trickle, and full speed when it recovers (58)") {
@@ -302,13 +303,13 @@ TEST_CASE("a broker busy for minutes gets a trickle, and full speed when it reco
   rig.pass(5min);
   const std::size_t tried = rig.transport.sent.size();
   CHECK(tried < 200);
-  CHECK(rig.books().queued >= 100);
+  CHECK(rig.counters().queued >= 100);
   CHECK(rig.transport.is_up());
   rig.transport.refuses.reset();
   rig.transport.acknowledges = true;
   rig.pass(30s);
-  CHECK(rig.books().queued == 0);
-  CHECK(rig.books().set_aside == 0);
+  CHECK(rig.counters().queued == 0);
+  CHECK(rig.counters().dead_lettered == 0);
   figure("58", "busy for 5 min: ", tried, " messages tried, 100 records delivered within 30 s after it, 0 lost");
 }
 
@@ -321,8 +322,8 @@ TEST_CASE("not authorised: set aside, told, and tried again every 15 minutes (60
   rig.transport.refuse(0x87);
   rig.transport.acknowledges = true;
   rig.turn();
-  CHECK(rig.books().set_aside == 1);
-  CHECK(rig.outbox().set_aside(1).at(0).retry);
+  CHECK(rig.counters().dead_lettered == 1);
+  CHECK(rig.queue().dead_lettered(1).at(0).retry);
   rig.transport.sent.clear();
   SECTION("the same run") {
     rig.pass(16min);
@@ -333,8 +334,8 @@ TEST_CASE("not authorised: set aside, told, and tried again every 15 minutes (60
     rig.pass(16min);
   }
   CHECK(rig.sent_seqs() == Seqs{seq});
-  CHECK(rig.books().set_aside == 0);
-  CHECK(rig.books().queued == 0);
+  CHECK(rig.counters().dead_lettered == 0);
+  CHECK(rig.counters().queued == 0);
   figure("60", "not authorised: set aside, sent again within 16 min, acknowledged, 0 lost");
 }
 
@@ -349,11 +350,11 @@ TEST_CASE("a record larger than the broker's maximum is set aside without being 
                       rig.moment());
   rig.samples(2);
   CHECK(rig.sent_seqs().size() == 2);
-  CHECK(rig.books().set_aside == 1);
-  CHECK_THAT(rig.outbox().set_aside(1).at(0).why, ContainsSubstring("400 bytes"));
+  CHECK(rig.counters().dead_lettered == 1);
+  CHECK_THAT(rig.queue().dead_lettered(1).at(0).why, ContainsSubstring("400 bytes"));
   CHECK(rig.transport.is_up());
-  CHECK(rig.books().balance());
-  figure("61", "above the broker's maximum: 0 bytes sent, 0 reconnects, 1 record set aside, 2 others sent");
+  CHECK(rig.counters().balanced());
+  figure("61", "above the broker's maximum: 0 bytes sent, 0 reconnects, 1 record dead-lettered, 2 others sent");
 }
 
 TEST_CASE("a record exactly as large as the broker's maximum is sent (61)") {

@@ -13,7 +13,7 @@
 
 using namespace baudbridge;
 using namespace baudbridge::simulation;
-using baudbridge::testing::kPatience;
+using baudbridge::testing::kTestTimeout;
 
 namespace {
 
@@ -34,7 +34,7 @@ Values read_all(const Config& config) {
   Values values;
   const Clock clock;
   for (const BusPlan& bus : config.buses) {
-    for (const Sample& sample : read_once(bus, clock, kPatience)) {
+    for (const Sample& sample : read_once(bus, clock, kTestTimeout)) {
       for (const Reading& reading : sample.readings) values[sample.device].emplace(reading.point, reading.value);
     }
   }
@@ -84,7 +84,7 @@ TEST_CASE("the gateway's adapters read every point of every simulated device") {
 TEST_CASE("a plant whose lines were opened and left can be read again") {
   const auto plant = started(2);
   const Config config = config_of(*plant);
-  for (int round = 0; round < 3; ++round) {
+  for (int context = 0; context < 3; ++context) {
     const Values values = read_all(config);
     CHECK(number(values, "room", "temperature") == Approx(21.5).margin(2));
     CHECK(number(values, "air", "pm2_5") == Approx(9).margin(7));

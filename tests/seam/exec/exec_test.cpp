@@ -252,8 +252,8 @@ TEST_CASE("a program that is started again and again leaves no descriptor open")
   auto adapter = bench.plan.make();
   const auto start_and_end = [&] {
     REQUIRE(adapter->open());
-    Round round(bench.plan.devices[0], 0, {}, {std::chrono::steady_clock::now() + 30s, {}, -1});
-    REQUIRE_FALSE(adapter->poll(round));
+    PollContext context(bench.plan.devices[0], 0, {}, {std::chrono::steady_clock::now() + 30s, {}, -1});
+    REQUIRE_FALSE(adapter->poll(context));
     adapter->close();
   };
   start_and_end();  // the log opens its own way to standard error once

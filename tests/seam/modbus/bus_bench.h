@@ -28,13 +28,13 @@ class BusBench {
 
   /// One visit to all points of a device; `polled` is what poll() said.
   /// comes_again: as the runner does, what must wait is left for another visit.
-  Round visit(std::size_t device = 0, bool comes_again = false) {
+  PollContext visit(std::size_t device = 0, bool comes_again = false) {
     std::vector<std::size_t> due(setup.plan.devices[device].points.size());
     std::iota(due.begin(), due.end(), std::size_t{0});
-    Round round(setup.plan.devices[device], device, due,
-                {steady_now() + std::chrono::seconds(60), {}, -1, comes_again});
-    polled = adapter->poll(round);
-    return round;
+    PollContext context(setup.plan.devices[device], device, due,
+                        {steady_now() + std::chrono::seconds(60), {}, -1, comes_again});
+    polled = adapter->poll(context);
+    return context;
   }
 
   Result<std::vector<Reading>> write(std::vector<std::pair<std::size_t, Value>> points, std::size_t device = 0) {

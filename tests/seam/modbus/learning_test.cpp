@@ -37,9 +37,9 @@ std::string toml_for(const Picky& picky) {
   return text;
 }
 
-bool all_there(const Round& round) {
-  return round.readings().size() == 4 && std::all_of(round.readings().begin(), round.readings().end(),
-                                                     [](const Reading& reading) { return bool(reading.value); });
+bool all_there(const PollContext& context) {
+  return context.readings().size() == 4 && std::all_of(context.readings().begin(), context.readings().end(),
+                                                       [](const Reading& reading) { return bool(reading.value); });
 }
 
 }  // namespace

@@ -89,10 +89,10 @@ void fill(LibmodbusServer& server) {
 void read_and_write_all(BusBench& bench, LibmodbusServer& server) {
   fill(server);
   bench.open();
-  const Round round = bench.visit();
+  const PollContext context = bench.visit();
   REQUIRE(bench.polled);
   std::map<std::string, std::string> values;
-  for (const Reading& reading : round.readings()) values[reading.point] = texts_of({reading}).front();
+  for (const Reading& reading : context.readings()) values[reading.point] = texts_of({reading}).front();
   CHECK(values.size() == kPointCount);
   CHECK(values["p0"] == "230.2");
   CHECK(values["p1"] == "-2");

@@ -66,10 +66,10 @@ inline PollCounts poll_all(BusBench& bench, std::size_t polls, bool comes_again 
   bench.open();
   while (counts.polls < polls) {
     const std::size_t device = counts.polls % bench.setup.plan.devices.size();
-    const Round round = bench.visit(device, comes_again);
-    bool lost = round.readings().size() < bench.setup.plan.devices[device].points.size();
-    for (std::size_t i = 0; i < round.readings().size(); ++i) {
-      const auto& value = round.readings()[i].value;
+    const PollContext context = bench.visit(device, comes_again);
+    bool lost = context.readings().size() < bench.setup.plan.devices[device].points.size();
+    for (std::size_t i = 0; i < context.readings().size(); ++i) {
+      const auto& value = context.readings()[i].value;
       if (!value) {
         lost = true;
         continue;
@@ -77,12 +77,12 @@ inline PollCounts poll_all(BusBench& bench, std::size_t polls, bool comes_again 
       ++counts.values;
       const auto number = static_cast<std::uint32_t>(std::get<std::int64_t>(*value));
       const UnitConfig& unit = bench.setup.unit(device);
-      const std::uint32_t own = telling_value(unit.unit, unit.points[round.reading_points()[i]].address, 0);
+      const std::uint32_t own = telling_value(unit.unit, unit.points[context.reading_points()[i]].address, 0);
       if ((number & 0xffff0000U) != own) ++counts.wrong;
     }
-    counts.late += round.late_replies();
-    if (bench.polled && round.rest_left()) {
-      (void)wait_input(-1, round.rest_until().value(), -1);
+    counts.late += context.late_replies();
+    if (bench.polled && context.rest_left()) {
+      (void)wait_input(-1, context.rest_until().value(), -1);
       continue;
     }
     ++counts.polls;

@@ -335,9 +335,9 @@ TEST_CASE("a stop ends a visit that waits for an answer") {
     const std::uint64_t one = 1;
     if (::write(wake.get(), &one, sizeof one) < 0) std::abort();
   });
-  Round round(bench.setup.plan.devices[0], 0, {0, 1}, {steady_now() + 1h, stop.get_token(), wake.get()});
+  PollContext context(bench.setup.plan.devices[0], 0, {0, 1}, {steady_now() + 1h, stop.get_token(), wake.get()});
   const Steady begun = steady_now();
-  CHECK(bench.adapter->poll(round));
+  CHECK(bench.adapter->poll(context));
   CHECK(steady_now() - begun < 50s);
-  CHECK_FALSE(round.silent());
+  CHECK_FALSE(context.silent());
 }

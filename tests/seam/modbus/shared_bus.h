@@ -130,7 +130,7 @@ class RawClient {
   /// So many bytes; fewer: the connection was closed, or nothing came in time.
   ModbusBytes receive(std::size_t count) {
     ModbusBytes bytes;
-    const Steady deadline = steady_now() + kPatience;
+    const Steady deadline = steady_now() + kTestTimeout;
     while (bytes.size() < count && wait(deadline)) {
       ModbusBytes piece(count - bytes.size());
       const ssize_t got = ::recv(socket_.get(), piece.data(), piece.size(), MSG_DONTWAIT);
@@ -141,7 +141,7 @@ class RawClient {
   }
   /// True once the other side has closed the connection.
   bool closed() {
-    const Steady deadline = steady_now() + kPatience;
+    const Steady deadline = steady_now() + kTestTimeout;
     ModbusBytes piece(4096);
     while (wait(deadline)) {
       if (::recv(socket_.get(), piece.data(), piece.size(), MSG_DONTWAIT) <= 0) return true;

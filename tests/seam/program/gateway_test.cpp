@@ -54,9 +54,9 @@ class TestAdapter final : public Adapter {
  public:
   explicit TestAdapter(Gate* gate) : gate_(gate) {}
   Result<void> open() override { return {}; }
-  Result<void> poll(Round& round) override {
+  Result<void> poll(PollContext& context) override {
     if (gate_ != nullptr) gate_->pass();
-    for (const auto point : round.due()) round.report(point, Value{std::int64_t{42}});
+    for (const auto point : context.due()) context.report(point, Value{std::int64_t{42}});
     return {};
   }
   void close() noexcept override {}
@@ -130,13 +130,13 @@ TEST_CASE("a bus that hangs is named, and does not keep the gateway from saving 
 
   std::atomic<std::uint64_t> queued{0};
   REQUIRE(eventually([&] {
-    (*gateway)->ask([&](Uplink& uplink, const Now&) { queued = uplink.outbox().books().queued; });
+    (*gateway)->ask([&](Uplink& uplink, const Now&) { queued = uplink.queue().counters().queued; });
     return queued > 0;
   }));
   CHECK((*gateway)->stop());  // leaves the bus behind after a few seconds
   gateway->reset();
   gate.open();
-  auto again = Outbox::open(config_in(dir, {}).queue, Clock().now(), Clock().boot_id());
+  auto again = Queue::open(config_in(dir, {}).queue, Clock().now(), Clock().boot_id());
   REQUIRE(again);
   CHECK((*again)->report().in_store >= queued);
 }
@@ -190,9 +190,9 @@ TEST_CASE("control requests that make no sense are refused, and the others answe
   for (const char* request : {R"({"do":"values"})", R"({"do":"status"})"}) {
     CHECK(answer(request)["gateway"] == "plant");
     CHECK(answer(request)["pid"] == ::getpid());
-    CHECK(answer(request)["status"].contains("books"));
+    CHECK(answer(request)["status"].contains("records"));
   }
-  CHECK(answer(R"({"do":"queue_stat"})")["queue"]["books"]["balance"] == true);
-  CHECK(answer(R"({"do":"queue_purge","queued":true,"set_aside":true})")["ok"] == true);
+  CHECK(answer(R"({"do":"queue_stat"})")["queue"]["records"]["balanced"] == true);
+  CHECK(answer(R"({"do":"queue_purge","queued":true,"dead_lettered":true})")["ok"] == true);
   CHECK((*gateway)->stop());
 }

@@ -48,7 +48,7 @@ bool first_start_cut_at(std::uint64_t n, std::uint64_t seed) {
   for (std::size_t i = 0; i < numbers.size(); ++i) CHECK(numbers[i] == i + 1);
   (*opened)->accept(a_record(9, at(2s)), at(2s));
   REQUIRE((*opened)->persist(at(3s), true));
-  CHECK((*opened)->books().balance());
+  CHECK((*opened)->counters().balanced());
   return cut;
 }
 
@@ -56,8 +56,8 @@ bool first_start_cut_at(std::uint64_t n, std::uint64_t seed) {
 
 TEST_CASE("the power goes at any moment of a first start: the next start needs no help (5)") {
   std::uint64_t cuts = 0;
-  for (std::uint64_t round = 0; round < rounds(6, 60); ++round) {
-    for (std::uint64_t n = 1; first_start_cut_at(n, seeds_first() + 1000 * round + n); ++n) ++cuts;
+  for (std::uint64_t context = 0; context < rounds(6, 60); ++context) {
+    for (std::uint64_t n = 1; first_start_cut_at(n, seeds_first() + 1000 * context + n); ++n) ++cuts;
   }
   CHECK(cuts > 20);
   figure("5", cuts, " power cuts in a first start: 0 needed help, 0 lost what was durable");
@@ -75,12 +75,12 @@ TEST_CASE("a file of an older version is brought up to date in one transaction, 
   const std::string before = read_file(place.store());
   std::uint64_t cuts = 0;
   std::uint64_t old_ones = 0;
-  for (std::uint64_t round = 0; round < rounds(4, 10); ++round) {
+  for (std::uint64_t context = 0; context < rounds(4, 10); ++context) {
     bool whole = false;
     for (std::uint64_t n = 1; !whole; ++n) {
       write_file(place.store(), before);
       fs::remove(place.store() + "-wal");
-      CrashDisk disk(seeds_first() + 1000 * round + n);
+      CrashDisk disk(seeds_first() + 1000 * context + n);
       {
         auto database = Database::open(place.store(), Database::Mode::change, disk.vfs());
         REQUIRE(database);

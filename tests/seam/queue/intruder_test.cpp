@@ -68,9 +68,9 @@ void tell(int pipe, char what) {
 
 TEST_CASE("whoever opens the running queue's file gets no lock, and the gateway waits for nobody (22)") {
   QueuePlace place;
-  auto outbox = place.open(at(0s));
-  outbox->accept(a_record(1, at(0s)), at(0s));
-  REQUIRE(outbox->persist(at(1s), false));
+  auto queue = place.open(at(0s));
+  queue->accept(a_record(1, at(0s)), at(0s));
+  REQUIRE(queue->persist(at(1s), false));
   Intruder intruder([path = place.store()](int pipe) {
     // Reads, writes, and takes the lock that keeps everybody out: again and again.
     for (;;) {
@@ -84,13 +84,13 @@ TEST_CASE("whoever opens the running queue's file gets no lock, and the gateway 
   constexpr std::uint64_t kTransactions = 200;
   for (std::uint64_t n = 2; n <= kTransactions; ++n) {
     REQUIRE(intruder.hear() == 'b');
-    outbox->accept(a_record(n, at(n * 1s)), at(n * 1s));
+    queue->accept(a_record(n, at(n * 1s)), at(n * 1s));
     const auto begun = std::chrono::steady_clock::now();
-    REQUIRE(outbox->persist(at(n * 1s + 500ms), false));
+    REQUIRE(queue->persist(at(n * 1s + 500ms), false));
     longest = std::max(longest, milliseconds_of(std::chrono::steady_clock::now() - begun));
   }
-  CHECK(outbox->books().queued == kTransactions);
-  CHECK(outbox->books().balance());
+  CHECK(queue->counters().queued == kTransactions);
+  CHECK(queue->counters().balanced());
   figure("22", kTransactions, " transactions beside an intruder, who never got the lock: the longest took ", longest,
          " ms, 0 failed, 0 lost");
 }

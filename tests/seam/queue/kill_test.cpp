@@ -37,7 +37,7 @@ void kill_me_in(std::chrono::microseconds delay) {
   Duration clock{};
   auto opened = open_outbox(options, at(clock), kBoot);
   if (!opened) ::_exit(3);
-  Outbox& outbox = **opened;
+  Queue& queue = **opened;
   std::uint64_t content = first_content;
   std::vector<Seq> out;
   for (;;) {
@@ -45,13 +45,13 @@ void kill_me_in(std::chrono::microseconds delay) {
     std::string lines;
     for (auto count = dice.below(6); count > 0; --count) {
       ++content;
-      const Seq seq = outbox.accept(a_record(content, at(clock), dice.below(300)), at(clock));
+      const Seq seq = queue.accept(a_record(content, at(clock), dice.below(300)), at(clock));
       lines += "A " + std::to_string(seq) + " " + std::to_string(content) + "\n";
     }
-    outbox.flush(at(clock));
+    queue.flush(at(clock));
     if (::write(report, lines.data(), lines.size()) < 0) ::_exit(4);
-    if (outbox.persist_due() <= at(clock).steady && !outbox.persist(at(clock), false)) ::_exit(5);
-    while (const Record* record = outbox.next(Lane::fifo, at(clock))) out.push_back(record->seq);
+    if (queue.persist_due() <= at(clock).steady && !queue.persist(at(clock), false)) ::_exit(5);
+    while (const Record* record = queue.next(Lane::fifo, at(clock))) out.push_back(record->seq);
     std::string intention;
     lines.clear();
     std::vector<Seq> kept;
@@ -65,12 +65,12 @@ void kill_me_in(std::chrono::microseconds delay) {
     }
     if (::write(report, intention.data(), intention.size()) < 0) ::_exit(4);
     for (const Seq seq : out) {
-      if (std::find(kept.begin(), kept.end(), seq) == kept.end()) outbox.settle(seq, Outcome::acknowledged);
+      if (std::find(kept.begin(), kept.end(), seq) == kept.end()) queue.settle(seq, Outcome::acknowledged);
     }
     out = kept;
-    outbox.flush(at(clock));
+    queue.flush(at(clock));
     if (::write(report, lines.data(), lines.size()) < 0) ::_exit(4);
-    if (!outbox.books().balance()) ::_exit(6);
+    if (!queue.counters().balanced()) ::_exit(6);
   }
 }
 
@@ -101,10 +101,10 @@ struct Truth {
 };
 
 void check(QueuePlace& place, const Truth& truth) {
-  auto outbox = place.open(at(0s));
+  auto queue = place.open(at(0s));
   std::map<Seq, std::uint64_t> there;
   Seq last = 0;
-  const auto page = outbox->list({}, 1'000'000);
+  const auto page = queue->list({}, 1'000'000);
   REQUIRE(page);
   for (const auto& entry : page->entries) {
     REQUIRE(is_intact(entry.record));
@@ -133,28 +133,28 @@ TEST_CASE("a kill between a write and its sync, then a start, then a power cut: 
     CrashDisk disk(kills);
     place.options.vfs = disk.vfs();
     const std::string tail_then = place.state.file("tail-then");
-    auto outbox = place.open(at(0s));
-    for (std::uint64_t n = 1; n <= 20; ++n) outbox->accept(a_record(n, at(0s)), at(0s));
-    outbox->flush(at(0s));
+    auto queue = place.open(at(0s));
+    for (std::uint64_t n = 1; n <= 20; ++n) queue->accept(a_record(n, at(0s)), at(0s));
+    queue->flush(at(0s));
     disk.at_death([&] { std::filesystem::copy_file(place.tail(), tail_then); });
     disk.lose_power_at(kills + 1);
-    static_cast<void>(outbox->persist(at(1s), false));
+    static_cast<void>(queue->persist(at(1s), false));
     killed = disk.dead();
     disk.lose_power();
-    outbox.reset();
+    queue.reset();
     if (killed) std::filesystem::rename(tail_then, place.tail());
     disk.forget();
-    outbox = place.open(at(2s));
-    CHECK(outbox->books().queued == 20);
-    if (outbox->persist_due() <= at(3s).steady) REQUIRE(outbox->persist(at(3s), false));
+    queue = place.open(at(2s));
+    CHECK(queue->counters().queued == 20);
+    if (queue->persist_due() <= at(3s).steady) REQUIRE(queue->persist(at(3s), false));
     disk.lose_power();
-    outbox.reset();
+    queue.reset();
     std::filesystem::remove(place.tail());
     disk.restart();
     INFO("operation " << kills + 1);
     auto again = place.open(at(4s));
     CHECK(numbers_of(all_of(*again, at(4s))).size() == 20);
-    CHECK(again->books().balance());
+    CHECK(again->counters().balanced());
   }
   CHECK(kills > 3);
   figure("24", kills, " kills in the middle of a transaction, a start, a power cut: 0 of 20 records lost");
@@ -192,9 +192,9 @@ TEST_CASE(
     contents += 100;
     check(place, truth);
   }
-  const Books books = place.open(at(0s))->books();
-  CHECK(books.balance());
-  CHECK(books.dropped == 0);
-  figure("24", kills, " kills, seed ", seeds_first(), ": accepted ", books.accepted, " = acknowledged ",
-         books.acknowledged, " + queued ", books.queued, "; 0 lost, 0 back after they were acknowledged");
+  const RecordCounters counters = place.open(at(0s))->counters();
+  CHECK(counters.balanced());
+  CHECK(counters.dropped == 0);
+  figure("24", kills, " kills, seed ", seeds_first(), ": accepted ", counters.accepted, " = acknowledged ",
+         counters.acknowledged, " + queued ", counters.queued, "; 0 lost, 0 back after they were acknowledged");
 }

@@ -80,13 +80,13 @@ TEST_CASE("a backlog larger than memory: killed, ready at once, and read through
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
-    auto outbox = place.try_open(at(0s));
-    if (!outbox) ::_exit(1);
+    auto queue = place.try_open(at(0s));
+    if (!queue) ::_exit(1);
     for (std::uint64_t n = 1; n <= count; ++n) {
-      (*outbox)->accept(a_record(n, at(0s), kRecord), at(0s));
+      (*queue)->accept(a_record(n, at(0s), kRecord), at(0s));
       if (n % 50 != 0 && n != count) continue;
-      (*outbox)->flush(at(0s));
-      if (n != count && !(*outbox)->persist(at(std::chrono::milliseconds(n)), false)) ::_exit(2);
+      (*queue)->flush(at(0s));
+      if (n != count && !(*queue)->persist(at(std::chrono::milliseconds(n)), false)) ::_exit(2);
     }
     ::kill(::getpid(), SIGKILL);
   }
@@ -97,28 +97,28 @@ TEST_CASE("a backlog larger than memory: killed, ready at once, and read through
   const PeakMemory memory;
   const std::uint64_t read_before = own_number("io", "rchar");
   const auto begun = Clocked::now();
-  auto outbox = place.open(at(1h));
+  auto queue = place.open(at(1h));
   const double ready = milliseconds_of(Clocked::now() - begun);
   const double read_mb = static_cast<double>(own_number("io", "rchar") - read_before) / 1e6;
-  CHECK(outbox->books().queued == count);
+  CHECK(queue->counters().queued == count);
   CHECK(read_mb < 40);  // the write-ahead log and the tail, whose sizes are bounded; not the store
 
   const auto drain = Clocked::now();
   std::uint64_t next = 1;
-  while (const Record* record = outbox->next(Lane::fifo, at(1h))) {
+  while (const Record* record = queue->next(Lane::fifo, at(1h))) {
     // Catch2's reporter keeps each assertion that has passed: more memory than is measured here.
     if (number_of(*record) != next || !is_intact(*record)) FAIL("record " << next << " is missing or damaged");
     ++next;
-    outbox->settle(record->seq, Outcome::acknowledged);
+    queue->settle(record->seq, Outcome::acknowledged);
     if (next % 100 == 0) {
-      outbox->flush(at(1h));
-      if (outbox->persist_due() <= at(1h + next * 1ms).steady) REQUIRE(outbox->persist(at(1h + next * 1ms), false));
+      queue->flush(at(1h));
+      if (queue->persist_due() <= at(1h + next * 1ms).steady) REQUIRE(queue->persist(at(1h + next * 1ms), false));
     }
   }
   const double drained = seconds_of(Clocked::now() - drain);
   CHECK(next == count + 1);
-  CHECK(outbox->books().acknowledged == count);
-  CHECK(outbox->books().balance());
+  CHECK(queue->counters().acknowledged == count);
+  CHECK(queue->counters().balanced());
   if (kMemoryIsOurs) CHECK(memory.growth_mib() < 24);
   figure("16, 23", megabytes, " MB in ", count, " records, killed: ready in ", ready, " ms, ", read_mb,
          " MB read for it; drained in ", drained, " s with ", memory.growth_mib(), " MiB of memory more, 0 lost");
@@ -133,7 +133,7 @@ TEST_CASE("an outage of weeks: the last record costs what the first did, and thi
   QueuePlace place;
   with_store_in(place, dir);
   const PeakMemory memory;
-  auto outbox = place.open(at(0s));
+  auto queue = place.open(at(0s));
   struct Part {
     std::vector<double> transaction_ms;
     std::uint64_t written = 0;
@@ -145,11 +145,11 @@ TEST_CASE("an outage of weeks: the last record costs what the first did, and thi
       parts.emplace_back();
       parts.back().written = own_number("io", "wchar");
     }
-    for (int i = 0; i < 10; ++i) outbox->accept(a_record(++n, at(clock), kPadding), at(clock));
-    outbox->flush(at(clock));
+    for (int i = 0; i < 10; ++i) queue->accept(a_record(++n, at(clock), kPadding), at(clock));
+    queue->flush(at(clock));
     clock += 1s;
     const auto begun = Clocked::now();
-    REQUIRE(outbox->persist(at(clock), false));
+    REQUIRE(queue->persist(at(clock), false));
     parts.back().transaction_ms.push_back(milliseconds_of(Clocked::now() - begun));
     if (n % (count / kPart) == 0) parts.back().written = own_number("io", "wchar") - parts.back().written;
   }
@@ -157,29 +157,29 @@ TEST_CASE("an outage of weeks: the last record costs what the first did, and thi
   const auto p99 = [](const Part& part) { return part.transaction_ms[part.transaction_ms.size() * 99 / 100]; };
   const std::uint64_t files = fs::file_size(place.store()) + fs::file_size(place.store() + "-wal");
   const double per_record = static_cast<double>(files) / static_cast<double>(count);
-  CHECK(outbox->books().queued == count);
-  CHECK(outbox->books().balance());
+  CHECK(queue->counters().queued == count);
+  CHECK(queue->counters().balanced());
   CHECK(per_record * static_cast<double>(kThirtyDays) < 8.0 * (1ULL << 30));
   CHECK(parts.back().written < parts[1].written * 3 / 2);
   // Somebody who looks at the newest does not wait for the backlog.
-  outbox->rewind();
-  outbox->accept(a_record(count + 1, at(clock)), at(clock));
-  const Record* live = outbox->next(Lane::live, at(clock));
+  queue->rewind();
+  queue->accept(a_record(count + 1, at(clock)), at(clock));
+  const Record* live = queue->next(Lane::live, at(clock));
   REQUIRE(live != nullptr);
   CHECK(number_of(*live) == count + 1);
-  outbox->settle(live->seq, Outcome::acknowledged);
+  queue->settle(live->seq, Outcome::acknowledged);
   const auto drain = Clocked::now();
   std::uint64_t drained = 0;
-  while (const Record* record = outbox->next(Lane::backlog, at(clock))) {
+  while (const Record* record = queue->next(Lane::backlog, at(clock))) {
     if (number_of(*record) != ++drained) FAIL("record " << drained << " is missing");
-    outbox->settle(record->seq, Outcome::acknowledged);
+    queue->settle(record->seq, Outcome::acknowledged);
     if (drained % 1000 == 0) {
       clock += 100ms;
-      if (outbox->persist_due() <= at(clock).steady) REQUIRE(outbox->persist(at(clock), false));
+      if (queue->persist_due() <= at(clock).steady) REQUIRE(queue->persist(at(clock), false));
     }
   }
   CHECK(drained == count);
-  CHECK(outbox->books().queued == 0);
+  CHECK(queue->counters().queued == 0);
   if (kMemoryIsOurs) CHECK(memory.growth_mib() < 24);
   figure("17", count, " records of an outage: ", per_record, " bytes each on disk, p99 of a transaction ",
          p99(parts[1]), " ms at its beginning, ", p99(parts.back()), " ms at its end; drained at ",

@@ -19,20 +19,19 @@ TEST_CASE("numbers are never used twice, whatever becomes of the two folders") {
   QueuePlace place;
   Seq last = 0;
   const auto live = [&](int records) {
-    auto outbox = place.open(at(0s));
-    REQUIRE(outbox->persist(at(0s), false));
-    std::vector<Record> had = all_of(*outbox, at(0s));
-    outbox->rewind();
+    auto queue = place.open(at(0s));
+    REQUIRE(queue->persist(at(0s), false));
+    std::vector<Record> had = all_of(*queue, at(0s));
+    queue->rewind();
     for (int i = 0; i < records; ++i) {
-      const Seq seq = outbox->accept(a_record(1, at(0s)), at(0s));
+      const Seq seq = queue->accept(a_record(1, at(0s)), at(0s));
       REQUIRE(seq > last);
       last = seq;
-      outbox->flush(at(0s));
-      while (const Record* record = outbox->next(Lane::fifo, at(0s)))
-        outbox->settle(record->seq, Outcome::acknowledged);
-      outbox->flush(at(0s));
+      queue->flush(at(0s));
+      while (const Record* record = queue->next(Lane::fifo, at(0s))) queue->settle(record->seq, Outcome::acknowledged);
+      queue->flush(at(0s));
     }
-    last = std::max(last, outbox->report().last_seq);
+    last = std::max(last, queue->report().last_seq);
     return had;
   };
   live(10);
@@ -86,9 +85,9 @@ TEST_CASE("without a disk and after power cuts numbers are not used twice, thoug
   std::set<Seq> given;
   constexpr int kStarts = 20;
   for (int start = 0; start < kStarts; ++start) {
-    auto outbox = place.open(same);
-    CHECK(given.insert(outbox->accept(a_record(1, same), same)).second);
-    outbox.reset();
+    auto queue = place.open(same);
+    CHECK(given.insert(queue->accept(a_record(1, same), same)).second);
+    queue.reset();
     fs::remove(place.tail());
   }
   CHECK(*given.rbegin() < Seq{1} << 53);  // exact as a JavaScript number
@@ -98,23 +97,23 @@ TEST_CASE("a clean stop leaves no gap, also when the tail is gone afterwards") {
   QueuePlace place;
   fill(place, 5);
   fs::remove(place.tail());
-  auto outbox = place.open(at(1s));
-  CHECK(outbox->accept(a_record(6, at(1s)), at(1s)) == 6);
-  CHECK(events_of(all_of(*outbox, at(1s)), "skipped").empty());
+  auto queue = place.open(at(1s));
+  CHECK(queue->accept(a_record(6, at(1s)), at(1s)) == 6);
+  CHECK(events_of(all_of(*queue, at(1s)), "skipped").empty());
 }
 
 TEST_CASE("a tail from another boot of the machine is taken, and its records keep their numbers") {
   QueuePlace place;
   {
-    auto outbox = place.open(at(0s));
-    for (std::uint64_t i = 1; i <= 5; ++i) outbox->accept(a_record(i, at(0s)), at(0s));
-    outbox->flush(at(0s));
+    auto queue = place.open(at(0s));
+    for (std::uint64_t i = 1; i <= 5; ++i) queue->accept(a_record(i, at(0s)), at(0s));
+    queue->flush(at(0s));
   }
-  auto outbox = place.open(at(0s), BootId{7});
-  const auto records = all_of(*outbox, at(0s));
+  auto queue = place.open(at(0s), BootId{7});
+  const auto records = all_of(*queue, at(0s));
   CHECK(numbers_of(records) == up_to(1, 5));
   CHECK(seqs_of(records)[4] == 5);
-  CHECK(outbox->books().accepted == outbox->books().queued);
+  CHECK(queue->counters().accepted == queue->counters().queued);
 }
 
 TEST_CASE("the tail of another queue: its records are kept under new numbers") {
@@ -122,27 +121,27 @@ TEST_CASE("the tail of another queue: its records are kept under new numbers") {
   QueuePlace other;
   fill(place, 20);
   {
-    auto outbox = other.open(at(0s));
-    for (std::uint64_t i = 101; i <= 105; ++i) outbox->accept(a_record(i, at(0s)), at(0s));
-    outbox->flush(at(0s));
+    auto queue = other.open(at(0s));
+    for (std::uint64_t i = 101; i <= 105; ++i) queue->accept(a_record(i, at(0s)), at(0s));
+    queue->flush(at(0s));
   }
   fs::copy_file(other.tail(), place.tail(), fs::copy_options::overwrite_existing);
-  auto outbox = place.open(at(1s));
-  const auto records = all_of(*outbox, at(1s));
+  auto queue = place.open(at(1s));
+  const auto records = all_of(*queue, at(1s));
   auto expected = up_to(1, 20);
   for (auto n : up_to(101, 105)) expected.push_back(n);
   CHECK(numbers_of(records) == expected);
   CHECK(seqs_of(records)[20] > 20);
-  CHECK(outbox->books().balance());
+  CHECK(queue->counters().balanced());
 }
 
 TEST_CASE("a foreign or cut tail is moved aside, and what is readable in it is queued") {
   QueuePlace place;
   {
-    auto outbox = place.open(at(0s));
+    auto queue = place.open(at(0s));
     for (std::uint64_t i = 1; i <= 20; ++i) {
-      outbox->accept(a_record(i, at(0s)), at(0s));
-      outbox->flush(at(0s));
+      queue->accept(a_record(i, at(0s)), at(0s));
+      queue->flush(at(0s));
     }
   }
   std::size_t least = 0;
@@ -163,11 +162,11 @@ TEST_CASE("a foreign or cut tail is moved aside, and what is readable in it is q
     flip(place.tail(), fs::file_size(place.tail()) * 4);
     least = 19;
   }
-  auto outbox = place.open(at(1s));
-  const auto records = all_of(*outbox, at(1s));
+  auto queue = place.open(at(1s));
+  const auto records = all_of(*queue, at(1s));
   CHECK(numbers_of(records).size() >= least);
   for (const auto& record : records) CHECK(is_intact(record));
-  CHECK(outbox->books().balance());
-  REQUIRE(outbox->persist(at(2s), true));
-  CHECK(outbox->accept(a_record(99, at(2s)), at(2s)) > used);
+  CHECK(queue->counters().balanced());
+  REQUIRE(queue->persist(at(2s), true));
+  CHECK(queue->accept(a_record(99, at(2s)), at(2s)) > used);
 }

@@ -38,17 +38,17 @@ void make_killed(const QueuePlace& place) {
   if (child == 0) {
     auto opened = open_outbox(place.options, at(0s), kBoot);
     if (!opened) ::_exit(3);
-    Outbox& outbox = **opened;
-    for (std::uint64_t n = 1; n <= 20; ++n) outbox.accept(a_record(n, at(0s)), at(0s));
-    if (!outbox.persist(at(1s), false)) ::_exit(4);
-    all_of(outbox, at(1s));
-    outbox.settle(3, Outcome::set_aside, "0x99 payload format invalid");
-    if (!outbox.persist(at(1s), false)) ::_exit(4);
-    for (std::uint64_t n = 21; n <= 25; ++n) outbox.accept(a_record(n, at(2s)), at(2s));
-    all_of(outbox, at(2s));
-    outbox.settle(22, Outcome::set_aside, "0x87 not authorised", true);
-    for (const Seq seq : {1, 2, 21}) outbox.settle(seq, Outcome::acknowledged);
-    outbox.flush(at(2s));
+    Queue& queue = **opened;
+    for (std::uint64_t n = 1; n <= 20; ++n) queue.accept(a_record(n, at(0s)), at(0s));
+    if (!queue.persist(at(1s), false)) ::_exit(4);
+    all_of(queue, at(1s));
+    queue.settle(3, Outcome::dead_lettered, "0x99 payload format invalid");
+    if (!queue.persist(at(1s), false)) ::_exit(4);
+    for (std::uint64_t n = 21; n <= 25; ++n) queue.accept(a_record(n, at(2s)), at(2s));
+    all_of(queue, at(2s));
+    queue.settle(22, Outcome::dead_lettered, "0x87 not authorised", true);
+    for (const Seq seq : {1, 2, 21}) queue.settle(seq, Outcome::acknowledged);
+    queue.flush(at(2s));
     ::kill(::getpid(), SIGKILL);
   }
   int status = 0;
@@ -81,11 +81,11 @@ TEST_CASE("looking into a queue shows everything and changes nothing, and makes 
     auto view = QueueView::open(places_of(place));
     REQUIRE(view);
     const QueueReport report = (*view)->report();
-    CHECK(report.books.accepted == 25);
-    CHECK(report.books.acknowledged == 3);
-    CHECK(report.books.set_aside == 2);
-    CHECK(report.books.queued == 20);
-    CHECK(report.books.balance());
+    CHECK(report.counters.accepted == 25);
+    CHECK(report.counters.acknowledged == 3);
+    CHECK(report.counters.dead_lettered == 2);
+    CHECK(report.counters.queued == 20);
+    CHECK(report.counters.balanced());
     CHECK(report.last_seq == 25);
     CHECK(report.queue_id.size() == 32);
     const auto all = list_all(**view, GENERATE(1, 7, 100));
@@ -95,7 +95,7 @@ TEST_CASE("looking into a queue shows everything and changes nothing, and makes 
     CHECK(all[19].record.seq == 25);
     CHECK(all[19].where == Where::tail);
     CHECK(all[20].record.seq == 3);
-    CHECK(all[20].where == Where::set_aside);
+    CHECK(all[20].where == Where::dead_lettered);
     CHECK(all[20].why == "0x99 payload format invalid");
     CHECK(all[21].record.seq == 22);
     CHECK(all[21].retry);
@@ -111,9 +111,9 @@ TEST_CASE("looking into a queue shows everything and changes nothing, and makes 
   CHECK(snapshot(place.state.path()) == state);
   CHECK(snapshot(place.runtime.path()) == runtime);
   // And the gateway goes on as if nobody had looked.
-  auto outbox = place.open(at(3s));
-  CHECK(outbox->books().queued == 20);
-  CHECK(outbox->accept(a_record(26, at(3s)), at(3s)) == 26);
+  auto queue = place.open(at(3s));
+  CHECK(queue->counters().queued == 20);
+  CHECK(queue->accept(a_record(26, at(3s)), at(3s)) == 26);
 }
 
 TEST_CASE("a card from another machine, read-only: only the store's file") {
@@ -126,10 +126,10 @@ TEST_CASE("a card from another machine, read-only: only the store's file") {
     fs::copy_file(place.store() + "-wal", card.file("queue.db-wal"));
   } else {
     QueuePlace clean;
-    auto outbox = clean.open(at(0s));
-    for (std::uint64_t n = 1; n <= 20; ++n) outbox->accept(a_record(n, at(0s)), at(0s));
-    REQUIRE(outbox->persist(at(0s), true));
-    outbox.reset();
+    auto queue = clean.open(at(0s));
+    for (std::uint64_t n = 1; n <= 20; ++n) queue->accept(a_record(n, at(0s)), at(0s));
+    REQUIRE(queue->persist(at(0s), true));
+    queue.reset();
     fs::copy_file(clean.store(), card.file("queue.db"), fs::copy_options::overwrite_existing);
   }
   for (const auto& entry : fs::directory_iterator(card.path())) fs::permissions(entry.path(), fs::perms::owner_read);
@@ -207,9 +207,9 @@ TEST_CASE("what is purged from a file without a service is told when the service
     CHECK(purged->records == 22);
     CHECK(purged->finished);
     REQUIRE((*opened)->persist(at(10s), true));
-    CHECK((*opened)->books().queued == 0);
-    CHECK((*opened)->books().dropped == 22);
-    CHECK((*opened)->books().balance());
+    CHECK((*opened)->counters().queued == 0);
+    CHECK((*opened)->counters().dropped == 22);
+    CHECK((*opened)->counters().balanced());
   }
   auto service = place.open(at(20s));
   REQUIRE(service->persist(at(20s), false));
@@ -223,9 +223,9 @@ TEST_CASE("what is purged from a file without a service is told when the service
 TEST_CASE("verify finds a record that was changed, and leaves it") {
   QueuePlace place;
   {
-    auto outbox = place.open(at(0s));
-    for (std::uint64_t n = 1; n <= 50; ++n) outbox->accept(a_record(n, at(0s), 100), at(0s));
-    REQUIRE(outbox->persist(at(0s), true));
+    auto queue = place.open(at(0s));
+    for (std::uint64_t n = 1; n <= 50; ++n) queue->accept(a_record(n, at(0s), 100), at(0s));
+    REQUIRE(queue->persist(at(0s), true));
   }
   std::string content = read_file(place.store());
   // Record 3, wherever it lies: a page that was split keeps an old copy.
@@ -250,12 +250,12 @@ TEST_CASE("verify finds a record that was changed, and leaves it") {
     CHECK(damaged == report->damaged);
   }
   // The gateway never sends it: it is dropped, counted and told.
-  auto outbox = place.open(at(1s));
-  CHECK(numbers_of(all_of(*outbox, at(1s))).size() == report->records);
-  REQUIRE(outbox->persist(at(1s), false));
-  CHECK(outbox->books().dropped == report->damaged);
-  CHECK(outbox->books().balance());
-  CHECK(events_of(all_of(*outbox, at(1s)), "damaged").size() == 1);
+  auto queue = place.open(at(1s));
+  CHECK(numbers_of(all_of(*queue, at(1s))).size() == report->records);
+  REQUIRE(queue->persist(at(1s), false));
+  CHECK(queue->counters().dropped == report->damaged);
+  CHECK(queue->counters().balanced());
+  CHECK(events_of(all_of(*queue, at(1s)), "damaged").size() == 1);
 }
 
 TEST_CASE("salvage writes what is readable in a damaged file to a new one, and does not touch the damaged one") {
@@ -274,7 +274,7 @@ TEST_CASE("salvage writes what is readable in a damaged file to a new one, and d
   const auto before = snapshot(folder.path());
   const auto report = salvage_queue(folder.file("damaged.db"), folder.file("fresh.db"));
   REQUIRE(report);
-  CHECK(report->records + report->set_aside >= 20);
+  CHECK(report->records + report->dead_lettered >= 20);
   CHECK(report->structure_lost == headless);
   auto after = snapshot(folder.path());
   after.erase("fresh.db");
@@ -284,7 +284,7 @@ TEST_CASE("salvage writes what is readable in a damaged file to a new one, and d
     auto view = QueueView::open({folder.file("fresh.db"), ""});
     REQUIRE(view);
     for (const auto& entry : list_all(**view, 100)) CHECK(is_intact(entry.record));
-    CHECK((*view)->report().books.balance());
+    CHECK((*view)->report().counters.balanced());
   }
   CHECK_FALSE(salvage_queue(folder.file("damaged.db"), folder.file("fresh.db")));
   CHECK_FALSE(salvage_queue(folder.file("nothing.db"), folder.file("other.db")));
@@ -310,32 +310,32 @@ TEST_CASE("what is exported and purged comes back by import with its own numbers
   };
   auto opened = open_queue_file(places_of(place), at(10s), kBoot);
   REQUIRE(opened);
-  Outbox& outbox = **opened;
-  auto imported = outbox.import(parsed(), at(10s));
+  Queue& queue = **opened;
+  auto imported = queue.import(parsed(), at(10s));
   REQUIRE(imported);
   CHECK(imported->present == 22);
   std::uint64_t purged = 0;
   for (bool more = true; more;) {
-    const auto report = outbox.purge({}, 5, at(10s));
+    const auto report = queue.purge({}, 5, at(10s));
     REQUIRE(report);
     purged += report->records;
     more = !report->finished;
-    REQUIRE(outbox.books().balance());
+    REQUIRE(queue.counters().balanced());
   }
   CHECK(purged == 22);
-  CHECK(outbox.books().queued + outbox.books().set_aside == 0);
-  CHECK(outbox.next(Lane::fifo, at(10s)) == nullptr);
-  imported = outbox.import(parsed(), at(11s));
+  CHECK(queue.counters().queued + queue.counters().dead_lettered == 0);
+  CHECK(queue.next(Lane::fifo, at(10s)) == nullptr);
+  imported = queue.import(parsed(), at(11s));
   REQUIRE(imported);
   CHECK(imported->imported == 22);
-  CHECK(outbox.books().set_aside == 2);
-  CHECK(outbox.books().balance());
-  const auto back = all_of(outbox, at(11s));
+  CHECK(queue.counters().dead_lettered == 2);
+  CHECK(queue.counters().balanced());
+  const auto back = all_of(queue, at(11s));
   REQUIRE(back.size() == 20);
   CHECK(back.front().seq == 4);
   CHECK(back.back().seq == 25);
-  CHECK(outbox.accept(a_record(100, at(11s)), at(11s)) > 25);
-  REQUIRE(outbox.persist(at(12s), true));
+  CHECK(queue.accept(a_record(100, at(11s)), at(11s)) > 25);
+  REQUIRE(queue.persist(at(12s), true));
 
   QueuePlace other;
   auto elsewhere = other.open(at(0s));
@@ -343,7 +343,7 @@ TEST_CASE("what is exported and purged comes back by import with its own numbers
   imported = elsewhere->import(parsed(), at(1s));
   REQUIRE(imported);
   CHECK(imported->renumbered == 22);
-  CHECK(elsewhere->books().set_aside == 2);
+  CHECK(elsewhere->counters().dead_lettered == 2);
   const auto theirs = all_of(*elsewhere, at(1s));
   REQUIRE(theirs.size() == 21);
   CHECK(theirs[1].seq == 2);
@@ -353,30 +353,30 @@ TEST_CASE("what is exported and purged comes back by import with its own numbers
 
 TEST_CASE("purge of what is old, of what is set aside only, and a purge of records that are under way") {
   QueuePlace place;
-  auto outbox = place.open(at(0s));
-  for (std::uint64_t n = 1; n <= 100; ++n) outbox->accept(a_record(n, at(n * 1s)), at(n * 1s));
-  REQUIRE(outbox->persist(at(100s), true));
-  const auto out = all_of(*outbox, at(100s));
-  outbox->settle(5, Outcome::set_aside, "x");
-  outbox->settle(99, Outcome::set_aside, "x");
+  auto queue = place.open(at(0s));
+  for (std::uint64_t n = 1; n <= 100; ++n) queue->accept(a_record(n, at(n * 1s)), at(n * 1s));
+  REQUIRE(queue->persist(at(100s), true));
+  const auto out = all_of(*queue, at(100s));
+  queue->settle(5, Outcome::dead_lettered, "x");
+  queue->settle(99, Outcome::dead_lettered, "x");
   PurgeOrder order;
   order.queued = false;
   order.older_than = 50s;
-  CHECK(outbox->purge(order, 1000, at(101s))->records == 1);
+  CHECK(queue->purge(order, 1000, at(101s))->records == 1);
   order.queued = true;
-  CHECK(outbox->purge(order, 1000, at(101s))->records == 49);
-  CHECK(outbox->books().queued == 49);
-  CHECK(outbox->books().set_aside == 1);
+  CHECK(queue->purge(order, 1000, at(101s))->records == 49);
+  CHECK(queue->counters().queued == 49);
+  CHECK(queue->counters().dead_lettered == 1);
   for (const auto& record : out)
-    outbox->settle(record.seq, Outcome::acknowledged);  // late acknowledgements of purged ones
-  CHECK(outbox->books().queued == 0);
-  CHECK(outbox->books().balance());
-  REQUIRE(outbox->persist(at(105s), true));
-  CHECK(outbox->books().acknowledged == 49);
-  CHECK(outbox->books().dropped == 50);
-  outbox->rewind();
+    queue->settle(record.seq, Outcome::acknowledged);  // late acknowledgements of purged ones
+  CHECK(queue->counters().queued == 0);
+  CHECK(queue->counters().balanced());
+  REQUIRE(queue->persist(at(105s), true));
+  CHECK(queue->counters().acknowledged == 49);
+  CHECK(queue->counters().dropped == 50);
+  queue->rewind();
   std::uint64_t told = 0;
-  for (const Record& event : events_of(all_of(*outbox, at(106s)), "dropped")) {
+  for (const Record& event : events_of(all_of(*queue, at(106s)), "dropped")) {
     CHECK_THAT(detail(event, "why"), ContainsSubstring("queue purge"));
     told += std::stoull(detail(event, "count"));
   }

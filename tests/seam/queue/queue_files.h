@@ -39,9 +39,9 @@ inline void run_sql(const std::string& path, const std::string& sql) {
 
 /// A store with records 1 to n, closed; the tail is empty.
 inline void fill(QueuePlace& place, std::uint64_t n, std::size_t padding = 0) {
-  auto outbox = place.open(at(0s));
-  for (std::uint64_t i = 1; i <= n; ++i) outbox->accept(a_record(i, at(0s), padding), at(0s));
-  REQUIRE(outbox->persist(at(0s), true));
+  auto queue = place.open(at(0s));
+  for (std::uint64_t i = 1; i <= n; ++i) queue->accept(a_record(i, at(0s), padding), at(0s));
+  REQUIRE(queue->persist(at(0s), true));
 }
 
 inline std::vector<std::string> moved_aside(const std::string& folder) {

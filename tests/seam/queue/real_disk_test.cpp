@@ -37,12 +37,12 @@ struct SmallDisk {
     place.options.store_path = folder + "/queue.db";
   }
   /// Ten records a second, moved to disk when that is due.
-  void pass(Outbox& outbox, Duration how_long) {
+  void pass(Queue& queue, Duration how_long) {
     for (const Duration end = clock + how_long; clock < end; clock += 100ms) {
-      outbox.accept(a_record(++n, at(clock), 100), at(clock));
-      outbox.flush(at(clock));
-      if (outbox.persist_due() <= at(clock).steady) static_cast<void>(outbox.persist(at(clock), false));
-      REQUIRE(outbox.books().balance());
+      queue.accept(a_record(++n, at(clock), 100), at(clock));
+      queue.flush(at(clock));
+      if (queue.persist_due() <= at(clock).steady) static_cast<void>(queue.persist(at(clock), false));
+      REQUIRE(queue.counters().balanced());
     }
   }
   [[nodiscard]] std::uint64_t bytes() const {
@@ -74,9 +74,9 @@ TEST_CASE("a read-only file system is a state: the gateway starts, and takes the
 TEST_CASE("the disk is filled by another program", "[.small-disk]") {
   SmallDisk disk;
   disk.place.options.config.max_size_bytes = 1 << 20;
-  auto outbox = disk.place.open(at(0s));
-  disk.pass(*outbox, 20s);
-  REQUIRE(outbox->report().durable);
+  auto queue = disk.place.open(at(0s));
+  disk.pass(*queue, 20s);
+  REQUIRE(queue->report().durable);
   const std::string filler = disk.folder + "/filler";
   {
     std::ofstream file(filler, std::ios::binary);
@@ -86,52 +86,52 @@ TEST_CASE("the disk is filled by another program", "[.small-disk]") {
   }
   REQUIRE(fs::space(disk.folder).free < 4096);
   const Duration full_since = disk.clock;
-  while (outbox->report().durable && disk.clock < full_since + 10min) disk.pass(*outbox, 1s);
-  CHECK_FALSE(outbox->report().durable);
-  CHECK_THAT(outbox->report().trouble, ContainsSubstring("full"));
-  disk.pass(*outbox, 60s);
-  CHECK(outbox->report().in_tail >= 590);
+  while (queue->report().durable && disk.clock < full_since + 10min) disk.pass(*queue, 1s);
+  CHECK_FALSE(queue->report().durable);
+  CHECK_THAT(queue->report().trouble, ContainsSubstring("full"));
+  disk.pass(*queue, 60s);
+  CHECK(queue->report().in_tail >= 590);
   fs::remove(filler);
   const Duration room_since = disk.clock;
-  while (!outbox->report().durable && disk.clock < room_since + 1min) disk.pass(*outbox, 100ms);
+  while (!queue->report().durable && disk.clock < room_since + 1min) disk.pass(*queue, 100ms);
   const Duration took = disk.clock - room_since;
   CHECK(took <= 2s);
-  REQUIRE(outbox->persist(at(disk.clock), true));
+  REQUIRE(queue->persist(at(disk.clock), true));
   CHECK(disk.bytes() <= 1U << 20U);
-  const Books books = outbox->books();
-  outbox->rewind();
-  CHECK(numbers_of(all_of(*outbox, at(disk.clock))) == up_to(1, disk.n));
-  CHECK(books.dropped == 0);
+  const RecordCounters counters = queue->counters();
+  queue->rewind();
+  CHECK(numbers_of(all_of(*queue, at(disk.clock))) == up_to(1, disk.n));
+  CHECK(counters.dropped == 0);
   figure("10, 11", "the disk was full for ", seconds_of(room_since - full_since), " s, taken again ", seconds_of(took),
-         " s after there was room; ", disk.n, " records, ", books.dropped, " lost, ", disk.bytes(), " of ", 1 << 20,
+         " s after there was room; ", disk.n, " records, ", counters.dropped, " lost, ", disk.bytes(), " of ", 1 << 20,
          " bytes used");
 }
 
 TEST_CASE("the disk is read-only", "[.small-disk]") {
   SmallDisk disk;
   {
-    auto outbox = disk.place.open(at(0s));
-    disk.pass(*outbox, 10s);
-    REQUIRE(outbox->persist(at(disk.clock), true));
+    auto queue = disk.place.open(at(0s));
+    disk.pass(*queue, 10s);
+    REQUIRE(queue->persist(at(disk.clock), true));
   }
   const std::uint64_t before = disk.n;
   disk.read_only(true);
-  auto outbox = disk.place.open(at(disk.clock));
+  auto queue = disk.place.open(at(disk.clock));
   const Duration since = disk.clock;
-  disk.pass(*outbox, 30s);
-  CHECK_FALSE(outbox->report().durable);
-  CHECK(!outbox->report().trouble.empty());
-  CHECK(outbox->report().in_tail >= 290);
-  CHECK(numbers_of(all_of(*outbox, at(disk.clock))).back() == disk.n);  // live publishing goes on
+  disk.pass(*queue, 30s);
+  CHECK_FALSE(queue->report().durable);
+  CHECK(!queue->report().trouble.empty());
+  CHECK(queue->report().in_tail >= 290);
+  CHECK(numbers_of(all_of(*queue, at(disk.clock))).back() == disk.n);  // live publishing goes on
   disk.read_only(false);
   const Duration writable = disk.clock;
-  while (!outbox->report().durable && disk.clock < writable + 1min) disk.pass(*outbox, 100ms);
+  while (!queue->report().durable && disk.clock < writable + 1min) disk.pass(*queue, 100ms);
   CHECK(disk.clock - writable <= 2s);
-  REQUIRE(outbox->persist(at(disk.clock), true));
-  outbox->rewind();
-  const auto numbers = numbers_of(all_of(*outbox, at(disk.clock)));
+  REQUIRE(queue->persist(at(disk.clock), true));
+  queue->rewind();
+  const auto numbers = numbers_of(all_of(*queue, at(disk.clock)));
   CHECK(std::set<std::uint64_t>(numbers.begin(), numbers.end()).size() == disk.n);
-  CHECK(outbox->books().dropped == 0);
+  CHECK(queue->counters().dropped == 0);
   figure("13", "started on a read-only disk with ", before, " records on it, written to ",
          seconds_of(disk.clock - writable), " s after it could be, ", seconds_of(writable - since), " s later; ",
          disk.n, " records, 0 lost");

@@ -20,15 +20,15 @@ std::uint64_t bytes_on_disk(const QueuePlace& place) {
 }
 
 /// Accepts records, a persist after every tenth, until `n`; the most that the files came to.
-std::uint64_t fill_up(QueuePlace& place, Outbox& outbox, std::uint64_t first, std::uint64_t last, Duration& clock) {
+std::uint64_t fill_up(QueuePlace& place, Queue& queue, std::uint64_t first, std::uint64_t last, Duration& clock) {
   std::uint64_t most = 0;
   for (auto n = first; n <= last; ++n) {
-    outbox.accept(a_record(n, at(clock), 100), at(clock));
+    queue.accept(a_record(n, at(clock), 100), at(clock));
     if (n % 10 != 0) continue;
     clock += 1s;
-    outbox.flush(at(clock));
-    REQUIRE(outbox.persist(at(clock), false));
-    REQUIRE(outbox.books().balance());
+    queue.flush(at(clock));
+    REQUIRE(queue.persist(at(clock), false));
+    REQUIRE(queue.counters().balanced());
     most = std::max(most, bytes_on_disk(place));
   }
   return most;
@@ -40,34 +40,34 @@ bool survives_failure_at(std::uint64_t n, bool everything, bool killed, std::uin
   QueuePlace place;
   CrashDisk disk(n);
   place.options.vfs = disk.vfs();
-  auto outbox = place.open(at(0s));
-  for (std::uint64_t i = 1; i <= 20; ++i) outbox->accept(a_record(i, at(0s)), at(0s));
+  auto queue = place.open(at(0s));
+  for (std::uint64_t i = 1; i <= 20; ++i) queue->accept(a_record(i, at(0s)), at(0s));
   const std::uint64_t before = disk.operations();
   disk.fail_at(n, CrashDisk::Fault::io_error, false);
-  const bool stored = static_cast<bool>(outbox->persist(at(1s), everything));
+  const bool stored = static_cast<bool>(queue->persist(at(1s), everything));
   const bool failed = disk.operations() - before >= n;
   failed_syncs += disk.failed_syncs();
   INFO("operation " << n << ", " << disk.failed_syncs() << " failed syncs, persist said " << stored);
-  if (!stored) CHECK_FALSE(outbox->report().durable);
+  if (!stored) CHECK_FALSE(queue->report().durable);
   if (killed) {
-    outbox->flush(at(1s));
+    queue->flush(at(1s));
     disk.lose_power();
-    outbox.reset();
+    queue.reset();
     disk.forget();
-    outbox = place.open(at(2s));
+    queue = place.open(at(2s));
   }
-  for (std::uint64_t i = 21; i <= 30; ++i) outbox->accept(a_record(i, at(2s)), at(2s));
+  for (std::uint64_t i = 21; i <= 30; ++i) queue->accept(a_record(i, at(2s)), at(2s));
   // Without a checkpoint, which would copy what is in the page cache into the database, and sync that.
-  if (!outbox->persist(at(4s), false)) REQUIRE(outbox->persist(at(6s), false));
-  CHECK(outbox->report().durable);
-  CHECK(outbox->report().in_tail == 0);
+  if (!queue->persist(at(4s), false)) REQUIRE(queue->persist(at(6s), false));
+  CHECK(queue->report().durable);
+  CHECK(queue->report().in_tail == 0);
   disk.lose_power();
-  outbox.reset();
+  queue.reset();
   fs::remove(place.tail());
   disk.restart();
   auto again = place.open(at(7s));
   CHECK(numbers_of(all_of(*again, at(7s))).size() == 30);
-  CHECK(again->books().balance());
+  CHECK(again->counters().balanced());
   return failed;
 }
 
@@ -78,30 +78,30 @@ TEST_CASE("at max_size whole blocks of the oldest go, counted and told, and the 
   const std::uint64_t cap = GENERATE(256U << 10, 1U << 20, 4U << 20);
   place.options.config.max_size_bytes = cap;
   Duration clock{};
-  auto outbox = place.open(at(clock));
+  auto queue = place.open(at(clock));
   const std::uint64_t last = cap / 100;
-  const std::uint64_t most = fill_up(place, *outbox, 1, last, clock);
+  const std::uint64_t most = fill_up(place, *queue, 1, last, clock);
   CHECK(most <= cap);
   CHECK(most > cap / 3);
-  outbox->rewind();
-  const auto records = all_of(*outbox, at(clock));
+  queue->rewind();
+  const auto records = all_of(*queue, at(clock));
   const auto numbers = numbers_of(records);
   REQUIRE(!numbers.empty());
   CHECK(numbers.back() == last);
   CHECK(numbers.size() == numbers.back() - numbers.front() + 1);
-  const Books books = outbox->books();
-  CHECK(books.dropped > 0);
-  CHECK(books.balance());
-  REQUIRE(outbox->persist(at(clock + 61s), true));
-  outbox->rewind();
-  const auto told = events_of(all_of(*outbox, at(clock)), "dropped");
+  const RecordCounters counters = queue->counters();
+  CHECK(counters.dropped > 0);
+  CHECK(counters.balanced());
+  REQUIRE(queue->persist(at(clock + 61s), true));
+  queue->rewind();
+  const auto told = events_of(all_of(*queue, at(clock)), "dropped");
   REQUIRE(!told.empty());
   CHECK_THAT(detail(told.back(), "why"), ContainsSubstring("max_size"));
   CHECK(std::stoull(detail(told.back(), "last_seq")) >= std::stoull(detail(told.back(), "first_seq")));
-  outbox.reset();
-  CHECK(place.open(at(clock))->books().dropped == books.dropped);
-  figure("18", "cap ", cap, " bytes, files at most ", most, "; accepted ", books.accepted, " = queued ", books.queued,
-         " + dropped and counted ", books.dropped);
+  queue.reset();
+  CHECK(place.open(at(clock))->counters().dropped == counters.dropped);
+  figure("18", "cap ", cap, " bytes, files at most ", most, "; accepted ", counters.accepted, " = queued ",
+         counters.queued, " + dropped and counted ", counters.dropped);
 }
 
 TEST_CASE("with drop-newest the oldest stay, and the events that tell of it find room") {
@@ -109,24 +109,24 @@ TEST_CASE("with drop-newest the oldest stay, and the events that tell of it find
   place.options.config.max_size_bytes = 1 << 20;
   place.options.config.when_full = WhenFull::drop_newest;
   Duration clock{};
-  auto outbox = place.open(at(clock));
-  const std::uint64_t most = fill_up(place, *outbox, 1, 8000, clock);
+  auto queue = place.open(at(clock));
+  const std::uint64_t most = fill_up(place, *queue, 1, 8000, clock);
   CHECK(most <= (1U << 20));
-  outbox->rewind();
-  const auto records = all_of(*outbox, at(clock));
+  queue->rewind();
+  const auto records = all_of(*queue, at(clock));
   const auto numbers = numbers_of(records);
   CHECK(numbers.front() == 1);
   CHECK(numbers.back() < 8000);
   CHECK(!events_of(records, "dropped").empty());
-  CHECK(outbox->books().balance());
+  CHECK(queue->counters().balanced());
   // Room again: new ones are taken again.
-  for (const auto& record : records) outbox->settle(record.seq, Outcome::acknowledged);
-  REQUIRE(outbox->persist(at(clock + 5s), false));
-  const Seq seq = outbox->accept(a_record(9000, at(clock), 100), at(clock));
-  REQUIRE(outbox->persist(at(clock + 6s), true));
-  outbox->rewind();
+  for (const auto& record : records) queue->settle(record.seq, Outcome::acknowledged);
+  REQUIRE(queue->persist(at(clock + 5s), false));
+  const Seq seq = queue->accept(a_record(9000, at(clock), 100), at(clock));
+  REQUIRE(queue->persist(at(clock + 6s), true));
+  queue->rewind();
   bool found = false;
-  for (const auto& record : all_of(*outbox, at(clock))) found = found || record.seq == seq;
+  for (const auto& record : all_of(*queue, at(clock))) found = found || record.seq == seq;
   CHECK(found);
 }
 
@@ -134,69 +134,69 @@ TEST_CASE("what is under way to the broker is not dropped under it") {
   QueuePlace place;
   place.options.config.max_size_bytes = 256 << 10;
   Duration clock{};
-  auto outbox = place.open(at(clock));
-  fill_up(place, *outbox, 1, 100, clock);
-  outbox->rewind();
+  auto queue = place.open(at(clock));
+  fill_up(place, *queue, 1, 100, clock);
+  queue->rewind();
   std::vector<Seq> out;
-  for (int i = 0; i < 20; ++i) out.push_back(outbox->next(Lane::fifo, at(clock))->seq);
-  fill_up(place, *outbox, 101, 3000, clock);
-  const auto before = outbox->books();
-  for (const Seq seq : out) outbox->settle(seq, Outcome::acknowledged);
-  CHECK(outbox->books().acknowledged == before.acknowledged + 20);
-  CHECK(outbox->books().balance());
+  for (int i = 0; i < 20; ++i) out.push_back(queue->next(Lane::fifo, at(clock))->seq);
+  fill_up(place, *queue, 101, 3000, clock);
+  const auto before = queue->counters();
+  for (const Seq seq : out) queue->settle(seq, Outcome::acknowledged);
+  CHECK(queue->counters().acknowledged == before.acknowledged + 20);
+  CHECK(queue->counters().balanced());
 }
 
 TEST_CASE("records larger than the queue are counted as dropped, and hold up nothing") {
   QueuePlace place;
   place.options.config.max_size_bytes = 256 << 10;
-  auto outbox = place.open(at(0s));
-  outbox->accept(a_record(1, at(0s), 400 << 10), at(0s));
-  outbox->accept(a_record(2, at(0s)), at(0s));
-  REQUIRE(outbox->persist(at(1s), false));
-  CHECK(outbox->books().dropped == 1);
-  CHECK(numbers_of(all_of(*outbox, at(1s))) == std::vector<std::uint64_t>{2});
+  auto queue = place.open(at(0s));
+  queue->accept(a_record(1, at(0s), 400 << 10), at(0s));
+  queue->accept(a_record(2, at(0s)), at(0s));
+  REQUIRE(queue->persist(at(1s), false));
+  CHECK(queue->counters().dropped == 1);
+  CHECK(numbers_of(all_of(*queue, at(1s))) == std::vector<std::uint64_t>{2});
 }
 
 TEST_CASE("what is set aside is bounded too, and leaves room for the others") {
   QueuePlace place;
   place.options.config.max_size_bytes = 256 << 10;
-  auto outbox = place.open(at(0s));
+  auto queue = place.open(at(0s));
   for (std::uint64_t n = 1; n <= 2000; ++n) {
-    const Seq seq = outbox->accept(a_record(n, at(0s), 200), at(0s));
-    while (const Record* record = outbox->next(Lane::fifo, at(0s))) {
-      outbox->settle(record->seq, record->seq == seq ? Outcome::set_aside : Outcome::acknowledged, "0x99");
+    const Seq seq = queue->accept(a_record(n, at(0s), 200), at(0s));
+    while (const Record* record = queue->next(Lane::fifo, at(0s))) {
+      queue->settle(record->seq, record->seq == seq ? Outcome::dead_lettered : Outcome::acknowledged, "0x99");
     }
-    if (n % 20 == 0) REQUIRE(outbox->persist(at(std::chrono::seconds(n)), false));
-    REQUIRE(outbox->books().balance());
+    if (n % 20 == 0) REQUIRE(queue->persist(at(std::chrono::seconds(n)), false));
+    REQUIRE(queue->counters().balanced());
   }
-  CHECK(outbox->books().set_aside > 100);
-  CHECK(outbox->books().set_aside < 400);
-  CHECK(outbox->books().dropped > 1000);
-  CHECK(outbox->set_aside(10000).back().record.seq >= 2000);
+  CHECK(queue->counters().dead_lettered > 100);
+  CHECK(queue->counters().dead_lettered < 400);
+  CHECK(queue->counters().dropped > 1000);
+  CHECK(queue->dead_lettered(10000).back().record.seq >= 2000);
 }
 
 TEST_CASE("past max_age records go, by the time the machine was on, and no step of the clock makes them go (40)") {
   QueuePlace place;
   place.options.config.max_age = std::chrono::hours(1);
   {
-    auto outbox = place.open(at(0s));
-    for (std::uint64_t n = 1; n <= 600; ++n) outbox->accept(a_record(n, at(n * 1s)), at(n * 1s));
-    REQUIRE(outbox->persist(at(601s), false));
+    auto queue = place.open(at(0s));
+    for (std::uint64_t n = 1; n <= 600; ++n) queue->accept(a_record(n, at(n * 1s)), at(n * 1s));
+    REQUIRE(queue->persist(at(601s), false));
     // Ten years on, ten years back: the system clock steps, the others do not.
     for (const auto step : {24h * 3650, -24h * 3650}) {
       Now now = at(700s);
       now.utc += std::chrono::duration_cast<Milliseconds>(step);
-      REQUIRE(outbox->persist(now, false));
-      CHECK(outbox->books().dropped == 0);
+      REQUIRE(queue->persist(now, false));
+      CHECK(queue->counters().dropped == 0);
     }
-    CHECK(outbox->persist_due() > at(3600s).steady);
-    CHECK(outbox->persist_due() < at(3603s).steady);
+    CHECK(queue->persist_due() > at(3600s).steady);
+    CHECK(queue->persist_due() < at(3603s).steady);
     const Now later = at(3600s + 300s);
-    for (int i = 0; i < 10 && outbox->persist_due() <= later.steady; ++i) REQUIRE(outbox->persist(later, false));
-    CHECK(outbox->books().dropped >= 299);
-    CHECK(outbox->books().dropped <= 300);
-    CHECK(outbox->books().balance());
-    const auto records = all_of(*outbox, later);
+    for (int i = 0; i < 10 && queue->persist_due() <= later.steady; ++i) REQUIRE(queue->persist(later, false));
+    CHECK(queue->counters().dropped >= 299);
+    CHECK(queue->counters().dropped <= 300);
+    CHECK(queue->counters().balanced());
+    const auto records = all_of(*queue, later);
     CHECK(numbers_of(records).front() >= 300);
     REQUIRE(events_of(records, "dropped").size() == 1);
     CHECK(detail(events_of(records, "dropped")[0], "why") == "max_age is reached");
@@ -208,10 +208,10 @@ TEST_CASE("past max_age records go, by the time the machine was on, and no step 
     now.boot = Milliseconds(10'000);
     now.utc = utc;
     now.utc_synced = utc.count() > 1'000'000'000'000;
-    auto outbox = place.open(now, boot);
-    REQUIRE(outbox->persist(now, true));
-    CHECK(outbox->books().dropped <= 320);
-    CHECK(outbox->books().balance());
+    auto queue = place.open(now, boot);
+    REQUIRE(queue->persist(now, true));
+    CHECK(queue->counters().dropped <= 320);
+    CHECK(queue->counters().balanced());
   };
   start(BootId{2}, Milliseconds(20'000));
   start(BootId{3}, Milliseconds(2'082'758'400'000));
@@ -226,54 +226,54 @@ TEST_CASE(
   place.options.vfs = disk.vfs();
   place.options.config.tail_max_bytes = 64 << 10;
   place.options.config.durability = GENERATE(Durability::bounded, Durability::strict);
-  auto outbox = place.open(at(0s));
-  outbox->accept(a_record(1, at(0s)), at(0s));
-  REQUIRE(outbox->persist(at(0s), true));
+  auto queue = place.open(at(0s));
+  queue->accept(a_record(1, at(0s)), at(0s));
+  REQUIRE(queue->persist(at(0s), true));
   disk.fail_at(1, GENERATE(CrashDisk::Fault::full, CrashDisk::Fault::io_error, CrashDisk::Fault::short_write), true);
   Duration clock = 1s;
   const Duration failed = clock;
   Duration told_at = Duration::max();
   std::uint64_t n = 1;
   for (; n < 50; clock += 100ms) {
-    outbox->accept(a_record(++n, at(clock), 100), at(clock));
-    outbox->flush(at(clock));
-    if (outbox->persist_due() <= at(clock).steady) static_cast<void>(outbox->persist(at(clock), false));
-    if (!outbox->report().durable) told_at = std::min(told_at, clock);
+    queue->accept(a_record(++n, at(clock), 100), at(clock));
+    queue->flush(at(clock));
+    if (queue->persist_due() <= at(clock).steady) static_cast<void>(queue->persist(at(clock), false));
+    if (!queue->report().durable) told_at = std::min(told_at, clock);
   }
-  CHECK_FALSE(outbox->report().durable);
+  CHECK_FALSE(queue->report().durable);
   CHECK(told_at - failed <= 1s);
-  CHECK_THAT(outbox->report().trouble, ContainsSubstring("queue.db: "));
-  CHECK(numbers_of(all_of(*outbox, at(clock))).back() == 50);  // what is taken is handed out all the same
+  CHECK_THAT(queue->report().trouble, ContainsSubstring("queue.db: "));
+  CHECK(numbers_of(all_of(*queue, at(clock))).back() == 50);  // what is taken is handed out all the same
   for (; n < 2000; clock += 100ms) {
-    outbox->accept(a_record(++n, at(clock), 100), at(clock));
-    outbox->flush(at(clock));
-    if (outbox->persist_due() <= at(clock).steady) static_cast<void>(outbox->persist(at(clock), false));
-    REQUIRE(outbox->report().tail_bytes <= (64U << 10) + 400);
-    REQUIRE(outbox->books().balance());
+    queue->accept(a_record(++n, at(clock), 100), at(clock));
+    queue->flush(at(clock));
+    if (queue->persist_due() <= at(clock).steady) static_cast<void>(queue->persist(at(clock), false));
+    REQUIRE(queue->report().tail_bytes <= (64U << 10) + 400);
+    REQUIRE(queue->counters().balanced());
   }
-  CHECK(outbox->books().dropped > 0);
+  CHECK(queue->counters().dropped > 0);
   disk.heal();
   const Duration healed = clock;
-  while (!outbox->report().durable && clock < healed + 10s) {
+  while (!queue->report().durable && clock < healed + 10s) {
     clock += 100ms;
-    if (outbox->persist_due() <= at(clock).steady) static_cast<void>(outbox->persist(at(clock), false));
+    if (queue->persist_due() <= at(clock).steady) static_cast<void>(queue->persist(at(clock), false));
   }
   CHECK(clock <= healed + 2s);
-  REQUIRE(outbox->persist(at(clock), true));
-  CHECK(outbox->report().in_tail == 0);
-  outbox->rewind();
-  const auto records = all_of(*outbox, at(clock));
+  REQUIRE(queue->persist(at(clock), true));
+  CHECK(queue->report().in_tail == 0);
+  queue->rewind();
+  const auto records = all_of(*queue, at(clock));
   const auto told = events_of(records, "dropped");
   REQUIRE(!told.empty());
   CHECK_THAT(detail(told[0], "why"), ContainsSubstring("the memory is full"));
   CHECK(numbers_of(records).back() == 2000);
   std::uint64_t lost = 0;
   for (const auto& event : told) lost += std::stoull(detail(event, "count"));
-  CHECK(lost == outbox->books().dropped);
-  const Books books = outbox->books();
+  CHECK(lost == queue->counters().dropped);
+  const RecordCounters counters = queue->counters();
   figure("10, 13", "told ", milliseconds_of(told_at - failed), " ms after the disk failed, taken again ",
-         seconds_of(clock - healed), " s after it worked; accepted ", books.accepted, " = queued ", books.queued,
-         " + dropped and counted ", books.dropped);
+         seconds_of(clock - healed), " s after it worked; accepted ", counters.accepted, " = queued ", counters.queued,
+         " + dropped and counted ", counters.dropped);
 }
 
 TEST_CASE("a failed sync is not tried again: what it should have written is written anew (12)") {
@@ -297,50 +297,50 @@ TEST_CASE("a folder that nothing can be written to: the gateway starts, publishe
   QueuePlace place;
   place.options.store_path = place.state.file("file") + "/queue.db";
   { std::ofstream(place.state.file("file")) << "in the way"; }
-  auto outbox = place.open(at(0s));
-  CHECK_FALSE(outbox->report().durable);
-  const Seq seq = outbox->accept(a_record(1, at(0s)), at(0s));
-  outbox->flush(at(0s));
-  CHECK_FALSE(outbox->persist(at(0s), false));
-  CHECK(outbox->next(Lane::fifo, at(0s))->seq == seq);
-  CHECK(outbox->books().balance());
-  outbox.reset();
-  outbox = place.open(at(1s));
-  const Seq next = outbox->accept(a_record(2, at(1s)), at(1s));
+  auto queue = place.open(at(0s));
+  CHECK_FALSE(queue->report().durable);
+  const Seq seq = queue->accept(a_record(1, at(0s)), at(0s));
+  queue->flush(at(0s));
+  CHECK_FALSE(queue->persist(at(0s), false));
+  CHECK(queue->next(Lane::fifo, at(0s))->seq == seq);
+  CHECK(queue->counters().balanced());
+  queue.reset();
+  queue = place.open(at(1s));
+  const Seq next = queue->accept(a_record(2, at(1s)), at(1s));
   CHECK(next == seq + 1);
   fs::remove(place.state.file("file"));
-  REQUIRE(outbox->persist(at(3s), false));
-  CHECK(outbox->report().durable);
-  CHECK(outbox->report().in_store == 2);
-  outbox.reset();
+  REQUIRE(queue->persist(at(3s), false));
+  CHECK(queue->report().durable);
+  CHECK(queue->report().in_store == 2);
+  queue.reset();
   fs::remove(place.tail());
-  outbox = place.open(at(4s));
-  CHECK(seqs_of(all_of(*outbox, at(4s))) == std::vector<Seq>{seq, next});
-  CHECK(outbox->accept(a_record(3, at(4s)), at(4s)) > next);
+  queue = place.open(at(4s));
+  CHECK(seqs_of(all_of(*queue, at(4s))) == std::vector<Seq>{seq, next});
+  CHECK(queue->accept(a_record(3, at(4s)), at(4s)) > next);
 }
 
 TEST_CASE("a RAM file system that is full or gone is a state too") {
   QueuePlace place;
   place.options.tail_path = "/proc/no-such-folder/tail.db";
-  auto outbox = place.open(at(0s));
-  outbox->accept(a_record(1, at(0s)), at(0s));
-  outbox->flush(at(0s));
-  CHECK_THAT(outbox->report().trouble, ContainsSubstring("would not survive a crash"));
-  CHECK(outbox->report().durable);
-  CHECK(numbers_of(all_of(*outbox, at(0s))) == std::vector<std::uint64_t>{1});
-  REQUIRE(outbox->persist(at(1s), false));
-  CHECK(outbox->report().in_store == 1);
+  auto queue = place.open(at(0s));
+  queue->accept(a_record(1, at(0s)), at(0s));
+  queue->flush(at(0s));
+  CHECK_THAT(queue->report().trouble, ContainsSubstring("would not survive a crash"));
+  CHECK(queue->report().durable);
+  CHECK(numbers_of(all_of(*queue, at(0s))) == std::vector<std::uint64_t>{1});
+  REQUIRE(queue->persist(at(1s), false));
+  CHECK(queue->report().in_store == 1);
 }
 
 TEST_CASE("a tail whose file is removed under the running gateway is written anew") {
   QueuePlace place;
   {
-    auto outbox = place.open(at(0s));
-    outbox->accept(a_record(1, at(0s)), at(0s));
-    outbox->flush(at(0s));
+    auto queue = place.open(at(0s));
+    queue->accept(a_record(1, at(0s)), at(0s));
+    queue->flush(at(0s));
     fs::remove_all(place.runtime.path());
-    outbox->accept(a_record(2, at(0s)), at(0s));
-    outbox->flush(at(0s));
+    queue->accept(a_record(2, at(0s)), at(0s));
+    queue->flush(at(0s));
   }
   CHECK(numbers_of(all_of(*place.open(at(1s)), at(1s))) == std::vector<std::uint64_t>{1, 2});
 }
@@ -350,16 +350,16 @@ TEST_CASE("an anchor outlives the power cut together with the records that need 
   const Now early{Steady(10s), Milliseconds(10'000), Milliseconds(5'000), false};
   Record record = a_record(1, early);
   {
-    auto outbox = place.open(early);
-    outbox->accept(record, early);
-    REQUIRE(outbox->persist(early, true));
-    outbox->remember(Anchor{kBoot, Milliseconds(20'000), Milliseconds(1'763'800'000'000)});
-    REQUIRE(outbox->persist_due() <= early.steady);
-    REQUIRE(outbox->persist(early, false));
+    auto queue = place.open(early);
+    queue->accept(record, early);
+    REQUIRE(queue->persist(early, true));
+    queue->remember(Anchor{kBoot, Milliseconds(20'000), Milliseconds(1'763'800'000'000)});
+    REQUIRE(queue->persist_due() <= early.steady);
+    REQUIRE(queue->persist(early, false));
   }
   fs::remove(place.tail());
-  auto outbox = place.open(at(0s), BootId{8});
-  const Stamp stamp = outbox->timeline().resolve(all_of(*outbox, at(0s)).front().taken);
+  auto queue = place.open(at(0s), BootId{8});
+  const Stamp stamp = queue->timeline().resolve(all_of(*queue, at(0s)).front().taken);
   CHECK(stamp.clock == ClockWord::corrected);
   CHECK(stamp.utc == Milliseconds(1'763'800'000'000 - 10'000));
 }

@@ -36,12 +36,12 @@ TEST_CASE("anything that stands in the store's place is moved aside, told, and t
     fs::resize_file(place.store(), fs::file_size(place.store()) - 5000);
   }
   const auto begun = std::chrono::steady_clock::now();
-  auto outbox = place.open(at(0s));
+  auto queue = place.open(at(0s));
   const double took = milliseconds_of(std::chrono::steady_clock::now() - begun);
-  outbox->accept(a_record(1000, at(0s)), at(0s));
-  REQUIRE(outbox->persist(at(1s), true));
-  CHECK(outbox->report().durable);
-  const auto records = all_of(*outbox, at(1s));
+  queue->accept(a_record(1000, at(0s)), at(0s));
+  REQUIRE(queue->persist(at(1s), true));
+  CHECK(queue->report().durable);
+  const auto records = all_of(*queue, at(1s));
   CHECK(numbers_of(records).back() == 1000);
   const auto told = events_of(records, "damaged");
   REQUIRE(!told.empty());
@@ -49,8 +49,8 @@ TEST_CASE("anything that stands in the store's place is moved aside, told, and t
   CHECK(moved_aside(place.state.path()).size() == 1);
   const std::uint64_t saved = numbers_of(records).size() - 1;
   CHECK(saved * 100 >= there * 90);
-  CHECK(outbox->books().balance());
-  outbox.reset();
+  CHECK(queue->counters().balanced());
+  queue.reset();
   CHECK(numbers_of(all_of(*place.open(at(2s)), at(2s))).back() == 1000);
   figure("9", "started in ", took, " ms, ", saved, " of ", there, " records saved, the file is kept");
 }
@@ -96,27 +96,27 @@ TEST_CASE("two gateways on one queue: the second is refused, the first goes on")
 namespace {
 
 /// As the uplink does it: as long as there is something to do at once, such as reading a damaged file.
-void persist_all(Outbox& outbox, Duration time) {
+void persist_all(Queue& queue, Duration time) {
   constexpr int kMost = 1000;
-  static_cast<void>(outbox.persist(at(time), true));
-  for (int i = 0; i < kMost && outbox.persist_due() <= at(time).steady; ++i) {
-    static_cast<void>(outbox.persist(at(time), false));
+  static_cast<void>(queue.persist(at(time), true));
+  for (int i = 0; i < kMost && queue.persist_due() <= at(time).steady; ++i) {
+    static_cast<void>(queue.persist(at(time), false));
   }
 }
 
 /// Damage may show only when a page is read, or written: the queue is then replaced under way.
 std::set<Seq> found_in_three_passes(QueuePlace& place) {
-  auto outbox = place.open(at(1s));
+  auto queue = place.open(at(1s));
   std::set<Seq> found;
   for (int pass = 0; pass < 3; ++pass) {
-    outbox->rewind();
+    queue->rewind();
     found.clear();
-    for (const auto& record : all_of(*outbox, at(1s))) {
+    for (const auto& record : all_of(*queue, at(1s))) {
       REQUIRE(is_intact(record));
       if (record.device != kBridgeDevice) CHECK(found.insert(record.seq).second);
     }
-    persist_all(*outbox, 1s + pass * 2s);
-    REQUIRE(outbox->books().balance());
+    persist_all(*queue, 1s + pass * 2s);
+    REQUIRE(queue->counters().balanced());
   }
   return found;
 }
@@ -130,21 +130,21 @@ TEST_CASE("a bit flipped anywhere in the store: never an altered record, never a
   const std::string content = read_file(original.store());
   const std::uint64_t rounds = seed_count(250);
   std::uint64_t saved = 0;
-  for (std::uint64_t round = 0; round < rounds; ++round) {
+  for (std::uint64_t context = 0; context < rounds; ++context) {
     QueuePlace place;
     write_file(place.store(), content);
     // Every class of bytes is met: the head of the file, the heads of pages, cells, and what is free.
     const std::uint64_t page = dice.below(content.size() / 4096);
     const std::uint64_t byte = page * 4096 + (dice.one_in(3) ? dice.below(120) : dice.below(4096));
     flip(place.store(), byte * 8 + dice.below(8));
-    INFO("round " << round << ", byte " << byte);
+    INFO("round " << context << ", byte " << byte);
     auto opened = place.try_open(at(1s));
     if (!opened) {
       CHECK(opened.error().kind == Fault::refused);  // the version number was hit
       saved += 120;
       continue;
     }
-    REQUIRE((*opened)->books().balance());
+    REQUIRE((*opened)->counters().balanced());
     std::uint64_t found = 0;
     for (int pass = 0; pass < 3; ++pass) {
       // Damage may show only when a page is read: the queue is then replaced under way.
@@ -153,7 +153,7 @@ TEST_CASE("a bit flipped anywhere in the store: never an altered record, never a
       for (const auto& record : records) REQUIRE(is_intact(record));
       found = numbers_of(records).size();
       persist_all(**opened, 1s + pass * 2s);
-      REQUIRE((*opened)->books().balance());
+      REQUIRE((*opened)->counters().balanced());
     }
     CHECK(found >= 60);
     saved += found;
@@ -210,60 +210,60 @@ TEST_CASE("a bit flipped anywhere in the tail: never an altered record, never a 
   Dice dice(seeds_first());
   QueuePlace original;
   {
-    auto outbox = original.open(at(0s));
+    auto queue = original.open(at(0s));
     for (std::uint64_t i = 1; i <= 60; ++i) {
-      outbox->accept(a_record(i, at(0s)), at(0s));
-      outbox->flush(at(0s));
+      queue->accept(a_record(i, at(0s)), at(0s));
+      queue->flush(at(0s));
     }
   }
   const std::string content = read_file(original.tail());
   const std::uint64_t rounds = seed_count(500);
   std::uint64_t lost = 0;
-  for (std::uint64_t round = 0; round < rounds; ++round) {
+  for (std::uint64_t context = 0; context < rounds; ++context) {
     QueuePlace place;
     write_file(place.tail(), content);
     const std::uint64_t bit = dice.below(content.size() * 8);
     flip(place.tail(), bit);
     INFO("bit " << bit);
-    auto outbox = place.open(at(1s));
-    const auto records = all_of(*outbox, at(1s));
+    auto queue = place.open(at(1s));
+    const auto records = all_of(*queue, at(1s));
     for (const auto& record : records) REQUIRE(is_intact(record));
     CHECK(numbers_of(records).size() >= 58);
     lost += 60 - numbers_of(records).size();
-    REQUIRE(outbox->books().balance());
+    REQUIRE(queue->counters().balanced());
   }
   figure("8", rounds, " bits flipped in the tail: 0 records altered, 0 crashes, ", lost, " of ", rounds * 60, " lost");
 }
 
-TEST_CASE("the store's own pages are searched when its structure is lost, and what the books miss is told") {
+TEST_CASE("the store's own pages are searched when its structure is lost, and what the counters miss is told") {
   QueuePlace place;
   fill(place, 500, 300);
   std::string content = read_file(place.store());
   for (std::size_t i = 0; i < 4096; ++i) content[i] = '\0';  // the first page, with the schema
   write_file(place.store(), content);
-  auto outbox = place.open(at(1s));
-  const auto records = all_of(*outbox, at(1s));
+  auto queue = place.open(at(1s));
+  const auto records = all_of(*queue, at(1s));
   CHECK(numbers_of(records) == up_to(1, 500));
   CHECK(seqs_of(records)[499] == 500);
-  CHECK(outbox->accept(a_record(1, at(1s)), at(1s)) > 500);
-  CHECK(outbox->books().balance());
+  CHECK(queue->accept(a_record(1, at(1s)), at(1s)) > 500);
+  CHECK(queue->counters().balanced());
 }
 
 TEST_CASE("a WAL whose database is gone is read too, and never taken for that of the new one") {
   QueuePlace place;
   QueuePlace killed;
   {
-    auto outbox = killed.open(at(0s));
-    for (std::uint64_t n = 1; n <= 30; ++n) outbox->accept(a_record(n, at(0s)), at(0s));
-    REQUIRE(outbox->persist(at(1s), false));
+    auto queue = killed.open(at(0s));
+    for (std::uint64_t n = 1; n <= 30; ++n) queue->accept(a_record(n, at(0s)), at(0s));
+    REQUIRE(queue->persist(at(1s), false));
     fs::copy_file(killed.store() + "-wal", place.store() + "-wal");
   }
-  auto outbox = place.open(at(2s));
-  CHECK(numbers_of(all_of(*outbox, at(2s))) == up_to(1, 30));
-  CHECK(outbox->accept(a_record(31, at(2s)), at(2s)) > 30);
-  REQUIRE(outbox->persist(at(3s), true));
-  CHECK(outbox->books().queued >= 31);
-  CHECK(outbox->books().balance());
+  auto queue = place.open(at(2s));
+  CHECK(numbers_of(all_of(*queue, at(2s))) == up_to(1, 30));
+  CHECK(queue->accept(a_record(31, at(2s)), at(2s)) > 30);
+  REQUIRE(queue->persist(at(3s), true));
+  CHECK(queue->counters().queued >= 31);
+  CHECK(queue->counters().balanced());
 }
 
 TEST_CASE("large records that fill several pages are saved from a lost structure too") {
@@ -281,8 +281,8 @@ TEST_CASE("a crash in the middle of replacing a damaged store loses nothing") {
   const std::string fresh = place.store() + ".new";
   SECTION("only the new one is in its place") {
     // As after the first rename: the damaged one has its new name, the new one not yet.
-    auto outbox = place.open(at(1s));
-    outbox.reset();
+    auto queue = place.open(at(1s));
+    queue.reset();
     fs::rename(place.store(), fresh);
     CHECK(numbers_of(all_of(*place.open(at(2s)), at(2s))) == up_to(1, 50));
   }
@@ -293,8 +293,8 @@ TEST_CASE("a crash in the middle of replacing a damaged store loses nothing") {
   SECTION("a half-made new one alone: a first start that was cut") {
     QueuePlace empty;
     write_file(empty.store() + ".new", std::string(3000, 'x'));
-    auto outbox = empty.open(at(2s));
-    CHECK(outbox->accept(a_record(1, at(2s)), at(2s)) == 1);
+    auto queue = empty.open(at(2s));
+    CHECK(queue->accept(a_record(1, at(2s)), at(2s)) == 1);
   }
 }
 
@@ -310,8 +310,8 @@ TEST_CASE("a changed configuration destroys nothing") {
     config.when_full = WhenFull::drop_newest;
     config.drain = Drain::live_first;
   }
-  auto outbox = place.open(at(1s));
-  REQUIRE(outbox->persist(at(1s), false));
-  CHECK(outbox->books().queued == 2000);
-  CHECK(numbers_of(all_of(*outbox, at(1s))) == up_to(1, 2000));
+  auto queue = place.open(at(1s));
+  REQUIRE(queue->persist(at(1s), false));
+  CHECK(queue->counters().queued == 2000);
+  CHECK(numbers_of(all_of(*queue, at(1s))) == up_to(1, 2000));
 }

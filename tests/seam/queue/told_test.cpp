@@ -7,15 +7,15 @@ using namespace baudbridge::testing;
 
 TEST_CASE("losses before acceptance take numbers, are counted and told") {
   QueuePlace place;
-  auto outbox = place.open(at(0s));
-  outbox->accept(a_record(1, at(0s)), at(0s));
-  outbox->lost_before_acceptance(5, "readings came faster than the disk took them", at(0s));
-  CHECK(outbox->accept(a_record(2, at(0s)), at(0s)) == 7);
-  CHECK(outbox->books().accepted == 7);
-  CHECK(outbox->books().dropped == 5);
-  CHECK(outbox->books().balance());
-  REQUIRE(outbox->persist(at(1s), false));
-  const auto events = events_of(all_of(*outbox, at(1s)), "dropped");
+  auto queue = place.open(at(0s));
+  queue->accept(a_record(1, at(0s)), at(0s));
+  queue->lost_before_acceptance(5, "readings came faster than the disk took them", at(0s));
+  CHECK(queue->accept(a_record(2, at(0s)), at(0s)) == 7);
+  CHECK(queue->counters().accepted == 7);
+  CHECK(queue->counters().dropped == 5);
+  CHECK(queue->counters().balanced());
+  REQUIRE(queue->persist(at(1s), false));
+  const auto events = events_of(all_of(*queue, at(1s)), "dropped");
   REQUIRE(events.size() == 1);
   CHECK(detail(events[0], "first_seq") == "2");
   CHECK(detail(events[0], "last_seq") == "6");
@@ -27,28 +27,28 @@ TEST_CASE("whoever comes back after an outage knows within ten seconds all that 
   const WhenFull when_full = GENERATE(WhenFull::drop_oldest, WhenFull::drop_newest);
   place.options.config.when_full = when_full;
   Duration clock{};
-  auto outbox = place.open(at(clock));
+  auto queue = place.open(at(clock));
   for (std::uint64_t n = 1; n <= 4000; ++n) {
-    outbox->accept(a_record(n, at(clock), 100), at(clock));
+    queue->accept(a_record(n, at(clock), 100), at(clock));
     if (n % 10 != 0) continue;
     clock += 100ms;
-    REQUIRE(outbox->persist(at(clock), false));
+    REQUIRE(queue->persist(at(clock), false));
   }
   // The broker takes everything, and once more, ten seconds later.
   std::uint64_t told = 0;
   std::size_t events = 0;
   for (const Duration later : {10s, 0s}) {
-    outbox->rewind();
-    const auto records = all_of(*outbox, at(clock));
+    queue->rewind();
+    const auto records = all_of(*queue, at(clock));
     for (const Record& event : events_of(records, "dropped")) {
       told += std::stoull(detail(event, "count"));
       ++events;
     }
-    for (const Record& record : records) outbox->settle(record.seq, Outcome::acknowledged);
+    for (const Record& record : records) queue->settle(record.seq, Outcome::acknowledged);
     clock += later;
-    REQUIRE(outbox->persist(at(clock), false));
+    REQUIRE(queue->persist(at(clock), false));
   }
-  CHECK(outbox->books().dropped > 0);
-  CHECK(told == outbox->books().dropped);
+  CHECK(queue->counters().dropped > 0);
+  CHECK(told == queue->counters().dropped);
   CHECK(events <= 2);
 }

@@ -53,7 +53,7 @@ ScanReport scan_port(const PtyPair& line, SearchOrder order) {
 
 ScanReport scan_tcp(std::uint16_t port, SearchOrder order) {
   order.serial = false;
-  order.timeout = kPatience;  // nobody is silent here
+  order.timeout = kTestTimeout;  // nobody is silent here
   Endpoint endpoint;
   endpoint.host = "127.0.0.1";
   endpoint.tcp_port = port;

@@ -69,10 +69,10 @@ struct Bench {
     REQUIRE(described.problems().empty());
   }
 
-  Round round(Duration limit = 10s, int wake_fd = -1) const {
+  PollContext context(Duration limit = 10s, int wake_fd = -1) const {
     std::vector<std::size_t> due;
     for (std::size_t i = 0; i < described.plan().points.size() && !described.plan().talks; ++i) due.push_back(i);
-    return Round(described.plan(), 0, due, {in(limit), stop.get_token(), wake_fd});
+    return PollContext(described.plan(), 0, due, {in(limit), stop.get_token(), wake_fd});
   }
 
   TempDir dir;
@@ -100,11 +100,11 @@ TEST_CASE("a device that talks is heard, from the first whole line") {
   Bench bench(kTalks);
   REQUIRE(bench.adapter->open());
   REQUIRE(bench.pty.send("1.5,h=9\r\nt=21.5,h=40\r\nt=21.6,h=41\r\n"));
-  Round first = bench.round();
+  PollContext first = bench.round();
   REQUIRE(bench.adapter->poll(first));
   CHECK(first.readings() == Readings{{"t", Value{21.5}}, {"h", Value{std::int64_t{40}}}});
   CHECK(first.answered_at().has_value());
-  Round second = bench.round();
+  PollContext second = bench.round();
   REQUIRE(bench.adapter->poll(second));
   CHECK(second.readings() == Readings{{"t", Value{21.6}}, {"h", Value{std::int64_t{41}}}});
 }
@@ -112,10 +112,10 @@ TEST_CASE("a device that talks is heard, from the first whole line") {
 TEST_CASE("listening ends at its deadline, and says nothing of silence before its time") {
   Bench bench(std::string("silence = \"1h\"\n") + kTalks);
   REQUIRE(bench.adapter->open());
-  Round round = bench.round(5ms);
-  REQUIRE(bench.adapter->poll(round));
-  CHECK(round.readings().empty());
-  CHECK_FALSE(round.silent());
+  PollContext context = bench.round(5ms);
+  REQUIRE(bench.adapter->poll(context));
+  CHECK(context.readings().empty());
+  CHECK_FALSE(context.silent());
 }
 
 TEST_CASE("listening ends when the gateway is to stop") {
@@ -123,22 +123,22 @@ TEST_CASE("listening ends when the gateway is to stop") {
   REQUIRE(bench.adapter->open());
   const UniqueFd wake(::eventfd(1, EFD_CLOEXEC));
   bench.stop.request_stop();
-  Round round = bench.round(1h, wake.get());
-  REQUIRE(bench.adapter->poll(round));
-  CHECK(round.readings().empty());
+  PollContext context = bench.round(1h, wake.get());
+  REQUIRE(bench.adapter->poll(context));
+  CHECK(context.readings().empty());
 }
 
 TEST_CASE("a device that is quiet for too long is silent, and garbage in its place is told") {
   Bench bench(std::string("silence = \"20ms\"\n") + kTalks);
   REQUIRE(bench.adapter->open());
-  Round quiet = bench.round();
+  PollContext quiet = bench.round();
   REQUIRE(bench.adapter->poll(quiet));
   CHECK(quiet.silent());
   CHECK(quiet.silence().kind == Fault::timeout);
   REQUIRE(bench.pty.send("\xf8\x80\x78\xf8\x80"));
   std::string text;
   for (int i = 0; i < 1000 && text.find("check baud") == std::string::npos; ++i) {
-    Round garbage = bench.round();
+    PollContext garbage = bench.round();
     REQUIRE(bench.adapter->poll(garbage));
     REQUIRE(garbage.silent());
     text = garbage.silence().what;
@@ -150,12 +150,12 @@ TEST_CASE("a device that talks too fast is thinned to its period") {
   Bench bench(kTalks, "", 50ms);
   REQUIRE(bench.adapter->open());
   REQUIRE(bench.pty.send("\nt=1,h=1\n"));
-  Round first = bench.round();
+  PollContext first = bench.round();
   REQUIRE(bench.adapter->poll(first));
   REQUIRE(first.readings().size() == 2);
   const auto opened = std::chrono::steady_clock::now();
   REQUIRE(bench.pty.send("t=2\nt=3\nt=4\n"));
-  Round second = bench.round();
+  PollContext second = bench.round();
   REQUIRE(bench.adapter->poll(second));
   // Whatever the period cut through, what came last is what counts.
   while (second.readings().back().value != Result<Value>(Value{std::int64_t{4}})) {
@@ -170,7 +170,7 @@ TEST_CASE("a pulled cable is an error of the bus, and the same name works again 
   Bench bench(kTalks);
   REQUIRE(bench.adapter->open());
   bench.pty.unplug();
-  Round gone = bench.round();
+  PollContext gone = bench.round();
   const auto failed = bench.adapter->poll(gone);
   REQUIRE_FALSE(failed);
   CHECK(failed.error().kind == Fault::unplugged);
@@ -182,7 +182,7 @@ TEST_CASE("a pulled cable is an error of the bus, and the same name works again 
   bench.pty.replug();
   REQUIRE(bench.adapter->open());
   REQUIRE(bench.pty.send("\nt=7\n"));
-  Round back = bench.round();
+  PollContext back = bench.round();
   REQUIRE(bench.adapter->poll(back));
   CHECK(back.readings() == Readings{{"t", Value{std::int64_t{7}}}});
 }
@@ -194,8 +194,8 @@ TEST_CASE("a cable pulled while the adapter waits ends the wait") {
     bench.pty.wait_opened();
     bench.pty.unplug();
   });
-  Round round = bench.round(1h);
-  const auto polled = bench.adapter->poll(round);
+  PollContext context = bench.round(1h);
+  const auto polled = bench.adapter->poll(context);
   REQUIRE_FALSE(polled);
   CHECK(polled.error().kind == Fault::unplugged);
 }
@@ -210,49 +210,49 @@ TEST_CASE("a device that is asked gets its request and its answer is read, also 
   Bench bench(kAsked);
   REQUIRE(bench.adapter->open());
   std::optional<std::string> request;
-  Round round = bench.round();
+  PollContext context = bench.round();
   {
     const Responder device([&] {
       request = bench.pty.receive_until('\r');
       for (const char c : std::string("12.5\r\n")) bench.pty.send(std::string(1, c));
     });
-    REQUIRE(bench.adapter->poll(round));
+    REQUIRE(bench.adapter->poll(context));
   }
   CHECK(request == "R\r");
-  CHECK(round.readings() == Readings{{"weight", Value{12.5}}});
-  CHECK(round.responses().size() == 1);
+  CHECK(context.readings() == Readings{{"weight", Value{12.5}}});
+  CHECK(context.responses().size() == 1);
 }
 
 TEST_CASE("what was left on the line before a request is not its answer") {
   Bench bench(kAsked);
   REQUIRE(bench.adapter->open());
   REQUIRE(bench.pty.send("99.9\r\n"));
-  Round round = bench.round();
+  PollContext context = bench.round();
   {
     const Responder device([&] {
       bench.pty.receive_until('\r');
       bench.pty.send("12.5\r\n");
     });
-    REQUIRE(bench.adapter->poll(round));
+    REQUIRE(bench.adapter->poll(context));
   }
-  CHECK(round.readings() == Readings{{"weight", Value{12.5}}});
+  CHECK(context.readings() == Readings{{"weight", Value{12.5}}});
 }
 
 TEST_CASE("a device that does not answer is asked again, and then it is silent") {
   Bench bench(kCo2);
   REQUIRE(bench.adapter->open());
-  Round round = bench.round();
-  REQUIRE(bench.adapter->poll(round));
-  CHECK(round.silent());
-  REQUIRE(round.readings().size() == 1);
-  CHECK(fault_word(round.readings()[0].value.error()) == "timeout");
+  PollContext context = bench.round();
+  REQUIRE(bench.adapter->poll(context));
+  CHECK(context.silent());
+  REQUIRE(context.readings().size() == 1);
+  CHECK(fault_word(context.readings()[0].value.error()) == "timeout");
   CHECK(bench.pty.receive(18) == from_hex("FF0186000000000079 FF0186000000000079"));
 }
 
 TEST_CASE("a damaged answer is asked for again, and if it stays so it is a checksum fault, never a value") {
   Bench bench(kCo2);
   REQUIRE(bench.adapter->open());
-  Round mended = bench.round();
+  PollContext mended = bench.round();
   {
     const Responder device([&] {
       bench.pty.receive(9);
@@ -263,7 +263,7 @@ TEST_CASE("a damaged answer is asked for again, and if it stays so it is a check
     REQUIRE(bench.adapter->poll(mended));
   }
   CHECK(mended.readings() == Readings{{"co2", Value{std::int64_t{608}}}});
-  Round damaged = bench.round();
+  PollContext damaged = bench.round();
   {
     const Responder device([&] {
       bench.pty.receive(9);
@@ -293,9 +293,9 @@ TEST_CASE("devices that talk on one line each get their own lines, whoever is li
   Readings readings;
   for (int turn = 0; turn < 10 && readings.size() < 2; ++turn) {
     const auto device = static_cast<std::size_t>(turn % 2);
-    Round round(device == 0 ? wind.plan() : depth.plan(), device, {}, {in(10s), {}, -1});
-    REQUIRE(adapter->poll(round));
-    for (Reading& reading : round.take_readings()) readings.push_back(std::move(reading));
+    PollContext context(device == 0 ? wind.plan() : depth.plan(), device, {}, {in(10s), {}, -1});
+    REQUIRE(adapter->poll(context));
+    for (Reading& reading : context.take_readings()) readings.push_back(std::move(reading));
   }
   std::sort(readings.begin(), readings.end(), [](const auto& a, const auto& b) { return a.point < b.point; });
   CHECK(readings == Readings{{"angle", Value{271.0}}, {"depth", Value{5.5}}});
@@ -315,10 +315,10 @@ TEST_CASE("an answer that comes too late is not taken for that of the next devic
   config.devices.push_back(quick.device());
   const auto adapter = make_serial_adapter(config);
   REQUIRE(adapter->open());
-  Round missed(slow.plan(), 0, {0}, {in(10s), {}, -1});
+  PollContext missed(slow.plan(), 0, {0}, {in(10s), {}, -1});
   REQUIRE(adapter->poll(missed));
   REQUIRE(missed.silent());
-  Round round(quick.plan(), 1, {0}, {in(20s), {}, -1});
+  PollContext context(quick.plan(), 1, {0}, {in(20s), {}, -1});
   {
     const Responder devices([&] {
       pty.receive_until('\r');
@@ -326,9 +326,9 @@ TEST_CASE("an answer that comes too late is not taken for that of the next devic
       pty.receive_until('\r');
       pty.send("222\r\n");
     });
-    REQUIRE(adapter->poll(round));
+    REQUIRE(adapter->poll(context));
   }
-  CHECK(round.readings() == Readings{{"weight", Value{std::int64_t{222}}}});
+  CHECK(context.readings() == Readings{{"weight", Value{std::int64_t{222}}}});
 }
 
 TEST_CASE("a USB adapter that holds bytes back is told of, with what to do") {

@@ -1,5 +1,5 @@
 #pragma once
-// Everything behind the buses, real: mailbox, outbox, uplink on its thread, transport; for the tests with brokers.
+// Everything behind the buses, real: mailbox, queue, uplink on its thread, transport; for the tests with brokers.
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
@@ -44,13 +44,13 @@ class Road {
   Road& operator=(const Road&) = delete;
 
   void begin() {
-    auto opened = Outbox::open(queue_, clock_.now(), clock_.boot_id());
+    auto opened = Queue::open(queue_, clock_.now(), clock_.boot_id());
     REQUIRE(opened);
-    outbox_ = std::move(*opened);
+    queue_ = std::move(*opened);
     mailbox_ = std::make_unique<UplinkMailbox>(1U << 20U);
     transport_ = paho_transport(options_.broker, gateway_purpose(options_.publish),
                                 [this](const LinkEvent& event) { uplink_->handle(event, clock_.now()); });
-    uplink_.emplace(options_, Commands(options_.publish, {}, {}), *outbox_, *transport_, clock_.now());
+    uplink_.emplace(options_, Commands(options_.publish, {}, {}), *queue_, *transport_, clock_.now());
     thread_.emplace(*mailbox_, *uplink_, *transport_, clock_);
     thread_->start();
   }
@@ -60,7 +60,7 @@ class Road {
     thread_.reset();
     transport_.reset();
     uplink_.reset();
-    outbox_.reset();
+    queue_.reset();
   }
 
   /// What the RAM file system held is gone; only while ended.
@@ -81,30 +81,30 @@ class Road {
     auto answer = promise->get_future();
     mailbox_->signal(ControlRequest{
         [promise, question](Uplink& uplink, const Now& now) { promise->set_value(question(uplink, now)); }});
-    REQUIRE(answer.wait_for(kPatience) == std::future_status::ready);
+    REQUIRE(answer.wait_for(kTestTimeout) == std::future_status::ready);
     return answer.get();
   }
-  Books books() {
-    return ask<Books>([](Uplink& uplink, const Now&) { return uplink.outbox().books(); });
+  RecordCounters counters() {
+    return ask<RecordCounters>([](Uplink& uplink, const Now&) { return uplink.queue().counters(); });
   }
   LinkReport link() {
     return ask<LinkReport>([](Uplink& uplink, const Now& now) { return uplink.status(now).link; });
   }
   QueueReport queue() {
-    return ask<QueueReport>([](Uplink& uplink, const Now&) { return uplink.outbox().report(); });
+    return ask<QueueReport>([](Uplink& uplink, const Now&) { return uplink.queue().report(); });
   }
   /// As many as the mailbox need not drop.
   void many_samples(int count) {
     for (; count > 0; count -= 500) {
-      const std::uint64_t wanted = books().accepted + static_cast<std::uint64_t>(std::min(count, 500));
+      const std::uint64_t wanted = counters().accepted + static_cast<std::uint64_t>(std::min(count, 500));
       samples(std::min(count, 500));
-      REQUIRE(eventually([&] { return books().accepted >= wanted; }));
+      REQUIRE(eventually([&] { return counters().accepted >= wanted; }));
     }
   }
   /// Waits until all samples are accepted and acknowledged. The mailbox answers questions before it hands over samples.
   bool all_acknowledged() {
     return eventually([this] {
-      const Books all = books();
+      const RecordCounters all = counters();
       return all.queued == 0 && all.accepted >= static_cast<std::uint64_t>(count_);
     });
   }
@@ -114,7 +114,7 @@ class Road {
   Clock clock_;
   UplinkOptions options_;
   QueueConfig queue_;
-  std::unique_ptr<Outbox> outbox_;
+  std::unique_ptr<Queue> queue_;
   std::unique_ptr<UplinkMailbox> mailbox_;
   std::unique_ptr<Transport> transport_;
   std::optional<Uplink> uplink_;
@@ -157,13 +157,13 @@ inline std::size_t check_complete(Subscriber& subscriber, std::int64_t count) {
   return subscriber.messages().size() - content.size();
 }
 
-/// The books of a fault that is over: everything accepted was acknowledged, and nothing else became of it.
-inline void check_nothing_but_acknowledged(const Books& books) {
-  CHECK(books.balance());
-  CHECK(books.queued == 0);
-  CHECK(books.set_aside == 0);
-  CHECK(books.dropped == 0);
-  CHECK(books.acknowledged == books.accepted);
+/// The counters of a fault that is over: everything accepted was acknowledged, and nothing else became of it.
+inline void check_nothing_but_acknowledged(const RecordCounters& counters) {
+  CHECK(counters.balanced());
+  CHECK(counters.queued == 0);
+  CHECK(counters.dead_lettered == 0);
+  CHECK(counters.dropped == 0);
+  CHECK(counters.acknowledged == counters.accepted);
 }
 
 }  // namespace baudbridge::testing

@@ -1,5 +1,5 @@
 #pragma once
-// An uplink between a real outbox and a broker that the test plays; time is the test's.
+// An uplink between a real queue and a broker that the test plays; time is the test's.
 #include <unistd.h>
 
 #include <filesystem>
@@ -37,10 +37,10 @@ class UplinkRig {
   /// Opens the queue and begins; call it again for what a restart of the process does.
   void start() {
     uplink_.reset();
-    outbox_.reset();
-    auto opened = Outbox::open(queue, moment(), boot);
+    queue_.reset();
+    auto opened = Queue::open(queue, moment(), boot);
     if (!opened) FAIL(opened.error().what);
-    outbox_ = std::move(*opened);
+    queue_ = std::move(*opened);
     transport.disconnect(false);
     transport.sent.clear();
     Commands commands(options.publish, targets, [this](const WriteRequest& request) {
@@ -48,7 +48,7 @@ class UplinkRig {
       return true;
     });
     options.boot = boot;
-    uplink_.emplace(options, std::move(commands), *outbox_, transport, moment());
+    uplink_.emplace(options, std::move(commands), *queue_, transport, moment());
     turn();
   }
   /// The process is killed and started again. power_cut: the machine, too; the RAM file system is empty then, and what
@@ -58,7 +58,7 @@ class UplinkRig {
     const std::string copy = dir_.path() + ".copy";
     fs::copy(dir_.path(), copy, fs::copy_options::recursive);  // before any destructor can tidy up
     uplink_.reset();
-    outbox_.reset();
+    queue_.reset();
     for (const auto& entry : fs::directory_iterator(dir_.path())) fs::remove_all(entry);
     if (power_cut) fs::remove_all(copy + "/run");
     fs::copy(copy, dir_.path(), fs::copy_options::recursive);
@@ -87,22 +87,22 @@ class UplinkRig {
   void turn() {
     do {
       for (auto& event : transport.take_events()) uplink_->handle(event, moment());
-      outbox_->flush(moment());
-      if (outbox_->persist_due() <= at(now).steady) {
-        const auto stored = outbox_->persist(moment(), false);
+      queue_->flush(moment());
+      if (queue_->persist_due() <= at(now).steady) {
+        const auto stored = queue_->persist(moment(), false);
         disk_refuses = !stored;
         if (stored) persisted_at = now;
       }
       wake_ = uplink_->advance(moment());
-      outbox_->flush(moment());
+      queue_->flush(moment());
     } while (transport.has_events());
-    check_books();
+    check_counters();
   }
-  /// Time passes, with a turn whenever the uplink or the outbox wants one.
+  /// Time passes, with a turn whenever the uplink or the queue wants one.
   void pass(Duration how_long) {
     const Duration end = now + how_long;
     while (now < end) {
-      const Steady due = std::max(at(now).steady, std::min(wake_, outbox_->persist_due()));  // min(): at once
+      const Steady due = std::max(at(now).steady, std::min(wake_, queue_->persist_due()));  // min(): at once
       const Duration next = due == Steady::max() ? end : due - at(0s).steady;
       now = std::min(end, std::max(next, now + Duration(1)));
       turn();
@@ -133,18 +133,18 @@ class UplinkRig {
     for (const auto& line : uplink_->notices().take()) log_ += line.text + "\n";
     return log_;
   }
-  [[nodiscard]] Books books() const { return outbox_->books(); }
-  void check_books() const {
-    const Books all = books();
-    if (!all.balance()) {
-      FAIL("the books do not balance: " << all.accepted << " accepted, " << all.acknowledged << " acknowledged, "
-                                        << all.queued << " queued, " << all.set_aside << " set aside, " << all.dropped
-                                        << " dropped");
+  [[nodiscard]] RecordCounters counters() const { return queue_->counters(); }
+  void check_counters() const {
+    const RecordCounters all = counters();
+    if (!all.balanced()) {
+      FAIL("the counters do not balance: " << all.accepted << " accepted, " << all.acknowledged << " acknowledged, "
+                                           << all.queued << " queued, " << all.dead_lettered << " dead-lettered, "
+                                           << all.dropped << " dropped");
     }
   }
 
   Uplink& uplink() { return *uplink_; }
-  Outbox& outbox() { return *outbox_; }
+  Queue& queue() { return *queue_; }
   [[nodiscard]] Steady wake() const { return wake_; }
   [[nodiscard]] Now moment() const {
     Now all = at(now, synced);
@@ -167,7 +167,7 @@ class UplinkRig {
 
  private:
   TempDir dir_;
-  std::unique_ptr<Outbox> outbox_;
+  std::unique_ptr<Queue> queue_;
   std::optional<Uplink> uplink_;
   Steady wake_{};
   std::string log_;

@@ -1,13 +1,13 @@
 #pragma once
-// What every test of the queue needs: records, an outbox in two folders, and reading it to its end.
+// What every test of the queue needs: records, an queue in two folders, and reading it to its end.
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "offline_queue/outbox.h"
 #include "offline_queue/outbox_options.h"
+#include "offline_queue/queue.h"
 #include "support/catch.h"
 #include "support/moments.h"
 #include "support/temp_dir.h"
@@ -73,21 +73,21 @@ struct QueuePlace {
   }
   [[nodiscard]] std::string store() const { return options.store_path; }
   [[nodiscard]] std::string tail() const { return options.tail_path; }
-  Result<std::unique_ptr<Outbox>> try_open(const Now& now, const BootId& boot = kBoot) {
+  Result<std::unique_ptr<Queue>> try_open(const Now& now, const BootId& boot = kBoot) {
     return open_outbox(options, now, boot);
   }
-  std::unique_ptr<Outbox> open(const Now& now, const BootId& boot = kBoot) {
-    auto outbox = try_open(now, boot);
-    if (!outbox) FAIL(outbox.error().what);
-    REQUIRE((*outbox)->books().balance());
-    return std::move(*outbox);
+  std::unique_ptr<Queue> open(const Now& now, const BootId& boot = kBoot) {
+    auto queue = try_open(now, boot);
+    if (!queue) FAIL(queue.error().what);
+    REQUIRE((*queue)->counters().balanced());
+    return std::move(*queue);
   }
 };
 
 /// Hands out everything that there is, without settling it.
-inline std::vector<Record> all_of(Outbox& outbox, const Now& now, Lane lane = Lane::fifo) {
+inline std::vector<Record> all_of(Queue& queue, const Now& now, Lane lane = Lane::fifo) {
   std::vector<Record> records;
-  while (const Record* record = outbox.next(lane, now)) records.push_back(*record);
+  while (const Record* record = queue.next(lane, now)) records.push_back(*record);
   return records;
 }
 

@@ -29,7 +29,7 @@ Scenario::Scenario(std::uint64_t seed, ScenarioPlan plan) : dice_(seed), plan_(p
 
 std::optional<std::string> Scenario::run() {
   for (int i = 0; i < plan_.lives && !broken_; ++i) live();
-  outbox_.reset();
+  queue_.reset();
   return broken_;
 }
 
@@ -42,15 +42,15 @@ void Scenario::live() {
   }
   auto opened = open_outbox(options_, at(clock_), kBoot);
   if (!opened) return fail("did not start: " + opened.error().what);
-  outbox_ = std::move(*opened);
+  queue_ = std::move(*opened);
   out_.clear();
   retried_.clear();
   last_handed_ = 0;
-  check_books();
+  check_counters();
   for (int i = 0; i < plan_.actions && !disk_.dead() && !broken_; ++i) {
     if (plan_.disk_faults && dice_.one_in(30)) disk_.heal();
     act();
-    check_books();
+    check_counters();
   }
   if (!broken_) end_life();
 }
@@ -72,14 +72,14 @@ void Scenario::act() {
       settle();
       break;
     case 7:
-      if (outbox_->persist_due() <= at(clock_).steady) persist(false);
+      if (queue_->persist_due() <= at(clock_).steady) persist(false);
       break;
     case 8:
       persist(dice_.one_in(4));
       break;
     default:
       if (dice_.one_in(3)) {
-        outbox_->rewind();
+        queue_->rewind();
         out_.clear();
         retried_.clear();
         last_handed_ = 0;
@@ -95,7 +95,7 @@ void Scenario::accept() {
   const std::size_t padding = dice_.one_in(5) ? dice_.below(5000) : dice_.below(200);
   for (std::uint64_t i = 0; i < count; ++i) {
     const auto content = ++contents_;
-    const Seq seq = outbox_->accept(a_record(content, at(clock_), padding), at(clock_));
+    const Seq seq = queue_->accept(a_record(content, at(clock_), padding), at(clock_));
     if (truth_.contains(seq)) fail("number " + std::to_string(seq) + " was given twice");
     // While the disk refuses to reserve numbers they come from the clock; lower ones follow when only the disk
     // survives.
@@ -107,7 +107,7 @@ void Scenario::accept() {
     truth_[seq].content = content;
   }
   if (dice_.one_in(4)) return;
-  outbox_->flush(at(clock_));
+  queue_->flush(at(clock_));
   for (auto one = truth_.rbegin(); one != truth_.rend() && !one->second.flushed; ++one) one->second.flushed = true;
 }
 
@@ -125,7 +125,7 @@ void Scenario::check_handed_out(const Record& record) {
 
 void Scenario::take() {
   for (auto count = 1 + dice_.below(8); count > 0; --count) {
-    const Record* record = outbox_->next(Lane::fifo, at(clock_));
+    const Record* record = queue_->next(Lane::fifo, at(clock_));
     if (record == nullptr) return;
     check_handed_out(*record);
     // While the store cannot even be read, what is in the tail is published all the same, and the rest comes later.
@@ -136,7 +136,7 @@ void Scenario::take() {
     truth_[record->seq].flushed = true;
     if (!out_.insert(record->seq).second) fail("record " + std::to_string(record->seq) + " was handed out twice");
     // In strict what is handed out is on disk; a disk that refuses is the exception.
-    if (options_.config.durability == Durability::strict && outbox_->report().durable)
+    if (options_.config.durability == Durability::strict && queue_->report().durable)
       truth_[record->seq].durable = true;
   }
 }
@@ -146,13 +146,13 @@ void Scenario::settle() {
     const auto fate = dice_.below(6);
     Truth& truth = truth_[*seq];
     if (fate < 3) {
-      outbox_->settle(*seq, Outcome::acknowledged);
+      queue_->settle(*seq, Outcome::acknowledged);
       truth.acknowledged = true;
     } else if (fate == 3 && dice_.one_in(3)) {
-      outbox_->settle(*seq, Outcome::set_aside, "0x99 payload format invalid");
-      truth.set_aside = true;
+      queue_->settle(*seq, Outcome::dead_lettered, "0x99 payload format invalid");
+      truth.dead_lettered = true;
     } else if (fate == 4 && dice_.one_in(3)) {
-      outbox_->retry(*seq);
+      queue_->retry(*seq);
       retried_.insert(*seq);
     } else {
       ++seq;
@@ -161,7 +161,7 @@ void Scenario::settle() {
     seq = out_.erase(seq);
   }
   if (dice_.one_in(3)) return;
-  outbox_->flush(at(clock_));
+  queue_->flush(at(clock_));
   for (auto& [seq, truth] : truth_) {
     truth.flushed = true;
     truth.acknowledged_flushed = truth.acknowledged;
@@ -169,23 +169,23 @@ void Scenario::settle() {
 }
 
 void Scenario::persist(bool everything) {
-  const auto done = outbox_->persist(at(clock_), everything);
+  const auto done = queue_->persist(at(clock_), everything);
   if (disk_.dead()) return;
   if (!done && !plan_.disk_faults) return fail("persist: " + done.error().what);
   for (auto& [seq, truth] : truth_) {
     truth.flushed = true;
     truth.acknowledged_flushed = truth.acknowledged;
   }
-  if (!done || outbox_->report().in_tail > 0) return;
+  if (!done || queue_->report().in_tail > 0) return;
   for (auto& [seq, truth] : truth_) truth.durable = true;
 }
 
-void Scenario::check_books() {
-  const Books books = outbox_->books();
-  if (!books.balance()) {
-    fail("the books do not balance: " + std::to_string(books.accepted) + " accepted, " +
-         std::to_string(books.acknowledged) + " acknowledged, " + std::to_string(books.queued) + " queued, " +
-         std::to_string(books.set_aside) + " set aside, " + std::to_string(books.dropped) + " dropped");
+void Scenario::check_counters() {
+  const RecordCounters counters = queue_->counters();
+  if (!counters.balanced()) {
+    fail("the counters do not balance: " + std::to_string(counters.accepted) + " accepted, " +
+         std::to_string(counters.acknowledged) + " acknowledged, " + std::to_string(counters.queued) + " queued, " +
+         std::to_string(counters.dead_lettered) + " dead-lettered, " + std::to_string(counters.dropped) + " dropped");
   }
 }
 
@@ -200,7 +200,7 @@ void Scenario::end_life() {
   if (power_lost && (where == options_.store_path || where == options_.store_path + ".new")) ++ends_.in_database;
   // A kill: whatever the process would still do does not happen.
   disk_.lose_power();
-  outbox_.reset();
+  queue_.reset();
   if (power_lost) {
     std::error_code ignored;
     std::filesystem::remove(options_.tail_path, ignored);
@@ -215,12 +215,12 @@ void Scenario::end_life() {
 void Scenario::check_restart(bool power_lost) {
   auto opened = open_outbox(options_, at(clock_), kBoot);
   if (!opened) return fail("did not start again: " + opened.error().what);
-  outbox_ = std::move(*opened);
+  queue_ = std::move(*opened);
   if (disk_.renamed_unsynced()) fail("a file was renamed before it was synced");
-  check_books();
+  check_counters();
   std::set<Seq> present;
   Seq last = 0;
-  for (const auto& record : all_of(*outbox_, at(clock_))) {
+  for (const auto& record : all_of(*queue_, at(clock_))) {
     check_handed_out(record);
     if (record.seq <= last)
       fail("after the restart record " + std::to_string(record.seq) + " came after " + std::to_string(last));
@@ -228,12 +228,12 @@ void Scenario::check_restart(bool power_lost) {
     present.insert(record.seq);
   }
   std::set<Seq> aside;
-  for (const auto& one : outbox_->set_aside(100000)) {
+  for (const auto& one : queue_->dead_lettered(100000)) {
     check_handed_out(one.record);
     aside.insert(one.record.seq);
   }
   // In strict nothing of the tail is handed out before it is on disk.
-  if (const auto page = outbox_->list({}, 100000)) {
+  if (const auto page = queue_->list({}, 100000)) {
     for (const auto& entry : page->entries) {
       if (entry.where == Where::tail) present.insert(entry.record.seq);
     }
@@ -261,8 +261,8 @@ void Scenario::check_restart(bool power_lost) {
     truth.durable = there && power_lost && truth.durable;
     truth.acknowledged = truth.acknowledged_flushed = !there;
   }
-  outbox_->rewind();
-  outbox_.reset();
+  queue_->rewind();
+  queue_.reset();
 }
 
 }  // namespace baudbridge::testing

@@ -48,7 +48,7 @@ class Scenario {
     bool durable = false;  ///< on disk, by what persist() said
     bool acknowledged = false;
     bool acknowledged_flushed = false;
-    bool set_aside = false;
+    bool dead_lettered = false;
   };
 
   void live();
@@ -59,7 +59,7 @@ class Scenario {
   void persist(bool everything);
   void end_life();
   void check_restart(bool power_lost);
-  void check_books();
+  void check_counters();
   void check_handed_out(const Record& record);
   void fail(const std::string& what) {
     if (!broken_) broken_ = what;
@@ -71,7 +71,7 @@ class Scenario {
   TempDir runtime_{fast_folder()};
   CrashDisk disk_;
   OutboxOptions options_;
-  std::unique_ptr<Outbox> outbox_;
+  std::unique_ptr<Queue> queue_;
   Duration clock_{};
   Seq highest_ = 0;
   std::uint64_t contents_ = 0;

@@ -73,7 +73,7 @@ TEST_CASE("every recorded device's bytes arrive at the broker as the values that
           return counts["captures/" + device->capture().id] >= device->capture().expected.size();
         });
       },
-      kPatience);
+      kTestTimeout);
   const auto status = gateway.stop();
   player.stop();
   INFO(gateway.error_output());

@@ -33,8 +33,8 @@ void wait_for_records(Subscriber& subscriber, std::size_t more) {
   REQUIRE(subscriber.wait_for([&](const auto& messages) { return Ledger(messages).first.size() >= before + more; }));
 }
 
-/// Stops the gateway in order, empties its queue into the broker, and compares with its books: every seq it ever gave
-/// has arrived, and nothing under a number that it did not give.
+/// Stops the gateway in order, empties its queue into the broker, and compares with its counters: every seq it ever
+/// gave has arrived, and nothing under a number that it did not give.
 void check_all_arrived(GatewayUnderTest& gateway, Subscriber& subscriber, const std::string& fault,
                        const std::string& what) {
   std::uint64_t last = 0;
@@ -49,11 +49,11 @@ void check_all_arrived(GatewayUnderTest& gateway, Subscriber& subscriber, const 
   INFO(stat.error_output);
   REQUIRE(stat.status == 0);
   const auto report = nlohmann::json::parse(stat.output);
-  CHECK(report["books"]["balance"] == true);
-  CHECK(report["books"]["queued"] == 0);
-  CHECK(report["books"]["dropped"] == 0);
-  CHECK(report["books"]["set_aside"] == 0);
-  last = report["books"]["accepted"];
+  CHECK(report["records"]["balanced"] == true);
+  CHECK(report["records"]["queued"] == 0);
+  CHECK(report["records"]["dropped"] == 0);
+  CHECK(report["records"]["dead_lettered"] == 0);
+  last = report["records"]["accepted"];
   REQUIRE(last > 0);
   // A number may have been skipped only if it was never used; as many numbers as records were accepted arrive.
   (void)subscriber.wait_for([&](const auto& messages) { return Ledger(messages).first.size() >= last; });
@@ -121,7 +121,7 @@ TEST_CASE("a stop while the broker is away puts everything on disk, and the next
   broker.stop();
   REQUIRE(eventually([&] {
     const auto status = nlohmann::json::parse(gateway.command({"status", "--json"}).output, nullptr, false);
-    return status.is_object() && status["books"]["queued"].get<std::uint64_t>() >= 10;
+    return status.is_object() && status["records"]["queued"].get<std::uint64_t>() >= 10;
   }));
   const auto begun = std::chrono::steady_clock::now();
   REQUIRE(gateway.stop() == 0);

@@ -94,7 +94,7 @@ TEST_CASE("records, availability and state appear under the topics of the contra
   CHECK(gateway.stop() == 0);
 }
 
-TEST_CASE("a clean stop says that the gateway and all devices are offline, and tells the books") {
+TEST_CASE("a clean stop says that the gateway and all devices are offline, and tells the counters") {
   Broker broker;
   Subscriber subscriber(broker.port());
   GatewayUnderTest gateway(broker.url());
@@ -104,11 +104,11 @@ TEST_CASE("a clean stop says that the gateway and all devices are offline, and t
   CHECK(retained(broker.port(), std::string(kBase) + "bridge/state").payload == R"({"state":"offline"})");
   CHECK_THAT(retained(broker.port(), std::string(kBase) + "boiler/availability").payload,
              ContainsSubstring(R"("state":"offline")"));
-  REQUIRE(subscriber.wait_for(std::string(kBase) + "bridge/health", "books"));
-  const json books = parsed(subscriber.messages(std::string(kBase) + "bridge/health").back().payload)["books"];
-  CHECK(books["accepted"].get<std::uint64_t>() ==
-        books["acknowledged"].get<std::uint64_t>() + books["queued"].get<std::uint64_t>() +
-            books["set_aside"].get<std::uint64_t>() + books["dropped"].get<std::uint64_t>());
+  REQUIRE(subscriber.wait_for(std::string(kBase) + "bridge/health", "records"));
+  const json counters = parsed(subscriber.messages(std::string(kBase) + "bridge/health").back().payload)["records"];
+  CHECK(counters["accepted"].get<std::uint64_t>() ==
+        counters["acknowledged"].get<std::uint64_t>() + counters["queued"].get<std::uint64_t>() +
+            counters["dead_lettered"].get<std::uint64_t>() + counters["dropped"].get<std::uint64_t>());
 }
 
 TEST_CASE("a gateway that is killed is declared offline by its will") {
@@ -230,7 +230,7 @@ TEST_CASE("ports and broker that are missing are states: the gateway starts, say
   REQUIRE(gateway.process().wait_for_error_output("ttyNOT_THERE"));
   REQUIRE(eventually([&] {
     const json status = parsed(gateway.command({"status", "--json"}).output);
-    return status.is_object() && status["books"]["queued"].get<std::uint64_t>() > 10;
+    return status.is_object() && status["records"]["queued"].get<std::uint64_t>() > 10;
   }));
   const json status = parsed(gateway.command({"status", "--json"}).output);
   CHECK(status["link"]["connected"] == false);
@@ -294,7 +294,7 @@ TEST_CASE("status, watch and queue ask the running service; without one they say
   CHECK_THAT(watched.output, ContainsSubstring("voltage") && ContainsSubstring(" V"));
   const auto stat = gateway.command({"queue", "stat", "--json"});
   CHECK(stat.status == 0);
-  CHECK(parsed(stat.output)["books"]["balance"] == true);
+  CHECK(parsed(stat.output)["records"]["balanced"] == true);
   CHECK(gateway.command({"queue", "verify"}).status == 0);
   CHECK(gateway.command({"queue", "requeue"}).status == 0);
   CHECK(gateway.command({"queue", "requeue", "1"}).status == 1);  // it is not set aside
@@ -345,7 +345,7 @@ TEST_CASE("what is queued can be listed, carried away, thrown away and brought b
   gateway.start();
   REQUIRE(eventually([&] {
     const json status = parsed(gateway.command({"status", "--json"}).output);
-    return status.is_object() && status["books"]["queued"].get<std::uint64_t>() >= 250;  // more than a page or two
+    return status.is_object() && status["records"]["queued"].get<std::uint64_t>() >= 250;  // more than a page or two
   }));
   const auto listed = gateway.command({"queue", "list", "--json"});
   REQUIRE(listed.status == 0);
@@ -367,9 +367,9 @@ TEST_CASE("what is queued can be listed, carried away, thrown away and brought b
   REQUIRE(terminal.wait_for_output("Type yes to go on"));
   terminal.write_input("no\n");
   CHECK(terminal.wait_for_exit() == 1);
-  CHECK(parsed(gateway.command({"queue", "stat", "--json"}).output)["books"]["queued"] == records);
+  CHECK(parsed(gateway.command({"queue", "stat", "--json"}).output)["records"]["queued"] == records);
   REQUIRE(gateway.command({"queue", "purge"}).status == 0);
-  CHECK(parsed(gateway.command({"queue", "stat", "--json"}).output)["books"]["queued"] == 0);
+  CHECK(parsed(gateway.command({"queue", "stat", "--json"}).output)["records"]["queued"] == 0);
 
   // Back into the running service of the same queue, under their own numbers.
   const TempDir dir;

@@ -29,7 +29,7 @@ std::unique_ptr<simulation::Simulation> plant() {
 
 Finished baudbridge_does(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), BAUDBRIDGE_BINARY);
-  Finished done = run_program(std::move(arguments), {}, 3 * kPatience);
+  Finished done = run_program(std::move(arguments), {}, 3 * kTestTimeout);
   UNSCOPED_INFO(done.error_output << done.output);
   return done;
 }

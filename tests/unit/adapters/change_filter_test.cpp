@@ -149,7 +149,7 @@ TEST_CASE("a device that talks is told once in its period, its faults at once") 
 
 TEST_CASE("when the device is gone every point fails, also those that no configuration names") {
   Filter filter;
-  const std::vector<std::size_t> points{Round::kUnlisted};
+  const std::vector<std::size_t> points{PollContext::kUnlisted};
   REQUIRE(filter.inner.filter({Reading{"extra", Value{1.0}}}, points, at(0s)).size() == 1);
   const auto readings = filter.inner.everything_fails(kNoAnswer);
   REQUIRE(names(readings) == std::vector<std::string>{"plain", "banded", "percent", "extra"});
@@ -159,7 +159,7 @@ TEST_CASE("when the device is gone every point fails, also those that no configu
 
 TEST_CASE("names that a device makes up do not fill the memory") {
   Filter filter;
-  const std::vector<std::size_t> points{Round::kUnlisted};
+  const std::vector<std::size_t> points{PollContext::kUnlisted};
   for (int i = 0; i < 25000; ++i) {
     REQUIRE(filter.inner.filter({Reading{"n" + std::to_string(i), Value{1.0}}}, points, at(0s)).size() == 1);
   }

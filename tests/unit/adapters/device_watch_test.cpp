@@ -25,18 +25,18 @@ struct Watched {
   explicit Watched(DevicePlan device = boiler()) : plan(std::move(device)), watch(plan, at(0s)) {}
 
   DeviceWatch::News values(Duration when) {
-    Round round(plan, 0, {0}, {});
-    round.report(0, Value{21.5});
-    return watch.visited(round, plan.talks, at(when));
+    PollContext context(plan, 0, {0}, {});
+    context.report(0, Value{21.5});
+    return watch.visited(context, plan.talks, at(when));
   }
   DeviceWatch::News silence(Duration when, const Error& why = kTimeout) {
-    Round round(plan, 0, {0}, {});
-    round.report_silence(why);
-    return watch.visited(round, plan.talks, at(when));
+    PollContext context(plan, 0, {0}, {});
+    context.report_silence(why);
+    return watch.visited(context, plan.talks, at(when));
   }
   DeviceWatch::News nothing(Duration when) {
-    Round round(plan, 0, {}, {});
-    return watch.visited(round, plan.talks, at(when));
+    PollContext context(plan, 0, {}, {});
+    return watch.visited(context, plan.talks, at(when));
   }
 
   DevicePlan plan;
@@ -89,10 +89,10 @@ TEST_CASE("a device that never answered is told too") {
 TEST_CASE("an answer that is garbled takes the device offline with that word, unless values came with it") {
   Watched device;
   REQUIRE(device.silence(1s, Error{Fault::checksum, "checksum wrong"}).state->why == "checksum");
-  Round round(device.plan, 0, {0, 1}, {});
-  round.report(0, Value{1.0});
-  round.report_silence(kTimeout);
-  const auto news = device.watch.visited(round, false, at(2s));
+  PollContext context(device.plan, 0, {0, 1}, {});
+  context.report(0, Value{1.0});
+  context.report_silence(kTimeout);
+  const auto news = device.watch.visited(context, false, at(2s));
   REQUIRE(news.state->online);
   REQUIRE(news.readings.size() == 2);
 }
@@ -154,11 +154,11 @@ TEST_CASE("a visit that was cut short before anything came says nothing about th
 TEST_CASE("the report counts, and recommends a timeout from what was measured") {
   Watched device;
   for (int i = 0; i < 100; ++i) {
-    Round round(device.plan, 0, {0}, {});
-    round.report(0, Value{1.0});
-    round.responded_in(i < 90 ? 20ms : 61ms);
-    if (i == 99) round.count_late_reply(30ms);
-    (void)device.watch.visited(round, false, at(i * 1s));
+    PollContext context(device.plan, 0, {0}, {});
+    context.report(0, Value{1.0});
+    context.responded_in(i < 90 ? 20ms : 61ms);
+    if (i == 99) context.count_late_reply(30ms);
+    (void)device.watch.visited(context, false, at(i * 1s));
   }
   (void)device.silence(100s);
   const auto report = device.watch.report();
@@ -179,21 +179,21 @@ TEST_CASE("the recommended timeout is longer than the slowest reply that came la
   Watched device;
   for (int i = 0; i < 200; ++i) {  // 3 % late: the 95th percentile does not know of them
     const bool late = i % 33 == 0;
-    Round round(device.plan, 0, {0}, {});
-    round.report(0, Value{1.0});
+    PollContext context(device.plan, 0, {0}, {});
+    context.report(0, Value{1.0});
     if (late) {
-      round.count_late_reply(i == 99 ? 650ms : 490ms);
+      context.count_late_reply(i == 99 ? 650ms : 490ms);
     } else {
-      round.responded_in(20ms);
+      context.responded_in(20ms);
     }
-    (void)device.watch.visited(round, false, at(i * 1s));
+    (void)device.watch.visited(context, false, at(i * 1s));
   }
   REQUIRE(device.watch.report().recommended_timeout_ms == 820.0);
   REQUIRE_THAT(device.watch.advice(at(201s)), ContainsSubstring("set timeout = \"820ms\""));
   // Ten minutes later nothing is known of late replies any more.
-  Round round(device.plan, 0, {0}, {});
-  round.report(0, Value{1.0});
-  (void)device.watch.visited(round, false, at(900s));
+  PollContext context(device.plan, 0, {0}, {});
+  context.report(0, Value{1.0});
+  (void)device.watch.visited(context, false, at(900s));
   REQUIRE(device.watch.report().recommended_timeout_ms == 50.0);
 }
 

@@ -27,45 +27,45 @@ const Error kSilence{Fault::timeout, "no answer in 500 ms"};
 
 TEST_CASE("a reported value is shaped, and knows its point") {
   const DevicePlan device = two_points();
-  Round round(device, 4, {0, 1}, {});
-  round.report(0, Value{std::int64_t{612}});
-  round.report(1, Value{std::int64_t{32767}}, 0x7FFF);
-  round.report_unlisted("extra", Value{std::string{"x"}});
-  REQUIRE(round.device_index() == 4);
-  REQUIRE(round.readings().size() == 3);
-  REQUIRE(round.readings()[0] == Reading{"flow", Value{61.2}});
-  REQUIRE(fault_word(round.readings()[1].value.error()) == "not_available");
-  REQUIRE(round.readings()[2] == Reading{"extra", Value{std::string{"x"}}});
-  REQUIRE(round.reading_points()[1] == 1);
-  REQUIRE(round.reading_points()[2] == Round::kUnlisted);
-  REQUIRE(round.answered());
-  REQUIRE_FALSE(round.silent());
+  PollContext context(device, 4, {0, 1}, {});
+  context.report(0, Value{std::int64_t{612}});
+  context.report(1, Value{std::int64_t{32767}}, 0x7FFF);
+  context.report_unlisted("extra", Value{std::string{"x"}});
+  REQUIRE(context.device_index() == 4);
+  REQUIRE(context.readings().size() == 3);
+  REQUIRE(context.readings()[0] == Reading{"flow", Value{61.2}});
+  REQUIRE(fault_word(context.readings()[1].value.error()) == "not_available");
+  REQUIRE(context.readings()[2] == Reading{"extra", Value{std::string{"x"}}});
+  REQUIRE(context.reading_points()[1] == 1);
+  REQUIRE(context.reading_points()[2] == PollContext::kUnlisted);
+  REQUIRE(context.answered());
+  REQUIRE_FALSE(context.silent());
 }
 
 TEST_CASE("a number that is none is a fault, for unlisted points too") {
   const DevicePlan device = two_points();
-  Round round(device, 0, {}, {});
-  round.report_unlisted("extra", Value{std::nan("")});
-  REQUIRE(fault_word(round.readings()[0].value.error()) == "not_available");
+  PollContext context(device, 0, {}, {});
+  context.report_unlisted("extra", Value{std::nan("")});
+  REQUIRE(fault_word(context.readings()[0].value.error()) == "not_available");
 }
 
 TEST_CASE("silence gives every due point that has nothing yet the same fault") {
   const DevicePlan device = two_points();
-  Round round(device, 0, {0, 2}, {});
-  round.report(0, Value{std::int64_t{1}});
-  round.report_silence(kSilence);
-  REQUIRE(round.silent());
-  REQUIRE(round.silence() == kSilence);
-  REQUIRE(round.readings().size() == 2);
-  REQUIRE(round.readings()[1] == Reading{"pump", kSilence});
+  PollContext context(device, 0, {0, 2}, {});
+  context.report(0, Value{std::int64_t{1}});
+  context.report_silence(kSilence);
+  REQUIRE(context.silent());
+  REQUIRE(context.silence() == kSilence);
+  REQUIRE(context.readings().size() == 2);
+  REQUIRE(context.readings()[1] == Reading{"pump", kSilence});
 }
 
 TEST_CASE("an exception is an answer, a timeout is none") {
   const DevicePlan device = two_points();
-  Round timeout(device, 0, {0}, {});
+  PollContext timeout(device, 0, {0}, {});
   timeout.report_fault(0, kSilence);
   REQUIRE_FALSE(timeout.answered());
-  Round exception(device, 0, {0}, {});
+  PollContext exception(device, 0, {0}, {});
   exception.report_fault(0, Error{Fault::exception, "illegal data address", 2});
   REQUIRE(exception.answered());
 }

@@ -74,7 +74,7 @@ TEST_CASE("a scale without an end is not rounded away") {
           Approx(1.0 / 3.0).epsilon(1e-14));
 }
 
-TEST_CASE("decimals round what is published, and leave integers alone") {
+TEST_CASE("decimals context what is published, and leave integers alone") {
   Point point = scaled(1.0);
   point.decimals = 1;
   REQUIRE(shaped(point, Value{21.449999}) == "21.4");

@@ -59,8 +59,8 @@ TEST_CASE("a clean stop says health, all devices offline, and the gateway last")
   Announcements announcements = speaker();
   announcements.device({"boiler", true, ""}, true);
   sent_all(announcements);
-  announcements.goodbye("{\"books\":1}");
-  CHECK(sent_all(announcements) == std::vector<std::string>{R"(plant/bridge/health {"books":1})",
+  announcements.goodbye("{\"records\":1}");
+  CHECK(sent_all(announcements) == std::vector<std::string>{R"(plant/bridge/health {"counters":1})",
                                                             R"(plant/boiler/availability retained {"state":"offline"})",
                                                             R"(plant/bridge/state retained {"state":"offline"})"});
 }
@@ -104,12 +104,12 @@ TEST_CASE("results that nobody fetches do not fill the memory") {
   CHECK(texts.back() == "plant/boiler/result 4999");
 }
 
-TEST_CASE("health says the books, the queue, the link and the buses") {
+TEST_CASE("health says the counters, the queue, the link and the buses") {
   StatusView view;
   view.now = at(0s);
   view.version = "1.2.3";
   view.runs_for = 61s;
-  view.queue.books = {10, 5, 3, 1, 1};
+  view.queue.counters = {10, 5, 3, 1, 1};
   view.link.connected = true;
   view.link.server = "mqtt://broker.example";
   std::map<std::string, BusReport> buses;
@@ -125,11 +125,11 @@ TEST_CASE("health says the books, the queue, the link and the buses") {
   const auto health = nlohmann::json::parse(health_json(view));
   CHECK(health["uptime_s"] == 61);
   CHECK(health["version"] == "1.2.3");
-  const auto& books = health["books"];
-  CHECK(books["accepted"] == 10);
-  const int sum = books["acknowledged"].get<int>() + books["queued"].get<int>() + books["set_aside"].get<int>() +
-                  books["dropped"].get<int>();
-  CHECK(books["accepted"] == sum);
+  const auto& counters = health["records"];
+  CHECK(counters["accepted"] == 10);
+  const int sum = counters["acknowledged"].get<int>() + counters["queued"].get<int>() +
+                  counters["dead_lettered"].get<int>() + counters["dropped"].get<int>();
+  CHECK(counters["accepted"] == sum);
   CHECK(health["link"]["connected"] == true);
   CHECK(health["buses"]["rs485"]["devices"]["boiler"]["state"] == "online");
   CHECK(health_json(view).find(' ') == std::string::npos);

@@ -158,7 +158,7 @@ TEST_CASE("damaged commands never reach the bus by chance, nor crash") {
   CommandDesk desk;
   std::mt19937 random(5);
   const std::string good = R"({"id":"c1","setpoint":21.5,"mode":"off"})";
-  for (int round = 0; round < 5000; ++round) {
+  for (int context = 0; context < 5000; ++context) {
     std::string payload = good;
     for (unsigned i = 0; i <= random() % 3; ++i) {
       const std::size_t place = random() % payload.size();

@@ -44,7 +44,7 @@ TEST_CASE("valid UTF-8 stays, everything else becomes the replacement character"
 
 TEST_CASE("whatever the bytes, the result is JSON that another parser reads, and says the same where it could") {
   std::mt19937 random(2024);
-  for (int round = 0; round < 3000; ++round) {
+  for (int context = 0; context < 3000; ++context) {
     std::string text(random() % 24, '\0');
     for (char& c : text) {
       const unsigned kind = random() % 4;
@@ -58,7 +58,7 @@ TEST_CASE("whatever the bytes, the result is JSON that another parser reads, and
 
 TEST_CASE("every double reads back as the same double") {
   std::mt19937_64 random(7);
-  for (int round = 0; round < 3000; ++round) {
+  for (int context = 0; context < 3000; ++context) {
     const std::uint64_t bits = random();
     double number = 0;
     std::memcpy(&number, &bits, sizeof number);

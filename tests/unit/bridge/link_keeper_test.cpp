@@ -110,7 +110,7 @@ TEST_CASE("a link that stood for a minute is tried again within reconnect_min") 
   CHECK(life.attempt->server == server);
 }
 
-TEST_CASE("several servers are tried in turn, with a pause after the round") {
+TEST_CASE("several servers are tried in turn, with a pause after the context") {
   Life life(servers(3));
   std::vector<std::size_t> order;
   std::vector<Duration> waits;

@@ -58,7 +58,7 @@ TEST_CASE("gateways with different seeds come back at different moments, one wit
   CHECK(backoff.delay(8, 7) != backoff.delay(9, 7));
 }
 
-TEST_CASE("a backoff with min and max the same, or the wrong way round, waits min") {
+TEST_CASE("a backoff with min and max the same, or the wrong way context, waits min") {
   CHECK(Backoff{5s, 5s}.delay(10, 3) == 5s);
   CHECK(Backoff{5s, 1s}.delay(10, 3) == 5s);
 }

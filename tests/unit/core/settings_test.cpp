@@ -160,7 +160,7 @@ TEST_CASE("tables within tables know their path, and one that is missing is an e
   CHECK(document.told() == Texts{"plant.toml:4:1: [a.b] has no key \"y\"", "plant.toml:1:1: [a.none] key: is needed"});
 }
 
-TEST_CASE("a table where a list of tables should be is told, and the other way round") {
+TEST_CASE("a table where a list of tables should be is told, and the other way context") {
   Document document("[bus]\nid = 'x'\n[[broker]]\nqos = 1\n");
   auto settings = document.settings();
   CHECK(settings.tables("bus").empty());

@@ -176,8 +176,8 @@ TEST_CASE("no truncation of a line, and no changed bit, makes anything but a lin
 TEST_CASE("random bytes never make a reading that is not one") {
   std::mt19937 random(20251124);  // always the same
   std::uniform_int_distribution<int> byte(0, 255);
-  for (int round = 0; round < 5000; ++round) {
-    std::string line = round % 2 == 0 ? "reading p " : "";
+  for (int context = 0; context < 5000; ++context) {
+    std::string line = context % 2 == 0 ? "reading p " : "";
     const int length = byte(random) % 24;
     for (int i = 0; i < length; ++i) line += static_cast<char>(byte(random));
     const auto parsed = parse_protocol_line(line);

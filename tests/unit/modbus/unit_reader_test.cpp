@@ -22,27 +22,27 @@ class ReaderBench {
   }
 
   /// One visit to all points. Every value must be its register's: a wrong one fails the test here.
-  Round visit() {
+  PollContext visit() {
     std::vector<std::size_t> all(setup.unit().points.size());
     std::iota(all.begin(), all.end(), std::size_t{0});
     return visit(all);
   }
-  Round visit(const std::vector<std::size_t>& due, bool comes_again = false) {
-    Round round(setup.plan.devices[0], 0, due, {steady_now() + 1h, {}, -1, comes_again});
-    end = reader.visit(device, round);
+  PollContext visit(const std::vector<std::size_t>& due, bool comes_again = false) {
+    PollContext context(setup.plan.devices[0], 0, due, {steady_now() + 1h, {}, -1, comes_again});
+    end = reader.visit(device, context);
     std::vector<bool> seen(setup.unit().points.size(), false);
-    for (std::size_t i = 0; i < round.readings().size(); ++i) {
-      const std::size_t point = round.reading_points()[i];
+    for (std::size_t i = 0; i < context.readings().size(); ++i) {
+      const std::size_t point = context.reading_points()[i];
       CHECK_FALSE(seen[point]);
       seen[point] = true;
-      const auto& value = round.readings()[i].value;
+      const auto& value = context.readings()[i].value;
       if (value) CHECK(*value == Value{std::int64_t{setup.unit().points[point].address}});
     }
-    return round;
+    return context;
   }
   /// The registers of the points that have a value after a visit.
-  static std::size_t values(const Round& round) {
-    return static_cast<std::size_t>(std::count_if(round.readings().begin(), round.readings().end(),
+  static std::size_t values(const PollContext& context) {
+    return static_cast<std::size_t>(std::count_if(context.readings().begin(), context.readings().end(),
                                                   [](const Reading& reading) { return bool(reading.value); }));
   }
 
@@ -127,11 +127,11 @@ TEST_CASE("registers that are not there make no answer come: they are found all 
 TEST_CASE("a point that the device does not have is a fault of its own, and does not cost a request each time") {
   ReaderBench bench(row(0, 10));
   bench.device.missing = {7};
-  const Round first = bench.visit();
+  const PollContext first = bench.visit();
   CHECK(ReaderBench::values(first) == 9);
   for (int visit = 0; visit < 4; ++visit) bench.visit();
   bench.device.requests.clear();
-  const Round later = bench.visit();
+  const PollContext later = bench.visit();
   CHECK(bench.device.asked() == "3:0+7 3:8+2");
   CHECK(ReaderBench::values(later) == 9);
   REQUIRE(later.readings().size() == 10);
@@ -159,7 +159,7 @@ TEST_CASE("a device that refuses everything for a while is not asked point by po
     if (night) return Error{Fault::exception, "refused", 4};
     return std::nullopt;
   };
-  const Round dark = bench.visit();
+  const PollContext dark = bench.visit();
   CHECK(dark.readings().size() == 100);
   CHECK(ReaderBench::values(dark) == 0);
   CHECK_FALSE(dark.silent());
@@ -175,14 +175,14 @@ TEST_CASE("a device that does not answer at all is silent, and then asked shortl
     if (dead) return Error{Fault::timeout, "no answer in 500 ms"};
     return std::nullopt;
   };
-  const Round silent = bench.visit();
+  const PollContext silent = bench.visit();
   CHECK(silent.silent());
   CHECK(silent.readings().size() == 20);
   CHECK(bench.device.asked() == "3:0+20 3:0+20 3:0+20");
   CHECK(bench.visit().silent());
   CHECK(bench.device.asked() == "3:0+1");
   dead = false;
-  const Round back = bench.visit();
+  const PollContext back = bench.visit();
   CHECK_FALSE(back.silent());
   CHECK(ReaderBench::values(back) == 20);
   CHECK(bench.device.asked() == "3:1+1 3:0+20");  // each register in turn, while it is not known which it answers
@@ -201,7 +201,7 @@ TEST_CASE("a device that answers some requests and not others is not silent") {
     if (request.pdu[2] == 200) return Error{Fault::timeout, "no answer"};
     return std::nullopt;
   };
-  const Round half = bench.visit();
+  const PollContext half = bench.visit();
   CHECK_FALSE(half.silent());
   REQUIRE(half.readings().size() == 2);
   CHECK(half.readings()[0].value);
@@ -218,10 +218,10 @@ TEST_CASE("one register that is never answered does not make the device silent, 
   for (int i = 0; i < 4 && ReaderBench::values(bench.visit()) < 2; ++i) {
   }
   for (int i = 0; i < 5; ++i) {
-    const Round round = bench.visit();
-    CHECK_FALSE(round.silent());
-    CHECK(ReaderBench::values(round) == 2);
-    CHECK(round.readings().size() == 3);
+    const PollContext context = bench.visit();
+    CHECK_FALSE(context.silent());
+    CHECK(ReaderBench::values(context) == 2);
+    CHECK(context.readings().size() == 3);
   }
   bench.device.requests.clear();
   bench.visit();
@@ -255,7 +255,7 @@ TEST_CASE("damaged answers and busy devices are asked again as often as retries 
     bench.device.instead = [&](const Request&) { return failures-- > 0 ? std::optional(error) : std::nullopt; };
     CHECK(ReaderBench::values(bench.visit()) == 1);
     failures = 3;
-    const Round failed = bench.visit();
+    const PollContext failed = bench.visit();
     REQUIRE(failed.readings().size() == 1);
     CHECK(failed.readings()[0].value.error() == error);
   }
@@ -264,7 +264,7 @@ TEST_CASE("damaged answers and busy devices are asked again as often as retries 
 TEST_CASE("the end of the connection ends the visit with an error") {
   ReaderBench bench({0, 200});
   bench.device.instead = [](const Request&) { return std::optional(Error{Fault::unplugged, "gone"}); };
-  const Round round = bench.visit();
+  const PollContext context = bench.visit();
   REQUIRE_FALSE(bench.end);
   CHECK(bench.end.error().kind == Fault::unplugged);
   CHECK(bench.device.requests.size() == 1);
@@ -315,21 +315,21 @@ TEST_CASE("what a late reply could be taken for is left for another visit, so th
   bool owed = false;
   bench.device.clear = [&](const Bytes& pdu) { return owed && pdu == last ? steady_now() + 1h : Steady{}; };
   bench.device.before = [&](const Request& request) { owed = owed || request.pdu[1] == 500 >> 8; };
-  const Round first = bench.visit({0, 1, 2}, true);
+  const PollContext first = bench.visit({0, 1, 2}, true);
   CHECK(ReaderBench::values(first) == 2);
   CHECK(first.readings().size() == 2);
   CHECK(first.rest_left());
   CHECK(first.rest_until().has_value());
   CHECK(bench.device.asked() == "3:0+1 3:500+1");
   // Nothing is asked as long as it is in the way ...
-  const Round meanwhile = bench.visit({0, 1, 2}, true);
+  const PollContext meanwhile = bench.visit({0, 1, 2}, true);
   CHECK(meanwhile.readings().empty());
   CHECK(meanwhile.rest_left());
   CHECK(bench.device.asked().empty());
   // ... which ends when it has come.
   bench.device.before = {};
   bench.device.heard = [&] { owed = false; };
-  const Round second = bench.visit({0, 1, 2}, true);
+  const PollContext second = bench.visit({0, 1, 2}, true);
   CHECK(ReaderBench::values(second) == 3);
   CHECK_FALSE(second.rest_left());
   // Where nobody comes again (read), it is waited for.
@@ -345,7 +345,7 @@ TEST_CASE("a silent device is not asked whether it is back while a late reply co
   bench.device.instead = {};
   bench.device.asked();
   bench.device.clear = [](const Bytes&) { return steady_now() + 1h; };
-  const Round waits = bench.visit({0, 1}, true);
+  const PollContext waits = bench.visit({0, 1}, true);
   CHECK(waits.readings().empty());
   CHECK(waits.rest_left());
   CHECK(bench.device.asked().empty());

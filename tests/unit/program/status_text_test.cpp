@@ -20,7 +20,7 @@ Sample sample(const std::string& device, std::vector<Reading> readings, Duration
 Json answer() {
   return *parse_json(R"({"ok":true,"gateway":"plant-7","pid":42,"status":{
     "ts":1763800010000,"version":"1.2.3","uptime_s":11520,"clock_synced":true,
-    "books":{"accepted":100,"acknowledged":80,"queued":17,"set_aside":2,"dropped":1},
+    "records":{"accepted":100,"acknowledged":80,"queued":17,"dead_lettered":2,"dropped":1},
     "queue":{"in_tail":12,"in_store":5,"store_bytes":2097152,"last_seq":100,"oldest":1763800000000,"durable":true},
     "link":{"connected":true,"server":"mqtt://broker:1883","for_s":60,"protocol":"5","in_flight":3,"slowed":false},
     "buses":{"rs485":{"open":true,"load_percent":34.2,"polls":10,"failures":1,"late_polls":0,"devices":{
@@ -37,7 +37,7 @@ bool any_contains(const std::vector<std::string>& lines, const std::string& text
 
 }  // namespace
 
-TEST_CASE("the summary tells of the gateway, its link, its queue and its books") {
+TEST_CASE("the summary tells of the gateway, its link, its queue and its counters") {
   const auto lines = summary_lines(answer());
   CHECK(any_contains(lines, "plant-7, baudbridge 1.2.3, running for 3 h 12 min"));
   CHECK(any_contains(lines, "connected to mqtt://broker:1883 for 1 min"));

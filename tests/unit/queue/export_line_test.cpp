@@ -13,7 +13,7 @@ QueueEntry an_entry() {
   entry.record.seq = 77;
   entry.record.readings.push_back({"big", Value{std::numeric_limits<std::uint64_t>::max()}});
   entry.record.readings.push_back({"bytes", Value{std::string("\xFF\x00z", 3)}});
-  entry.where = Where::set_aside;
+  entry.where = Where::dead_lettered;
   entry.why = "0x99 payload format invalid";
   entry.retry = true;
   return entry;
@@ -31,7 +31,7 @@ TEST_CASE("an exported line is readable JSON and comes back exactly") {
   REQUIRE(back);
   CHECK(back->record == entry.record);
   CHECK(back->queue_id == "00112233445566778899aabbccddeeff");
-  CHECK(back->set_aside);
+  CHECK(back->dead_lettered);
   CHECK(back->why == entry.why);
   CHECK(back->retry);
 }

@@ -10,7 +10,7 @@ using namespace baudbridge::testing;
 
 TEST_CASE("ranges of numbers say what a plain set says") {
   Dice dice(7);
-  for (int round = 0; round < 50; ++round) {
+  for (int context = 0; context < 50; ++context) {
     SeqRanges ranges;
     std::set<Seq> plain;
     for (int step = 0; step < 200; ++step) {
