@@ -22,7 +22,7 @@ class HeadWatch {
   };
 
   /// The broker hung up with this out; nothing: no record was. alone: the head was the only message out, and another
-  /// one had been acknowledged on the same connection. only_way: MQTT 3.1.1. Result: the head is to be set aside.
+  /// one had been acknowledged on the same connection. only_way: MQTT 3.1.1. Result: the head is to be dead-lettered.
   bool hung_up(std::optional<Out> out, bool alone, bool only_way) {
     if (!out) {
       last_.reset();
@@ -39,7 +39,7 @@ class HeadWatch {
     if (only_way || again) unsure_of_ = out->records;
     return false;
   }
-  /// A record is through, or set aside.
+  /// A record is through, or dead-lettered.
   void settled() {
     if (unsure_of_ > 0) --unsure_of_;
   }

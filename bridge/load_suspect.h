@@ -14,7 +14,7 @@ class LoadSuspect {
  public:
   struct Judgement {
     Seq seq = 0;          ///< the one that was held back; 0: none was
-    bool guilty = false;  ///< it is to be set aside; otherwise to be sent again
+    bool guilty = false;  ///< it is to be dead-lettered; otherwise to be sent again
   };
 
   /// True: hold it back. False: it is to be sent again.

@@ -9,9 +9,9 @@ namespace baudbridge {
 
 /// What to do with a message that the broker refused.
 enum class RefusalKind {
-  permanent,       ///< it will be refused again: set aside
+  permanent,       ///< it will be refused again: dead-lettered
   load,            ///< the broker has too much to do: slower, the same again
-  not_authorised,  ///< set aside, and tried again every 15 minutes
+  not_authorised,  ///< dead-lettered, and tried again every 15 minutes
 };
 [[nodiscard]] RefusalKind refusal_kind(Reason reason);
 

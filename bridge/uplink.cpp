@@ -26,7 +26,7 @@ Uplink::Uplink(UplinkOptions options, Commands commands, Queue& queue, Transport
       acks_(options_.broker.ack_timeout),
       drain_(options_.drain_rate),
       announcements_(options_.publish, options_.version, boot_text(options_.boot)),
-      requeue_at_(start.steady + kRetryRefusedEvery) {}  // what an earlier run set aside is waiting, too
+      requeue_at_(start.steady + kRetryRefusedEvery) {}  // what an earlier run dead-lettered is waiting, too
 
 // What the buses and the transport tell.
 
@@ -233,7 +233,7 @@ void Uplink::tell_refusals(const Now& now, bool all) {
     if (gathered.count > 1) details.push_back({"last_seq", Value{gathered.last}});
     details.push_back({"count", Value{gathered.count}});
     if (first)
-      notices_.warn(keeper_.server_text() + ": record " + std::to_string(gathered.first) + " set aside: " + why);
+      notices_.warn(keeper_.server_text() + ": record " + std::to_string(gathered.first) + " dead-lettered: " + why);
     gathered = {0, 0, 0, now.steady + kGatherRefusals};
     events_.insert(queue_.accept(make_event("refused", std::move(details), taken_at(now, options_.boot)), now));
   }

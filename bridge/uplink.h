@@ -149,7 +149,7 @@ class Uplink {
   std::set<std::string> told_;                ///< what is told once in the life of the process
 
   Steady health_at_ = Steady::max();
-  Steady requeue_at_;  ///< what was set aside as not authorised is tried again
+  Steady requeue_at_;  ///< what was dead-lettered as not authorised is tried again
   std::uint64_t delivered_ = 0;
   std::uint64_t refused_ = 0;
   Stop stop_ = Stop::no;

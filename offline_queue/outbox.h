@@ -44,7 +44,7 @@ struct QueueEntry {
   std::uint64_t damaged_before = 0;  ///< records before it, on the same page, that cannot be read
 };
 
-/// A place in a listing: first the queued records by seq, then those set aside by seq.
+/// A place in a listing: first the queued records by seq, then the dead letters by seq.
 struct PageMark {
   bool dead_lettered = false;
   Seq after = 0;

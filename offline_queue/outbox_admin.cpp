@@ -41,7 +41,7 @@ Result<std::optional<StoredRecord>> DurableQueue::list_store(bool aside, Seq aft
   return std::optional<StoredRecord>();
 }
 
-/// The first row after `after` that is queued in the store and about to be set aside.
+/// The first row after `after` that is queued in the store and about to be dead-lettered.
 Result<std::optional<StoredRecord>> DurableQueue::list_waiting(Seq after) {
   const auto waiting = tail_.store_asides().upper_bound(after);
   if (!spool_ || waiting == tail_.store_asides().end()) return std::optional<StoredRecord>();
@@ -54,7 +54,7 @@ Result<std::optional<StoredRecord>> DurableQueue::list_waiting(Seq after) {
   return std::optional<StoredRecord>(std::move(row));
 }
 
-/// The first one after `after` of those queued, or of those set aside; a body of another checksum when it is damaged.
+/// The first one after `after` of those queued, or of the dead letters; a body of another checksum when it is damaged.
 Result<std::optional<DurableQueue::Listed>> DurableQueue::list_next(bool aside, Seq after) {
   // Store and tail lie behind each other, but for what was brought back: the lowest number is next.
   std::optional<Listed> first;

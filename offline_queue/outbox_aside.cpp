@@ -1,4 +1,4 @@
-// What the broker has refused: into the table of those set aside, and how many may stand there.
+// What the broker has refused: into the table of the dead letters, and how many may stand there.
 #include <algorithm>
 
 #include "offline_queue/outbox_durable.h"
@@ -52,7 +52,7 @@ Result<void> DurableQueue::move_asides(Work& work) {
   return {};
 }
 
-/// Those set aside may fill a quarter of the queue's file, so that they never leave the others without room.
+/// Those dead-lettered may fill a quarter of the queue's file, so that they never leave the others without room.
 Result<void> DurableQueue::bound_asides(Work& work) {
   const std::uint64_t most = options_.config.max_size_bytes / 4;
   while (options_.config.max_size_bytes != 0 && work.next.dead_letter_bytes > most) {
@@ -64,7 +64,7 @@ Result<void> DurableQueue::bound_asides(Work& work) {
     --work.next.dead_lettered;
     work.next.dead_letter_bytes -= std::min<std::uint64_t>(work.next.dead_letter_bytes, rows->front().body.size());
     ++work.next.dropped;
-    work.losses.add(dropped("too many records were set aside: those set aside longest went", rows->front().seq));
+    work.losses.add(dropped("too many records were dead-lettered: the dead letters longest went", rows->front().seq));
   }
   return {};
 }

@@ -1,4 +1,4 @@
-// What comes back into the queue: records that were set aside, exported, or in a damaged file.
+// What comes back into the queue: records that were dead-lettered, exported, or in a damaged file.
 #include <algorithm>
 #include <utility>
 
@@ -14,7 +14,7 @@ Error no_store(const std::string& trouble) {
   return Error{Fault::io, "the disk refuses now: " + trouble};
 }
 
-/// Which of those set aside are meant.
+/// Which of the dead letters are meant.
 struct Wanted {
   const std::vector<Seq>& seqs;  ///< empty: all
   bool only_retry;
@@ -81,7 +81,7 @@ Result<void> DurableQueue::requeue_rows(Work& work, const std::vector<StoredReco
   return {};
 }
 
-/// A record that is in the queue, or set aside, is left as it is: false.
+/// A record that is in the queue, or dead-lettered, is left as it is: false.
 Result<bool> DurableQueue::add_to_store(const StoredRecord& row, bool aside) {
   if (tail_.find(row.seq) != nullptr) return false;
   const auto twin = aside ? spool_->contains(row.seq) : spool_->contains_aside(row.seq);

@@ -124,7 +124,7 @@ class DurableQueue final : public Queue {
   Result<void> purge_row(Work& work, const StoredRecord& row, bool aside);
   void purge_tail(const PurgeOrder& order, std::size_t limit, PurgeReport& report, const Now& now);
 
-  // outbox_bring_back.cpp: what was set aside, exported, or in a damaged file.
+  // outbox_bring_back.cpp: what was dead-lettered, exported, or in a damaged file.
   Result<void> requeue_rows(Work& work, const std::vector<StoredRecord>& rows);
   Result<bool> add_to_store(const StoredRecord& row, bool aside);
   static void count_added(Work& work, const StoredRecord& row, bool aside);

@@ -32,7 +32,7 @@ class QueueView {
 };
 
 struct VerifyReport {
-  std::uint64_t records = 0;          ///< queued and set aside, that are whole
+  std::uint64_t records = 0;          ///< queued and dead-lettered, that are whole
   std::uint64_t damaged = 0;          ///< whose checksum does not fit
   std::vector<std::string> problems;  ///< in words; at most a hundred
   [[nodiscard]] bool whole() const { return damaged == 0 && problems.empty(); }
@@ -45,7 +45,7 @@ Result<VerifyReport> verify_queue(const QueuePlaces& places, const Progress& pro
 
 struct SalvageReport {
   std::uint64_t records = 0;        ///< queued in the new file
-  std::uint64_t dead_lettered = 0;  ///< set aside in the new file
+  std::uint64_t dead_lettered = 0;  ///< dead-lettered in the new file
   std::uint64_t damaged = 0;        ///< places that look like a record but are not whole
   bool structure_lost =
       false;  ///< the file's own structure could not be followed everywhere: pages were searched one by one

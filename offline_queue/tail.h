@@ -21,7 +21,7 @@
 
 namespace baudbridge {
 
-/// Why a record is set aside.
+/// Why a record is dead-lettered.
 struct AsideNote {
   std::string why;
   bool retry = false;
@@ -119,7 +119,7 @@ class Tail {
   // Around a transaction of the store.
   /// It is about to be tried; it will hold the records up to `through`. Flushes.
   void attempting(Seq through);
-  /// It was committed: the records up to state.moved_through, these set aside, and all notes are in the store.
+  /// It was committed: the records up to state.moved_through, these dead-lettered, and all notes are in the store.
   void committed(const SpoolState& state, const std::vector<Seq>& asides);
   /// The store was opened, and this is what it says: makes good a transaction that was committed without our knowing.
   void learn(const SpoolState& state, const Lookup& in_queue, const Lookup& in_asides);

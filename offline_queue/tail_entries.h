@@ -18,10 +18,10 @@ enum TailEntryType : std::uint8_t {
   kSettledEntry = 3,        ///< acknowledged, first to last
   kDroppedEntry = 4,        ///< dropped, first to last
   kAddDroppedEntry = 5,     ///< accepted and dropped at once, first to last
-  kAsideEntry = 6,          ///< set aside
+  kAsideEntry = 6,          ///< dead-lettered
   kRequeueEntry = 7,        ///< queued again
   kStoreSettledEntry = 8,   ///< a note for the store: acknowledged, first to last
-  kStoreAsideEntry = 9,     ///< a note for the store: set aside
+  kStoreAsideEntry = 9,     ///< a note for the store: dead-lettered
   kStoreRequeueEntry = 10,  ///< that note is taken back
   kAttemptEntry = 11,       ///< a transaction of the store begins
   kCommittedEntry = 12,     ///< it was committed

@@ -275,7 +275,7 @@ int requeue(QueueAccess& queue, const Options& options) {
   if (!count) return fail(count.error());
   if (*count < seqs.size()) {
     return fail(Error{Fault::refused, std::to_string(*count) + " of " + std::to_string(seqs.size()) +
-                                          " records are queued again; the others are not set aside ('queue list "
+                                          " records are queued again; the others are not dead-lettered ('queue list "
                                           "--dead-letter' shows those that are)"});
   }
   if (options.json) {
@@ -363,7 +363,7 @@ Command queue_command() {
   command.summary = "looks into the queue, of the running service or of a file";
   command.details =
       "  stat             how much is in it, and whether the counters balance\n"
-      "  list             the records, queued ones first, then those set aside\n"
+      "  list             the records, queued ones first, then the dead letters\n"
       "  export           all records, a line of JSON each\n"
       "  import [FILE]    takes exported lines, from standard input without FILE\n"
       "  verify           reads everything, compares the checksums; status 1 if something is damaged\n"

@@ -92,5 +92,5 @@ TEST_CASE("a connection that is reset inside a packet costs a reconnect, never a
   const std::size_t twice = check_complete(subscriber, count);
   check_nothing_but_acknowledged(road.counters());
   figure("52", kResets, " connections reset after 1 to 200 bytes: ", count, " records, ", twice,
-         " sent twice, 0 set aside, 0 lost");
+         " sent twice, 0 dead-lettered, 0 lost");
 }

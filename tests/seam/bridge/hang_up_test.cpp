@@ -1,4 +1,4 @@
-// A broker that refuses by hanging up (contract section 6.4): what it hangs up on is found, set aside, and nothing goes
+// A broker that refuses by hanging up (contract section 6.4): what it hangs up on is found, dead-lettered, and nothing goes
 // round in a circle.
 #include "support/bridge/uplink_rig.h"
 #include "support/figure.h"
@@ -73,7 +73,8 @@ void start_old(UplinkRig& rig) {
 
 }  // namespace
 
-TEST_CASE("under 3.1.1 the record that makes the broker hang up is found and set aside within three reconnects (61)") {
+TEST_CASE(
+    "under 3.1.1 the record that makes the broker hang up is found and dead-lettered within three reconnects (61)") {
   UplinkRig rig;
   start_old(rig);
   const int before = GENERATE(0, 1, 40);
@@ -167,7 +168,7 @@ TEST_CASE("a health message that is too large for a 3.1.1 broker costs three han
   const std::string log = rig.log();
   CHECK_THAT(log, ContainsSubstring("plant/bridge/health") && ContainsSubstring("let the broker take larger packets"));
   figure("61", "health of more than 4000 bytes: ", broker.hang_ups, " hang-ups in half an hour, then ",
-         health.back().message.payload.size(), " bytes; ", count, " records, 0 set aside, 0 lost");
+         health.back().message.payload.size(), " bytes; ", count, " records, 0 dead-lettered, 0 lost");
 }
 
 TEST_CASE("a command's result that the broker hangs up on does not hang it up for ever") {

@@ -99,7 +99,7 @@ TEST_CASE("a topic that the access list forbids holds up no other (60)") {
   CHECK(subscriber.messages().size() == 20);
   CHECK(road.link().connects == 1);
   CHECK(road.counters().balanced());
-  figure("60", "20 records of a forbidden topic set aside, 20 of the other delivered, 0 reconnects");
+  figure("60", "20 records of a forbidden topic dead-lettered, 20 of the other delivered, 0 reconnects");
 }
 
 TEST_CASE("what is too large for the broker holds up nothing (61)") {

@@ -350,7 +350,7 @@ TEST_CASE("format value: a record is acknowledged when all of its messages are")
   CHECK(rig.counters().acknowledged == 1);
 }
 
-TEST_CASE("a message that can never be sent is set aside, the others flow") {
+TEST_CASE("a message that can never be sent is dead-lettered, the others flow") {
   UplinkRig rig;
   rig.start_connected();
   rig.transport.acknowledges = true;

@@ -164,7 +164,7 @@ TEST_CASE("one acknowledgement that is lost costs one reconnection and duplicate
          " records sent twice with the same content, 0 lost");
 }
 
-TEST_CASE("a record refused for good is set aside and told, and the others flow (59)") {
+TEST_CASE("a record refused for good is dead-lettered and told, and the others flow (59)") {
   const Reason reason = GENERATE(Reason{0x90}, Reason{0x99}, Reason{0x95}, Reason{0x83});
   UplinkRig rig;
   rig.start_connected();
@@ -226,7 +226,7 @@ TEST_CASE("what was refused a moment before a stop is told all the same") {
   CHECK(told == 4);
 }
 
-TEST_CASE("refused for load: slower, in order, nothing set aside, nothing lost (58)") {
+TEST_CASE("refused for load: slower, in order, nothing dead-lettered, nothing lost (58)") {
   const Reason reason = GENERATE(Reason{0x80}, Reason{0x93}, Reason{0x96}, Reason{0x97});
   UplinkRig rig;
   rig.start_connected();
@@ -249,7 +249,7 @@ TEST_CASE("refused for load: slower, in order, nothing set aside, nothing lost (
   CHECK(Seqs(again.begin(), again.begin() + 10) == Seqs(first.begin(), first.begin() + 10));
   CHECK(std::is_sorted(again.begin(), again.end()));
   CHECK_THAT(rig.log(), ContainsSubstring("sending slower"));
-  figure("58", "refused with ", reason_text(reason), ": 50 records, 10 sent again in order, 0 set aside, 0 lost");
+  figure("58", "refused with ", reason_text(reason), ": 50 records, 10 sent again in order, 0 dead-lettered, 0 lost");
 }
 
 TEST_CASE("one record that is refused for load for ever does not hold up the others (58)") {
@@ -291,7 +291,7 @@ TEST_CASE("one record that is refused for load for ever does not hold up the oth
   CHECK(tried >= 8);
   CHECK(tried < 40);
   figure("58", "one record refused as if for load: tried ", tried, " times in 3 min, ", rig.counters().queued,
-         " queued, ", rig.counters().dead_lettered, " set aside, the others delivered");
+         " queued, ", rig.counters().dead_lettered, " dead-lettered, the others delivered");
 }
 
 TEST_CASE("a broker busy for minutes gets a trickle, and full speed when it recovers (58)") {
@@ -313,7 +313,7 @@ TEST_CASE("a broker busy for minutes gets a trickle, and full speed when it reco
   figure("58", "busy for 5 min: ", tried, " messages tried, 100 records delivered within 30 s after it, 0 lost");
 }
 
-TEST_CASE("not authorised: set aside, told, and tried again every 15 minutes (60)") {
+TEST_CASE("not authorised: dead-lettered, told, and tried again every 15 minutes (60)") {
   UplinkRig rig;
   rig.start_connected();
   settle_announcements(rig);
@@ -336,10 +336,10 @@ TEST_CASE("not authorised: set aside, told, and tried again every 15 minutes (60
   CHECK(rig.sent_seqs() == Seqs{seq});
   CHECK(rig.counters().dead_lettered == 0);
   CHECK(rig.counters().queued == 0);
-  figure("60", "not authorised: set aside, sent again within 16 min, acknowledged, 0 lost");
+  figure("60", "not authorised: dead-lettered, sent again within 16 min, acknowledged, 0 lost");
 }
 
-TEST_CASE("a record larger than the broker's maximum is set aside without being sent (61)") {
+TEST_CASE("a record larger than the broker's maximum is dead-lettered without being sent (61)") {
   UplinkRig rig;
   LinkUp limits;
   limits.maximum_packet_size = 400;

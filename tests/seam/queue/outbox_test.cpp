@@ -135,7 +135,7 @@ TEST_CASE("with live-first new records do not wait behind the backlog, and each 
 }
 
 TEST_CASE(
-    "a record that is set aside keeps its number and content, is listed with its reason, and can be queued again") {
+    "a record that is dead-lettered keeps its number and content, is listed with its reason, and can be queued again") {
   QueuePlace place;
   const bool on_disk = GENERATE(false, true);
   {

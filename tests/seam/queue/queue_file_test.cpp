@@ -30,7 +30,7 @@ QueuePlaces places_of(const QueuePlace& place) {
   return {place.store(), place.tail()};
 }
 
-/// As a killed gateway leaves it: 1 to 20 in the store, 21 to 25 in the tail, 3 and 22 set aside, 1, 2 and 21
+/// As a killed gateway leaves it: 1 to 20 in the store, 21 to 25 in the tail, 3 and 22 dead-lettered, 1, 2 and 21
 /// acknowledged. Made by a child that dies, so that a WAL file is left behind.
 void make_killed(const QueuePlace& place) {
   const pid_t child = ::fork();
@@ -351,7 +351,7 @@ TEST_CASE("what is exported and purged comes back by import with its own numbers
   for (const auto& record : theirs) CHECK(is_intact(record));
 }
 
-TEST_CASE("purge of what is old, of what is set aside only, and a purge of records that are under way") {
+TEST_CASE("purge of what is old, of what is dead-lettered only, and a purge of records that are under way") {
   QueuePlace place;
   auto queue = place.open(at(0s));
   for (std::uint64_t n = 1; n <= 100; ++n) queue->accept(a_record(n, at(n * 1s)), at(n * 1s));

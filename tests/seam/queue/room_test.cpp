@@ -157,7 +157,7 @@ TEST_CASE("records larger than the queue are counted as dropped, and hold up not
   CHECK(numbers_of(all_of(*queue, at(1s))) == std::vector<std::uint64_t>{2});
 }
 
-TEST_CASE("what is set aside is bounded too, and leaves room for the others") {
+TEST_CASE("what is dead-lettered is bounded too, and leaves room for the others") {
   QueuePlace place;
   place.options.config.max_size_bytes = 256 << 10;
   auto queue = place.open(at(0s));

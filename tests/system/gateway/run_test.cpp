@@ -297,7 +297,7 @@ TEST_CASE("status, watch and queue ask the running service; without one they say
   CHECK(parsed(stat.output)["records"]["balanced"] == true);
   CHECK(gateway.command({"queue", "verify"}).status == 0);
   CHECK(gateway.command({"queue", "requeue"}).status == 0);
-  CHECK(gateway.command({"queue", "requeue", "1"}).status == 1);  // it is not set aside
+  CHECK(gateway.command({"queue", "requeue", "1"}).status == 1);  // it is not dead-lettered
   CHECK(gateway.stop() == 0);
   CHECK(gateway.command({"queue", "verify"}).status == 0);
 }

@@ -42,7 +42,7 @@ TEST_CASE("the summary tells of the gateway, its link, its queue and its counter
   CHECK(any_contains(lines, "plant-7, baudbridge 1.2.3, running for 3 h 12 min"));
   CHECK(any_contains(lines, "connected to mqtt://broker:1883 for 1 min"));
   CHECK(any_contains(lines, "17 queued (12 in memory, 5 on disk, 2.0 MiB), the oldest 10 s old"));
-  CHECK(any_contains(lines, "100 accepted = 80 acknowledged + 17 queued + 2 set aside + 1 dropped"));
+  CHECK(any_contains(lines, "100 accepted = 80 acknowledged + 17 queued + 2 dead-lettered + 1 dropped"));
 }
 
 TEST_CASE("a lost link is shown with its reason, a disk that refuses in capitals") {
