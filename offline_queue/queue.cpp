@@ -1,10 +1,11 @@
 // What comes in, and what is handed out.
+#include "offline_queue/queue.h"
+
 #include <algorithm>
 #include <cassert>
 #include <utility>
 
 #include "offline_queue/outbox_durable.h"
-#include "offline_queue/queue.h"
 #include "offline_queue/record_codec.h"
 
 namespace baudbridge {

@@ -31,11 +31,7 @@
 namespace baudbridge {
 namespace {
 
-constexpr Duration kLookEvery = std::chrono::seconds(5);  ///< at the threads; oftener if the watchdog wants it
-/// After so long buses and link have been opened, if they can be: what the start alone has needed is given back. Once
-/// more when the slow ones are there, too.
-constexpr Duration kStartTakes = std::chrono::seconds(1);
-constexpr Duration kSlowStartTakes = std::chrono::seconds(15);
+constexpr Duration kCheckEvery = std::chrono::seconds(5);  ///< at the threads; more often if the watchdog requires it
 
 void log_problems(const Config& config) {
   for (const auto& problem : config.problems) {
@@ -47,7 +43,7 @@ std::string count_of(std::size_t count, const char* what) {
   return std::to_string(count) + " " + what + (count == 1 ? "" : "es");
 }
 
-/// Says how things stand in a line, for `systemctl status`.
+/// The state in one line, for `systemctl status`.
 std::string status_line(const StatusView& view) {
   std::size_t open = 0;
   for (const auto& [name, bus] : *view.buses) open += bus.open ? 1U : 0U;
@@ -77,21 +73,14 @@ class Daemon {
     open_control();
     gateway_.start();
     notices_.ready("started");
-    Steady look_at = steady_now();
-    const Steady tidy_again_at = look_at + kSlowStartTakes;
-    Steady tidy_at = look_at + kStartTakes;
+    Steady check_at = steady_now();
     for (;;) {
       const Steady now = steady_now();
-      if (now >= look_at) {
-        look(now);
-        look_at = now + look_interval();
+      if (now >= check_at) {
+        check(now);
+        check_at = now + check_interval();
       }
-      if (now >= tidy_at) {
-        give_back_memory();
-        tidy_at = now < tidy_again_at ? tidy_again_at : Steady::max();
-      }
-      const Steady next = std::min(look_at, tidy_at);
-      wait_until(control_ ? std::min(next, control_->wake_at()) : next);
+      wait_until(control_ ? std::min(check_at, control_->wake_at()) : check_at);
       if (control_) control_->serve(steady_now());
       while (const auto signal = signals_.next()) {
         if (const auto ended = on_signal(*signal)) return *ended;
@@ -110,9 +99,9 @@ class Daemon {
  private:
   [[nodiscard]] Steady steady_now() const { return gateway_.clock().now().steady; }
 
-  [[nodiscard]] Duration look_interval() const {
+  [[nodiscard]] Duration check_interval() const {
     const auto watchdog = notices_.watchdog();
-    return watchdog ? std::min<Duration>(kLookEvery, *watchdog / 4) : kLookEvery;
+    return watchdog ? std::min<Duration>(kCheckEvery, *watchdog / 4) : kCheckEvery;
   }
 
   void open_control() {
@@ -123,7 +112,7 @@ class Daemon {
     if (control) {
       control_ = std::move(*control);
     } else {
-      log::warn("status, watch and queue cannot ask this service: " + control.error().what);
+      log::warn("the control socket for status, watch and queue cannot be opened: " + control.error().what);
     }
   }
 
@@ -133,24 +122,24 @@ class Daemon {
     (void)::poll(ready.data(), ready.size(), static_cast<int>(left.count()));
   }
 
-  /// Do all threads come round? The watchdog is fed only if they do.
-  void look(Steady now) {
+  /// Are all threads responsive? The watchdog is notified only if they are.
+  void check(Steady now) {
     requests_.tidy(now);
     if (const auto hanging = gateway_.hanging(gateway_.clock().now())) {
       if (!hangs_) {
-        log::error(*hanging + (notices_.watchdog() ? "; the watchdog is not fed until it is back" : ""));
+        log::error(*hanging + (notices_.watchdog() ? "; the watchdog is not notified until it responds" : ""));
       }
       hangs_ = true;
       return;
     }
-    if (hangs_) log::info("all threads come round again");
+    if (hangs_) log::info("all threads respond again");
     hangs_ = false;
     if (notices_.watchdog()) notices_.feed();
-    if (notices_.somebody_listens()) tell_status();
+    if (notices_.has_receiver()) send_status();
   }
 
-  /// Tells what was noted since the last look, and has the next line written.
-  void tell_status() {
+  /// Sends the line that was made since the last check, and has the next one made.
+  void send_status() {
     if (note_ && note_->ready.load(std::memory_order_acquire)) {
       notices_.status(note_->text);
       note_.reset();
@@ -169,19 +158,19 @@ class Daemon {
       return Ended::stop;
     }
     if (from_terminal_ && ::isatty(STDIN_FILENO) == 0) {
-      log::info("stopping: the terminal is gone");
+      log::info("stopping: the terminal was closed");
       return Ended::stop;
     }
     notices_.reloading();
     const Config fresh = load_config(config_file_);
     log_problems(fresh);
     if (fresh.good() && !fresh.broker.servers.empty()) {
-      log::info("SIGHUP: the configuration is good, starting anew with it");
+      log::info("SIGHUP: restarting with the new configuration");
       return Ended::restart;
     }
     if (fresh.good()) log::error(fresh.file + ": " + kUrlsMissing);
-    log::error("SIGHUP: the configuration is wrong, going on with the one from before");
-    notices_.ready("running with an older configuration: the one on disk is wrong");
+    log::error("SIGHUP: the configuration is invalid; the service keeps the old one");
+    notices_.ready("running with the old configuration: the new one is invalid");
     return std::nullopt;
   }
 
@@ -203,8 +192,8 @@ std::vector<std::string> own_arguments() {
   return arguments;
 }
 
-/// Starts this program anew in this process: what the service manager and a terminal know of it stays true.
-void start_anew(std::vector<std::string> arguments) {
+/// Executes this program again in this process: its process id stays the same for the service manager and the terminal.
+void restart_in_place(std::vector<std::string> arguments) {
   std::array<char, 4096> path{};
   const ssize_t length = ::readlink("/proc/self/exe", path.data(), path.size() - 1);
   if (length <= 0) return;
@@ -216,24 +205,25 @@ void start_anew(std::vector<std::string> arguments) {
   for (auto& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
   ::execv(program.c_str(), pointers.data());
-  log::error(program + ": cannot be started anew: " + std::strerror(errno));
+  log::error(program + ": cannot be restarted: " + std::strerror(errno));
 }
 
-void tell_start(const Gateway& gateway) {
+void log_start(const Gateway& gateway) {
   const Config& config = gateway.config();
   std::string servers;
   for (const auto& server : config.broker.servers) servers += (servers.empty() ? "" : ", ") + server.text;
   log::info(std::string("baudbridge ") + BAUDBRIDGE_VERSION + " starts: gateway " + config.gateway.id + ", " +
             count_of(gateway.buses(), "bus") + ", broker " + servers + ", queue in " + config.queue.state_dir);
-  if (gateway.buses() == 0) log::warn(config.file + ": no [[bus]] yet: there is nothing to read");
+  if (gateway.buses() == 0) log::warn(config.file + ": there is no [[bus]]: nothing is read; add one");
 }
 
 }  // namespace
 
-int run_service(const std::optional<std::string>& config_file) {
-  keep_memory_small();
+int run_service(const std::optional<std::string>& config_file, std::optional<log::Level> log_level) {
+  limit_heap();
   const Signals signals(kEndingSignals);
   Config config = load_config(config_file);
+  log::configure(log_level.value_or(config.gateway.log_level));
   log_problems(config);
   if (!config.good()) return kUsage;
   auto gateway = Gateway::open(std::move(config));
@@ -241,19 +231,19 @@ int run_service(const std::optional<std::string>& config_file) {
     log::error(gateway.error().what);
     return gateway.error().kind == Fault::config ? kUsage : kFailed;
   }
-  tell_start(**gateway);
+  log_start(**gateway);
   Daemon daemon(**gateway, signals, config_file);
   const Ended ended = daemon.run();
-  let_kill({SIGINT});
+  restore_default_action({SIGINT});
   if (!daemon.stop(ended)) {
     // Destructors would wait for the thread that hangs.
-    if (ended == Ended::restart) start_anew(own_arguments());
+    if (ended == Ended::restart) restart_in_place(own_arguments());
     std::_Exit(kFailed);
   }
   gateway->reset();
-  log::info(ended == Ended::stop ? "stopped" : "starting anew");
+  log::info(ended == Ended::stop ? "stopped" : "restarting");
   if (ended == Ended::restart) {
-    start_anew(own_arguments());
+    restart_in_place(own_arguments());
     return kFailed;
   }
   return kDone;

@@ -3,6 +3,8 @@
 #include <optional>
 #include <string>
 
+#include "core/log.h"
+
 namespace baudbridge {
 
 class Gateway;
@@ -10,9 +12,10 @@ class Gateway;
 /// What `baudbridge run` does: reads the configuration, runs the gateway until a signal ends it. Result: the exit
 /// status.
 ///
-/// SIGTERM, SIGINT: an orderly stop. SIGHUP: the configuration is read again; if it is good, the service stops in order
-/// and starts anew within the same process, otherwise its problems are logged and it runs on with the old one. (Started
-/// from a terminal, SIGHUP says that the terminal is gone: an orderly stop.)
-[[nodiscard]] int run_service(const std::optional<std::string>& config_file);
+/// SIGTERM, SIGINT: an orderly stop. SIGHUP: the configuration is read again; if it is valid, the service stops in order
+/// and restarts in place; otherwise its problems are logged and the old one stays in use. (Started
+/// from a terminal, SIGHUP means that the terminal was closed: an orderly stop.)
+/// log_level: overrides `[gateway] log_level`.
+[[nodiscard]] int run_service(const std::optional<std::string>& config_file, std::optional<log::Level> log_level);
 
 }  // namespace baudbridge

@@ -20,7 +20,7 @@ constexpr std::size_t kMailbox_bytes = 8U << 20;
 /// apart (BusPlan::phase_grain), and what comes of one moment leaves together.
 constexpr Duration kTogether = std::chrono::milliseconds(10);
 
-/// A thread is told from a busy one when it has been away for so many times what it promised.
+/// A thread counts as unresponsive after so many times its promised interval.
 constexpr int kTestTimeout = 3;
 
 std::uint64_t random_seed() {
@@ -30,7 +30,7 @@ std::uint64_t random_seed() {
   return static_cast<std::uint64_t>(Clock().now().boot.count()) * 2654435761U + static_cast<std::uint64_t>(::getpid());
 }
 
-/// The folder is made, with its parents, for us alone. Errors are the queue's to tell when it opens its files in it.
+/// The folder is made, with its parents, for us alone. The queue reports errors when it opens its files.
 void make_private_directory(const std::string& path) {
   std::error_code error;
   if (std::filesystem::create_directories(path, error)) ::chmod(path.c_str(), 0700);
@@ -131,7 +131,8 @@ bool Gateway::stop() {
   uplink_ended_ = std::async(std::launch::async, [this] { uplink_thread_.stop(); });
   if (uplink_ended_.wait_for(kStopUplink) == std::future_status::ready) return true;
   log::error("uplink: does not end within " + duration_text(kStopUplink) +
-             ", the disk may be stuck: leaving without it; what is not on disk yet is in " + config_.queue.runtime_dir);
+             ", the disk may be stuck: exiting without it; records not on disk yet are in " +
+             config_.queue.runtime_dir);
   return false;
 }
 
@@ -142,7 +143,7 @@ void Gateway::ask(std::function<void(Uplink&, const Now&)> request) {
 std::optional<std::string> Gateway::hanging(const Now& now) const {
   const auto away = [&](const std::string& name, Steady heartbeat, Duration promise) -> std::optional<std::string> {
     if (now.steady - heartbeat <= promise * kTestTimeout) return std::nullopt;
-    return name + ": no sign of life for " + duration_text(now.steady - heartbeat);
+    return name + ": unresponsive for " + duration_text(now.steady - heartbeat);
   };
   if (auto text = away("uplink", uplink_thread_.heartbeat(), UplinkThread::kPromise)) return text;
   for (const auto& runner : runners_) {

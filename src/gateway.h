@@ -27,7 +27,7 @@ namespace baudbridge {
 class Gateway {
  public:
   /// Opens the queue and makes everything, starts nothing. Fault::config: no broker is configured. Any other: the queue
-  /// cannot be used (written by a newer version, or held by another process); the text says what to do.
+  /// cannot be used (written by a newer version, or held by another process); the text contains the remedy.
   [[nodiscard]] static Result<std::unique_ptr<Gateway>> open(Config config);
   ~Gateway();  ///< stops first
   Gateway(const Gateway&) = delete;
@@ -36,8 +36,8 @@ class Gateway {
   /// Starts the uplink, then the buses. Waits for nothing.
   void start();
 
-  /// Stops the buses, then the uplink: it publishes what it can for two seconds, puts the rest on disk and says
-  /// goodbye. A bus that hangs in a call to its device is left behind after three seconds, and takes nothing with it.
+  /// Stops the buses, then the uplink: it publishes what it can for two seconds, stores the rest on disk, and publishes the
+  /// shutdown message. A bus thread that hangs in a call to its device is detached after three seconds; no record is lost.
   /// False: the uplink has not ended within kStopUplink, since the disk does not answer. The process is then to be left
   /// with _Exit, because destructors would wait for it; what is not on disk is safe in the runtime directory.
   [[nodiscard]] bool stop();

@@ -24,9 +24,9 @@ inline const Json& member(const Json& object, const char* name) {
   return found == object.end() ? nothing : *found;
 }
 
-inline std::string text_of(const Json& object, const char* name, const std::string& otherwise = "") {
+inline std::string text_of(const Json& object, const char* name, const std::string& default_value = "") {
   const Json& found = member(object, name);
-  return found.is_string() ? found.get<std::string>() : otherwise;
+  return found.is_string() ? found.get<std::string>() : default_value;
 }
 
 inline std::uint64_t count_of(const Json& object, const char* name) {

@@ -11,7 +11,7 @@
 
 namespace {
 
-/// `| head` has read enough: nothing to be told.
+/// The reader of standard output (`| head`) has closed it: not an error.
 bool reader_is_gone() {
   pollfd output{STDOUT_FILENO, 0, 0};
   return ::poll(&output, 1, 0) > 0 && (output.revents & POLLERR) != 0;

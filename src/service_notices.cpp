@@ -58,13 +58,13 @@ ServiceNotices::ServiceNotices() : socket_(connect_to_manager()) {
 }
 
 void ServiceNotices::ready(const std::string& status) {
-  told_ = status;
+  sent_status_ = status;
   send("READY=1\n" + field("STATUS", status));
 }
 
 void ServiceNotices::status(const std::string& status) {
-  if (status == told_) return;
-  told_ = status;
+  if (status == sent_status_) return;
+  sent_status_ = status;
   send(field("STATUS", status));
 }
 

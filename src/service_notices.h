@@ -1,5 +1,5 @@
 #pragma once
-// What the service manager is told: sd_notify(3), the protocol of $NOTIFY_SOCKET, without its library.
+// Notifications to the service manager: sd_notify(3), the protocol of $NOTIFY_SOCKET, without its library.
 #include <optional>
 #include <string>
 
@@ -18,7 +18,7 @@ class ServiceNotices {
 
   /// How often feed() is expected; nothing: there is no watchdog, or it is not for this process.
   [[nodiscard]] std::optional<Duration> watchdog() const { return watchdog_; }
-  [[nodiscard]] bool somebody_listens() const { return static_cast<bool>(socket_); }
+  [[nodiscard]] bool has_receiver() const { return static_cast<bool>(socket_); }
 
   void ready(const std::string& status);
   void status(const std::string& status);  ///< sent when it differs from the last one
@@ -30,7 +30,7 @@ class ServiceNotices {
   void send(const std::string& text) const;
 
   UniqueFd socket_;
-  std::string told_;
+  std::string sent_status_;
   std::optional<Duration> watchdog_;
 };
 

@@ -31,7 +31,7 @@ std::optional<int> Signals::next() const {
   return static_cast<int>(info.ssi_signo);
 }
 
-void let_kill(std::initializer_list<int> signals) {
+void restore_default_action(std::initializer_list<int> signals) {
   for (const int signal : signals) std::signal(signal, SIG_DFL);
   const sigset_t set = set_of(signals);
   ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);

@@ -30,7 +30,7 @@ class Signals {
 };
 
 /// From now on these signals do to the process, through the calling thread, what they do by themselves: for those who
-/// do not want to wait for an orderly stop.
-void let_kill(std::initializer_list<int> signals);
+/// do not wait for an orderly stop.
+void restore_default_action(std::initializer_list<int> signals);
 
 }  // namespace baudbridge

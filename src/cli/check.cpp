@@ -68,7 +68,7 @@ int check(const Options& options) {
     print_table(config);
   }
   if (!config.good()) return kUsage;
-  std::cerr << config.file << ": the configuration is good\n";
+  std::cerr << config.file << ": the configuration is valid\n";
   return kDone;
 }
 
@@ -77,11 +77,11 @@ int check(const Options& options) {
 Command check_command() {
   Command command;
   command.name = "check";
-  command.summary = "reports every problem of the configuration, and how busy each bus will be";
+  command.summary = "reports all problems of the configuration, and the load of each bus";
   command.details =
-      "Problems go to standard error as FILE:LINE:COLUMN: what is wrong, and what would be right. The table of buses\n"
-      "tells the load of each line: the time on the wire of reading every point in its period, as a share of the time\n"
-      "there is. Above 100 % the points cannot all be read as often as they are asked for.";
+      "Problems go to standard error as FILE:LINE:COLUMN: problem; remedy. The table of buses\n"
+      "shows the load of each bus: the time on the wire of reading every point in its period, as a share of the time\n"
+      "there is. Above 100 % the points cannot all be read as often as `every` requires.";
   command.run = check;
   return command;
 }

@@ -42,7 +42,7 @@ std::string percent_text(double share) {
 
 namespace {
 
-/// A bus whose polls and other masters together may want more time than there is.
+/// A bus whose polls and other masters together may need more time than there is.
 void add_share_warning(Config& config, const BusPlan& bus) {
   if (!bus.sharing || bus.load < 0.0 || bus.load + bus.sharing->share <= 1.0) return;
   const auto left = static_cast<int>((1.0 - bus.load) * 100.0);
@@ -50,9 +50,9 @@ void add_share_warning(Config& config, const BusPlan& bus) {
                              "bus \"" + bus.id + "\" is busy " + percent_text(bus.load) +
                                  " of the time with its own polls, and serve_share lets other masters use " +
                                  percent_text(bus.sharing->share) +
-                                 " of it: while they do, its points are read less often than asked for. " +
-                                 (left > 0 ? "With serve_share = " + std::to_string(left) + " they are not"
-                                           : std::string("Read less often (every) or fewer points (only)")),
+                                 " of it: meanwhile its points are read less often than configured. " +
+                                 (left > 0 ? "Set `serve_share` to at most " + std::to_string(left)
+                                           : std::string("Increase `every`, or read fewer points (`only`)")),
                              true});
 }
 
@@ -68,8 +68,8 @@ void add_load_warnings(Config& config) {
     config.problems.push_back({Place{std::make_shared<const std::string>(config.file)},
                                "bus \"" + bus.id + "\" would be busy " + percent_text(bus.load) + " of the time" +
                                    detail +
-                                   ": its points are read less often than asked for. Read less often (every), "
-                                   "fewer points (only), or at a higher baud rate",
+                                   ": its points are read less often than configured. Increase `every`, read "
+                                   "fewer points (`only`), or set a higher `baud`",
                                true});
   }
 }

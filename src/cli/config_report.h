@@ -1,5 +1,5 @@
 #pragma once
-// What is wrong with a configuration, told to people and to programs.
+// The problems of a configuration as text and as JSON.
 #include <optional>
 #include <string>
 
@@ -18,8 +18,8 @@ void print_problems(const Config& config);
 void add_load_warnings(Config& config);
 /// The configuration that a command works with. Nothing if it has problems: they have been printed, return kUsage.
 [[nodiscard]] std::optional<Config> load_good_config(const Options& options);
-/// The configuration of the service that a command asks: its mistakes do not matter, it says where the service is.
-/// Nothing if -c names a file that says nothing at all: its problems have been printed, return kUsage.
+/// The configuration of the service that a command asks: only the service's place is used, problems do not matter.
+/// Nothing if the file of -c cannot be parsed: its problems have been printed, return kUsage.
 [[nodiscard]] std::optional<Config> load_service_config(const Options& options);
 
 }  // namespace baudbridge

@@ -32,10 +32,10 @@ using namespace simulation;
 constexpr const char* kUsualBroker = "mqtt://127.0.0.1:1883";
 constexpr std::int64_t kMostSeconds = 365LL * 24 * 3600;
 constexpr std::uint64_t kSeed = 1;
-constexpr Duration kBrokerPatience = 8s;
+constexpr Duration kBrokerTimeout = 8s;
 constexpr Duration kLookAtSignals = 100ms;
-constexpr Duration kCommandAfter = 4s;      // so that values before the command are seen
-constexpr Duration kFarewellPatience = 3s;  // what the gateway says last has to come back from the broker
+constexpr Duration kCommandAfter = 4s;     // so that values before the command are seen
+constexpr Duration kShutdownTimeout = 3s;  // for the gateway's shutdown message to come back from the broker
 constexpr std::size_t kUsualColumns = 80;
 constexpr std::size_t kFewestColumns = 40;
 
@@ -48,7 +48,7 @@ int fail(const std::string& why) {
   return kFailed;
 }
 
-/// Folders of its own for the gateway's queue, gone afterwards.
+/// Temporary folders for the gateway's queue; the destructor removes them.
 class Folders {
  public:
   Folders() {
@@ -75,7 +75,7 @@ class Folders {
   std::string runtime_;
 };
 
-/// Prints what the broker delivers, sends the one command, and knows when to end.
+/// Prints what the broker delivers, publishes one command, and decides when the demo ends.
 class View {
  public:
   View(DemoSubscriber& subscriber, DemoReport report, bool json)
@@ -97,10 +97,10 @@ class View {
     }
   }
 
-  /// What the gateway says last, and what came before it.
-  void watch_farewell() {
-    const Steady until = steady_now() + kFarewellPatience;
-    while (!farewell_ && !subscriber_.lost()) {
+  /// The gateway's shutdown message, and everything before it.
+  void wait_for_shutdown_message() {
+    const Steady until = steady_now() + kShutdownTimeout;
+    while (!offline_ && !subscriber_.lost()) {
       const std::optional<Arrival> arrival = subscriber_.take(until);
       if (!arrival) return;
       show(*arrival);
@@ -112,7 +112,7 @@ class View {
  private:
   void show(const Arrival& arrival) {
     const std::string base = kDemoBase;
-    farewell_ = arrival.topic == base + "/bridge/state" && arrival.payload.find("\"offline\"") != std::string::npos;
+    offline_ = arrival.topic == base + "/bridge/state" && arrival.payload.find("\"offline\"") != std::string::npos;
     const std::string line = report_.line(arrival);
     if (arrival.retained && !json_) return;  // of an earlier run: it would only confuse
     std::cout << line << "\n" << std::flush;
@@ -135,7 +135,7 @@ class View {
   DemoSubscriber& subscriber_;
   DemoReport report_;
   bool json_;
-  bool farewell_ = false;
+  bool offline_ = false;
 };
 
 DemoReport make_report(bool json) {
@@ -152,8 +152,8 @@ int finish(const View& view, bool lost) {
   if (lost) return fail("the connection to the broker was lost");
   if (view.report().records() == 0) {
     return fail(
-        "nothing arrived from the gateway by way of the broker; did it have enough --seconds, and may this "
-        "client publish to and subscribe baudbridge/demo/# there?");
+        "the broker delivered nothing from the gateway; give it more --seconds, and check that this "
+        "client may publish and subscribe to baudbridge/demo/#");
   }
   return kDone;
 }
@@ -167,7 +167,7 @@ struct Wishes {
 int show(const Wishes& wishes) {
   const Signals signals(kEndingSignals);
   const Folders folders;
-  if (folders.state().empty()) return fail("no folder can be made for the queue; is /tmp writable?");
+  if (folders.state().empty()) return fail("cannot create a folder for the queue; make /tmp writable");
   auto plant = Simulation::start(kSeed);
   if (!plant) return fail("the simulated devices cannot start: " + plant.error().what);
 
@@ -177,7 +177,7 @@ int show(const Wishes& wishes) {
   for (const Problem& problem : config.problems) std::cerr << problem.text() << "\n";
   if (!config.good()) return kUsage;
 
-  auto subscriber = DemoSubscriber::connect(config.broker, std::string(kDemoBase) + "/#", kBrokerPatience);
+  auto subscriber = DemoSubscriber::connect(config.broker, std::string(kDemoBase) + "/#", kBrokerTimeout);
   if (!subscriber) {
     return fail(subscriber.error().what + "\nscripts/quickstart starts a broker for the demo; or give one: --broker " +
                 "mqtt://HOST:1883");
@@ -191,10 +191,10 @@ int show(const Wishes& wishes) {
   View view(**subscriber, make_report(wishes.json), wishes.json);
   view.watch(signals,
              wishes.seconds ? std::optional(steady_now() + std::chrono::seconds(*wishes.seconds)) : std::nullopt);
-  let_kill({SIGINT});
+  restore_default_action({SIGINT});
   const bool lost = (*subscriber)->lost();
   const bool stopped = (*gateway)->stop();
-  view.watch_farewell();
+  view.wait_for_shutdown_message();
   const int status = finish(view, lost);
   if (!stopped) std::_Exit(kFailed);  // a thread hangs in a call that does not return
   return status;
@@ -223,7 +223,8 @@ Command demo_command() {
   command.summary = "the real gateway on simulated devices; prints what the broker received";
   command.details =
       "An energy meter and a room sensor on one RS-485 line, a boiler on Modbus TCP, a particle sensor and a weather\n"
-      "station that speak by themselves: simulated, behind real pseudo-terminals and real TCP. The gateway reads them\n"
+      "station that send without being asked: simulated, behind real pseudo-terminals and real TCP. The gateway reads "
+      "them\n"
       "as it would real ones. Topics begin with baudbridge/demo/. Ends with Ctrl-C or after --seconds.";
   command.run = run;
   command.takes_config = false;

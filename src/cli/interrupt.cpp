@@ -37,7 +37,7 @@ void Interrupt::wait() {
   if (!signals_.next()) return;
   stop_.request_stop();
   set_readable(wake_.get());
-  let_kill(kEndingSignals);  // the next one ends the program, through this thread
+  restore_default_action(kEndingSignals);  // the next signal ends the program
   while (::poll(&ready[1], 1, -1) < 0 && errno == EINTR) {
   }
 }

@@ -32,7 +32,7 @@ po::options_description describe(const Command& command) {
   }
   if (command.takes_config) {
     description.add_options()("config,c", po::value<std::string>()->value_name("FILE"),
-                              "read FILE and the conf.d/*.toml beside it; default: /etc/baudbridge/baudbridge.toml");
+                              "read FILE and conf.d/*.toml in its folder; default: /etc/baudbridge/baudbridge.toml");
   }
   if (command.prints_json) description.add_options()("json", po::bool_switch(), "print JSON");
   description.add_options()("help,h", po::bool_switch(), "this text");
@@ -49,8 +49,7 @@ std::string command_help(const Command& command) {
   text << usage(command) << "\n" << command.summary << ".\n";
   if (!command.details.empty()) text << "\n" << command.details << "\n";
   text << "\n"
-       << describe(command)
-       << "\nExit status: 0 done; 1 it failed; 2 the command line or the configuration is wrong.\n";
+       << describe(command) << "\nExit status: 0 done; 1 failed; 2 the command line or the configuration is invalid.\n";
   return text.str();
 }
 
@@ -62,7 +61,8 @@ std::string overview(std::span<const Command> commands) {
   for (const auto& command : commands) {
     text += "  " + command.name + std::string(width + 2 - command.name.size(), ' ') + command.summary + "\n";
   }
-  return text + "\n'" + kProgram + " COMMAND --help' tells more about one; '" + kProgram + " --version' the version.\n";
+  return text + "\n'" + kProgram + " COMMAND --help' describes a command; '" + kProgram +
+         " --version' prints the version.\n";
 }
 
 CommandLine print(std::string text, int exit_status) {
@@ -72,7 +72,7 @@ CommandLine print(std::string text, int exit_status) {
   return line;
 }
 
-/// what: "there is no command \"chek\""; near: "check" or empty.
+/// what: "unknown command \"chek\""; near: "check" or empty.
 CommandLine refuse(const std::string& what, const std::string& near, const std::string& help_of) {
   std::string text = std::string(kProgram) + ": " + what;
   if (!near.empty()) text += "; did you mean " + near + "?";
@@ -80,7 +80,7 @@ CommandLine refuse(const std::string& what, const std::string& near, const std::
   return print(text + "\nTry '" + kProgram + " " + help + "--help'.\n", kUsage);
 }
 
-/// "--unit" of a command that knows --units.
+/// "--units" for "--unit".
 std::string nearest_option(const std::string& option, const Command& command) {
   std::vector<std::string> names{"help"};
   for (const auto& spec : command.options) names.push_back(long_name(spec));
@@ -126,13 +126,13 @@ CommandLine parse_arguments(const std::vector<std::string>& arguments, const Com
     if (given["help"].as<bool>()) return print(command_help(command), kDone);
     line.options = take_options(given, command);
   } catch (const po::unknown_option& error) {
-    return refuse("there is no option " + error.get_option_name(), nearest_option(error.get_option_name(), command),
+    return refuse("unknown option " + error.get_option_name(), nearest_option(error.get_option_name(), command),
                   command.name);
   } catch (const std::exception& error) {
     return refuse(error.what(), "", command.name);
   }
   if (line.options.words.size() > command.max_words) {
-    return refuse("\"" + line.options.words[command.max_words] + "\" is one word too many", "", command.name);
+    return refuse("\"" + line.options.words[command.max_words] + "\" is an unexpected argument", "", command.name);
   }
   line.command = &command;
   return line;
@@ -178,7 +178,7 @@ CommandLine parse_command_line(const std::vector<std::string>& arguments, std::s
   if (name.starts_with('-')) {
     return refuse("the command comes first, then its options: \"" + name + "\" is no command", "", "");
   }
-  return refuse("there is no command \"" + name + "\"", nearest(name, names), "");
+  return refuse("unknown command \"" + name + "\"", nearest(name, names), "");
 }
 
 }  // namespace baudbridge

@@ -71,7 +71,7 @@ Command ports_command() {
   command.name = "ports";
   command.summary = "lists the serial ports with USB ids, serial number and product";
   command.details =
-      "The last column is what 'port =' in a [[bus]] should say: a \"usb:...\" name is found again after a replug, in\n"
+      "The last column is the value for 'port =' in a [[bus]]: a \"usb:...\" name is found again after a replug, in\n"
       "whichever socket the adapter is then.";
   command.run = ports;
   command.takes_config = false;

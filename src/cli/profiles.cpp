@@ -55,7 +55,7 @@ std::string cell(const ConfigNode& table, const std::string& key) {
   return printable(json);
 }
 
-/// What else a reader of the table wants to know of a point.
+/// The last column of the table: what a point has besides the other columns.
 std::string remarks(const ConfigNode& point) {
   std::string text;
   const auto add = [&](const std::string& remark) { text += (text.empty() ? "" : ", ") + remark; };
@@ -140,7 +140,7 @@ int show_profile(ProfileShelf& shelf, const std::string& name, bool json) {
   if (!shelf.exists(name)) {
     const auto names = shelf.names();
     const std::string near = nearest(name, std::vector<std::string_view>(names.begin(), names.end()));
-    std::cerr << "baudbridge: there is no profile \"" << printable(name) << "\""
+    std::cerr << "baudbridge: unknown profile \"" << printable(name) << "\""
               << (near.empty() ? "; 'baudbridge profiles' lists them" : "; did you mean " + near + "?") << '\n';
     return kUsage;
   }
@@ -174,7 +174,7 @@ Command profiles_command() {
   command.details =
       "A device takes a profile with 'profile = \"NAME\"'. Profiles of your own go into a folder that '[gateway] "
       "profiles'\n"
-      "names; a name there hides the same name among those that ship with the program.";
+      "names; a profile there replaces the installed one of the same name.";
   command.run = profiles;
   command.max_words = 1;
   return command;

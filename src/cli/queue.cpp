@@ -81,11 +81,11 @@ int stat(QueueAccess& queue, const Options& options) {
   table.row({"accepted", std::to_string(count_of(counters, "accepted"))});
   table.row({"acknowledged", std::to_string(count_of(counters, "acknowledged"))});
   table.row({"dropped", std::to_string(count_of(counters, "dropped"))});
-  table.row({"counters", flag_of(counters, "balanced") ? "balanced" : "do not balance"});
+  table.row({"sum", flag_of(report, "balanced") ? "correct" : "WRONG: accepted is not the sum of the others"});
   table.row({"last seq", std::to_string(count_of(report, "last_seq"))});
   const std::uint64_t cap = count_of(report, "max_size_bytes");
   table.row({"on disk", size_text(count_of(report, "store_bytes")) + (cap > 0 ? " of at most " + size_text(cap) : "")});
-  if (!flag_of(report, "durable")) table.row({"trouble", printable(text_of(report, "trouble"))});
+  if (!flag_of(report, "durable")) table.row({"disk error", printable(text_of(report, "disk_error"))});
   for (const auto& line : table.lines()) std::cout << line << "\n";
   return finish_output();
 }
@@ -136,7 +136,7 @@ int list(QueueAccess& queue, const Options& options) {
   if (!options.json) {
     for (const auto& line : table.lines()) std::cout << line << "\n";
   }
-  if (more) std::cerr << "baudbridge: there are more; --limit N shows more, 'queue export' all\n";
+  if (more) std::cerr << "baudbridge: there are more records; set --limit N, or use 'queue export'\n";
   return finish_output();
 }
 
@@ -163,7 +163,7 @@ int import_stream(QueueAccess& queue, std::istream& in, const Options& options) 
     while (lines.size() < kPageRecords && size < kBatch_bytes && (more = static_cast<bool>(std::getline(in, line)))) {
       ++number;
       if (line.empty()) continue;
-      // Looked at here, so that the message can say which line it is.
+      // Parsed here, so that the message can name the line.
       if (const auto record = parse_export_line(line); !record) {
         return fail(in_context("line " + std::to_string(number), Error{Fault::io, record.error().what}));
       }
@@ -223,7 +223,7 @@ int verify(QueueAccess& queue, const Options& options) {
     for (const auto& problem : report->problems) std::cout << printable(problem) << "\n";
     if (!report->whole()) {
       const std::string file = queue.damaged_file();
-      std::cout << (file.empty() ? "the service sends none of it, and tells by an event what it had to drop"
+      std::cout << (file.empty() ? "the service publishes no damaged record, and reports what it dropped as an event"
                                  : "'baudbridge queue salvage --file " + file + " NEW.db' saves what is readable")
                 << "\n";
     }
@@ -239,7 +239,7 @@ int salvage(QueueAccess& queue, const Options& options) {
   if (damaged.empty()) {
     return fail(Error{Fault::refused,
                       "a running service salvages its own file by itself; name a damaged one with --file, "
-                      "such as those it has moved aside in its state directory"});
+                      "such as those that it has renamed in its state directory"});
   }
   const auto report = salvage_queue(damaged, options.words[1], progress_line());
   end_progress();
@@ -267,7 +267,7 @@ int requeue(QueueAccess& queue, const Options& options) {
     Seq seq = 0;
     const auto parsed = std::from_chars(word.data(), word.data() + word.size(), seq);
     if (parsed.ec != std::errc{} || parsed.ptr != word.data() + word.size()) {
-      return wrong("\"" + word + "\" is no sequence number");
+      return wrong("\"" + word + "\" is not a sequence number");
     }
     seqs.push_back(seq);
   }
@@ -275,8 +275,8 @@ int requeue(QueueAccess& queue, const Options& options) {
   if (!count) return fail(count.error());
   if (*count < seqs.size()) {
     return fail(Error{Fault::refused, std::to_string(*count) + " of " + std::to_string(seqs.size()) +
-                                          " records are queued again; the others are not dead-lettered ('queue list "
-                                          "--dead-letter' shows those that are)"});
+                                          " records are queued again; the others are not dead letters ('queue list "
+                                          "--dead-letter' lists them)"});
   }
   if (options.json) {
     std::cout << Json{{"requeued", *count}} << "\n";
@@ -286,11 +286,12 @@ int requeue(QueueAccess& queue, const Options& options) {
   return finish_output();
 }
 
-/// Somebody at a keyboard may have meant something else; a script says what it means.
+/// Asks a user at a terminal for confirmation; a script is not asked.
 bool is_meant(const Options& options) {
   if (options.has("yes") || ::isatty(STDIN_FILENO) == 0) return true;
-  std::cerr << "This throws away records that nobody has received ('queue export' keeps a copy). Type yes to go on: "
-            << std::flush;
+  std::cerr
+      << "This drops records that the broker has not received ('queue export' saves a copy). Type yes to continue: "
+      << std::flush;
   std::string answer;
   std::getline(std::cin, answer);
   return answer == "yes";
@@ -302,9 +303,10 @@ int purge(QueueAccess& queue, const Options& options) {
   order.dead_lettered = options.has("dead-letter") || !options.has("queued");
   if (const auto age = options.value("older-than")) {
     order.older_than = parse_duration(*age);
-    if (!order.older_than) return wrong("--older-than: \"" + *age + "\" is no duration such as \"30d\" or \"2h\"");
+    if (!order.older_than)
+      return wrong("--older-than: \"" + *age + "\" is an invalid duration; use a form such as \"30d\" or \"2h\"");
   }
-  if (!is_meant(options)) return fail(Error{Fault::refused, "nothing was thrown away"});
+  if (!is_meant(options)) return fail(Error{Fault::refused, "nothing was dropped"});
   std::uint64_t records = 0;
   for (;;) {
     const auto report = queue.purge(order);
@@ -336,12 +338,13 @@ constexpr std::array kVerbs{Verb{"stat", stat, 1},
 
 int run(const Options& options) {
   if (options.words.empty())
-    return wrong("queue needs a verb: stat, list, export, import, verify, salvage, requeue or purge");
+    return wrong("queue needs a subcommand: stat, list, export, import, verify, salvage, requeue or purge");
   std::vector<std::string_view> names;
   for (const auto& verb : kVerbs) {
     names.push_back(verb.name);
     if (verb.name != options.words[0]) continue;
-    if (options.words.size() > verb.most_words) return wrong("\"" + options.words.back() + "\" is one word too many");
+    if (options.words.size() > verb.most_words)
+      return wrong("\"" + options.words.back() + "\" is an unexpected argument");
     const auto file = options.value("file");
     if (file && options.config_file) return wrong("-c names a service's queue and --file a file: give one of them");
     const auto config = file ? Config{} : load_service_config(options);
@@ -351,7 +354,8 @@ int run(const Options& options) {
     return verb.run(**queue, options);
   }
   const std::string near = nearest(options.words[0], names);
-  return wrong("queue has no verb \"" + options.words[0] + "\"" + (near.empty() ? "" : "; did you mean " + near + "?"));
+  return wrong("queue has no subcommand \"" + options.words[0] + "\"" +
+               (near.empty() ? "" : "; did you mean " + near + "?"));
 }
 
 }  // namespace
@@ -360,24 +364,24 @@ Command queue_command() {
   Command command;
   command.name = "queue";
   command.arguments = "stat|list|export|import|verify|salvage|requeue|purge [ARGUMENT...]";
-  command.summary = "looks into the queue, of the running service or of a file";
+  command.summary = "inspects the queue of the running service or of a file";
   command.details =
-      "  stat             how much is in it, and whether the counters balance\n"
+      "  stat             number of records, sizes, and the record counters\n"
       "  list             the records, queued ones first, then the dead letters\n"
       "  export           all records, a line of JSON each\n"
-      "  import [FILE]    takes exported lines, from standard input without FILE\n"
+      "  import [FILE]    queues exported lines; without FILE from standard input\n"
       "  verify           reads everything, compares the checksums; status 1 if something is damaged\n"
       "  salvage NEW      saves what is readable of the damaged --file to the file NEW\n"
       "  requeue [SEQ...] queues dead letters again: these, or all\n"
-      "  purge            throws records away that nobody has received; asks at a terminal\n\n"
-      "Without --file it asks the running service; if none runs, it works on the service's files.";
+      "  purge            drops records that the broker has not received; asks at a terminal\n\n"
+      "Without --file the running service does it; if none runs, its files are used.";
   command.run = run;
   command.max_words = Command::kAnyNumber;
   command.options = {{"file", "DB", "this queue file, also one of another machine"},
                      {"limit", "N", "list: at most so many (1000)"},
-                     {"queued", "", "list, export, purge: those that wait to be sent"},
-                     {"dead-letter", "", "list, export, purge: those that the broker refused"},
-                     {"older-than", "AGE", "purge: only what was taken longer ago, such as 30d"},
+                     {"queued", "", "list, export, purge: the queued records"},
+                     {"dead-letter", "", "list, export, purge: the dead letters"},
+                     {"older-than", "AGE", "purge: only what is older, such as 30d"},
                      {"yes", "", "purge: do not ask at the terminal"}};
   return command;
 }

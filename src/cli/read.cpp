@@ -18,7 +18,7 @@
 namespace baudbridge {
 namespace {
 
-constexpr Duration kTestTimeout = std::chrono::seconds(10);
+constexpr Duration kDefaultTimeout = std::chrono::seconds(10);
 
 /// What is to be read: device -> its points; no points: all of them. Empty: everything.
 using Wanted = std::map<std::string, std::set<std::string>>;
@@ -53,7 +53,7 @@ Result<void> add_wanted(Wanted& wanted, const std::string& word, const Config& c
     for (const auto& bus : config.buses) {
       for (const auto& each : bus.devices) known.emplace_back(each.id);
     }
-    return Error{Fault::config, "there is no device \"" + device_id + "\"" + near_hint(device_id, known)};
+    return Error{Fault::config, "unknown device \"" + device_id + "\"" + near_hint(device_id, known)};
   }
   if (slash == std::string::npos) {
     wanted[device_id].clear();
@@ -61,7 +61,7 @@ Result<void> add_wanted(Wanted& wanted, const std::string& word, const Config& c
     return {};
   }
   const std::string point_id = word.substr(slash + 1);
-  // A device that talks by itself may say points that nobody configured.
+  // An unsolicited device may send points that are not configured.
   if (find_point(*device, point_id) == nullptr && !device->talks) {
     std::vector<std::string_view> known;
     for (const auto& each : device->points) known.emplace_back(each.id);
@@ -84,7 +84,7 @@ struct DeviceResult {
   Sample sample;
 };
 
-/// As the configuration lists them; behind those what a talking device said besides.
+/// In the order of the configuration; then the points that an unsolicited device sent in addition.
 void sort_as_configured(std::vector<Reading>& readings, const std::vector<Point>& points) {
   const auto place = [&](const Reading& reading) {
     return std::find_if(points.begin(), points.end(), [&](const Point& point) { return point.id == reading.point; });
@@ -94,15 +94,15 @@ void sort_as_configured(std::vector<Reading>& readings, const std::vector<Point>
 }
 
 /// Reads all buses at the same time, each on a thread of its own.
-std::vector<DeviceResult> read_all(const Config& config, const Wanted& wanted, Duration patience) {
+std::vector<DeviceResult> read_all(const Config& config, const Wanted& wanted, Duration timeout) {
   const Clock clock;
   std::vector<std::pair<const BusPlan*, std::future<std::vector<Sample>>>> reading;
   for (const auto& bus : config.buses) {
     std::vector<bool> visited;
     for (const auto& device : bus.devices) visited.push_back(wanted.empty() || wanted.contains(device.id));
     if (std::find(visited.begin(), visited.end(), true) == visited.end()) continue;
-    reading.emplace_back(&bus, std::async(std::launch::async, [&bus, &clock, patience, visited] {
-      return read_once(bus, clock, patience, visited);
+    reading.emplace_back(&bus, std::async(std::launch::async, [&bus, &clock, timeout, visited] {
+      return read_once(bus, clock, timeout, visited);
     }));
   }
   std::vector<DeviceResult> results;
@@ -180,14 +180,15 @@ bool all_read(const std::vector<DeviceResult>& results) {
 }
 
 int read(const Options& options) {
-  Duration patience = kTestTimeout;
-  if (const auto given = options.value("patience")) {
+  Duration timeout = kDefaultTimeout;
+  if (const auto given = options.value("timeout")) {
     const auto parsed = parse_duration(*given);
     if (!parsed) {
-      std::cerr << "baudbridge: --patience: \"" << printable(*given) << "\" is no duration like \"10s\"\n";
+      std::cerr << "baudbridge: --timeout: \"" << printable(*given)
+                << "\" is an invalid duration; use a form such as \"10s\"\n";
       return kUsage;
     }
-    patience = *parsed;
+    timeout = *parsed;
   }
   const auto config = load_good_config(options);
   if (!config) return kUsage;
@@ -198,7 +199,7 @@ int read(const Options& options) {
       return kUsage;
     }
   }
-  const auto results = read_all(*config, wanted, patience);
+  const auto results = read_all(*config, wanted, timeout);
   if (results.empty()) std::cerr << config->file << ": no device is configured: there is nothing to read\n";
   if (options.json) {
     print_json(results);
@@ -217,12 +218,12 @@ Command read_command() {
   command.summary = "reads once, without a broker, and prints a table";
   command.details =
       "Reads everything that is configured, or only the devices and points that are named. A point without a value is\n"
-      "told with the reason. The service must not have the serial port open meanwhile. Exit status 1 if something "
+      "shown with the reason. The service must not have the serial port open meanwhile. Exit status 1 if something "
       "could\n"
       "not be read.";
   command.run = read;
   command.max_words = Command::kAnyNumber;
-  command.options = {{"patience", "DURATION", "how long to listen for devices that speak by themselves; default: 10s"}};
+  command.options = {{"timeout", "DURATION", "how long to wait for unsolicited devices; default: 10s"}};
   return command;
 }
 

@@ -34,7 +34,7 @@ constexpr int kFastest = 12'000'000;
 constexpr int kLastByte = 255;
 constexpr const char* kUsualUnits = "1-247";
 constexpr Duration kRewriteEvery = 100ms;  // a line on a terminal
-constexpr Duration kTellEvery = 10s;       // a line in a file
+constexpr Duration kLineEvery = 10s;       // a line in a file
 constexpr std::size_t kUsualColumns = 80;
 
 Steady now() {
@@ -46,7 +46,7 @@ int refuse(const Error& error) {
   return kUsage;
 }
 
-/// The search's progress on standard error: one line that is written anew, or now and then a line.
+/// The search's progress on standard error: one line that is overwritten, or a line now and then.
 /// Threads: one caller.
 class ProgressLine {
  public:
@@ -61,7 +61,7 @@ class ProgressLine {
       if (shown_ && time - last_ < kRewriteEvery) return;
       std::cerr << "\r\x1b[K" << cut_to(progress_text(progress), columns() - 1) << std::flush;
     } else {
-      if (time - last_ < kTellEvery) return;
+      if (time - last_ < kLineEvery) return;
       std::cerr << progress_text(progress) << '\n';
     }
     shown_ = true;
@@ -169,7 +169,8 @@ Result<SearchOrder> take_order(const Options& options, const Target& target, std
   if (const auto text = options.value("timeout")) {
     const auto given = parse_duration(*text);
     if (!given || *given < 1ms || *given > kLongestTimeout) {
-      return Error{Fault::config, "--timeout: \"" + *text + "\" is no duration up to a minute, like \"300ms\""};
+      return Error{Fault::config,
+                   "--timeout: \"" + *text + "\" is not a duration up to a minute; use a form such as \"300ms\""};
     }
     order.timeout = *given;
   }
@@ -252,7 +253,7 @@ Command scan_command() {
   Command command;
   command.name = "scan";
   command.arguments = "PORT_OR_HOST";
-  command.summary = "finds Modbus devices, and tells which profiles fit";
+  command.summary = "finds Modbus devices, and reports which profiles fit";
   command.details =
       "PORT_OR_HOST is a serial port (/dev/ttyUSB0, usb:0403:6001, a name in /dev/serial/by-id), HOST[:PORT] for "
       "Modbus "

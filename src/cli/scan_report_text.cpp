@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kMostGarbledTold = 4;
+constexpr std::size_t kMostGarbledListed = 4;
 constexpr std::size_t kIdentificationWidth = 40;
 constexpr std::size_t kIdSize = 24;
 constexpr const char* kInUse = "another program has it open";  // the words of SerialPort::open()
@@ -50,7 +50,7 @@ std::string bus_id(const Searched& searched, const LineSetting& setting, bool se
   std::string id = "modbus";
   const Target& target = searched.target;
   const std::string name = target.serial() ? target.port : target.endpoint.host;
-  // The name of a USB port says nothing to people, a serial number makes it long.
+  // The name of a USB port means little to users, and a serial number makes it long.
   const std::string short_name = id_from(name);
   if (!name.starts_with("usb:") && short_name.size() <= kIdSize) id = "modbus-" + short_name;
   return several ? id + "-" + std::to_string(setting.baud) + parity_word(setting.parity) : id;
@@ -83,7 +83,7 @@ std::string others_text(const FoundUnit& unit) {
 std::string device_text(const FoundUnit& unit, const std::string& id, const std::string& bus) {
   std::string text =
       "[[device]]\nid = \"" + id + "\"\nbus = \"" + bus + "\"\naddress = " + std::to_string(unit.unit) + "\n";
-  if (!unit.identification.empty()) text += "# it says: " + identification_text(unit.identification) + "\n";
+  if (!unit.identification.empty()) text += "# identification: " + identification_text(unit.identification) + "\n";
   if (unit.slow) {
     const auto longest = 2 * std::chrono::ceil<Milliseconds>(unit.response).count();
     text +=
@@ -111,27 +111,28 @@ std::string who(const GarbledUnit& garbled, const Searched& searched) {
 }
 
 void add_garbled(const ScanReport& report, const Searched& searched, std::vector<std::string>& lines) {
-  std::size_t told = 0;
+  std::size_t listed = 0;
   for (const GarbledUnit& each : report.garbled) {
     const bool line_is_right = std::any_of(report.found.begin(), report.found.end(),
                                            [&](const FoundUnit& unit) { return unit.setting == each.setting; });
     if (!line_is_right && !report.found.empty()) continue;  // that was not the bus's speed
-    if (++told > kMostGarbledTold) continue;
-    lines.push_back(who(each, searched) + ": no device, but something was heard (" + each.what + ")" +
+    if (++listed > kMostGarbledListed) continue;
+    lines.push_back(who(each, searched) + ": no device, but bytes were received (" + each.what + ")" +
                     (line_is_right ? ": perhaps two devices with this unit id" : ""));
   }
-  if (told > kMostGarbledTold) lines.push_back("and " + std::to_string(told - kMostGarbledTold) + " more like these");
+  if (listed > kMostGarbledListed)
+    lines.push_back("and " + std::to_string(listed - kMostGarbledListed) + " more like these");
 }
 
 /// Nothing was found: what it mostly is.
 void add_hints(const ScanReport& report, const Searched& searched, std::vector<std::string>& lines) {
-  const bool heard = !report.garbled.empty();
+  const bool received = !report.garbled.empty();
   if (searched.target.serial()) {
-    lines.emplace_back(heard ? "no device found, but something is on the line. In this order:"
-                             : "no device found, and not a byte was heard. In this order:");
-    if (!heard)
+    lines.emplace_back(received ? "no device found, but bytes were received. Check in this order:"
+                                : "no device found, and no byte was received. Check in this order:");
+    if (!received)
       lines.emplace_back("- are A and B (D+ and D-) swapped? Makers do not agree on the letters: try the other way");
-    if (!heard) lines.emplace_back("- has the device power, and is Modbus RTU switched on in its menu?");
+    if (!received) lines.emplace_back("- has the device power, and is Modbus RTU switched on in its menu?");
     lines.emplace_back(
         "- is the ground connected as well, and 120 ohms of termination at both ends of the cable, not elsewhere?");
     lines.emplace_back("- does anything else ask on this line? Only one master may");
@@ -144,14 +145,14 @@ void add_hints(const ScanReport& report, const Searched& searched, std::vector<s
   lines.emplace_back("no device found behind " + searched.target.text() + ". In this order:");
   if (report.gateway) {
     lines.emplace_back(
-        "- the gateway answers, and says that nobody is behind it: wiring, power, speed and parity of its serial side");
+        "- the gateway responds that no device answers it: check wiring, power, speed and parity of its serial side");
   } else if (searched.target.transport == ModbusTransport::tcp) {
     lines.emplace_back(
         "- is it Modbus TCP? A serial device server without a gateway passes on RTU frames: scan rtu-tcp:HOST:PORT");
   }
   lines.emplace_back("- is its unit id outside what was tried (" + plural(searched.order.units.size(), "unit id") +
                      ")? See --units");
-  lines.emplace_back("- does the device allow another client beside the one that it has?");
+  lines.emplace_back("- does the device allow a second client?");
   lines.emplace_back("- does it need longer? --timeout 3s");
 }
 
@@ -176,7 +177,7 @@ std::string plan_text(const Searched& searched) {
   } else {
     text += "likely unit ids at " + settings + ", beginning with " + setting_text(order.settings.front()) +
             ": at most " + about(time.likely) + "\n  then " + units +
-            " at the setting where somebody answered: " + about(time.one) + "\n  or, if nobody did, " + units +
+            " at the setting where a device answered: " + about(time.one) + "\n  or, if none did, " + units +
             " at all of them: " + about(time.all);
   }
   return text + "\nThen a closer look at each device found. Ctrl-C ends it and prints what was found.";
@@ -187,14 +188,14 @@ std::vector<std::string> device_lines(const ScanReport& report, const Searched& 
   TextTable table;
   std::vector<std::string> head{"UNIT"};
   if (searched.target.serial()) head.emplace_back("LINE");
-  head.insert(head.end(), {"ANSWERED IN", "ANSWERED", "IT SAYS", "PROFILE", "WHY"});
+  head.insert(head.end(), {"ANSWERED IN", "ANSWERED", "IDENTIFICATION", "PROFILE", "WHY"});
   table.row(head);
   for (const FoundUnit& unit : report.found) {
     std::vector<std::string> row{report.answers_to_all ? "any" : std::to_string(unit.unit)};
     if (searched.target.serial()) row.push_back(setting_text(unit.setting));
-    const auto says = identification_text(unit.identification);
+    const auto identification = identification_text(unit.identification);
     row.insert(row.end(), {milliseconds(unit.response), printable(unit.answered),
-                           says.empty() ? "-" : cut_to(says, kIdentificationWidth)});
+                           identification.empty() ? "-" : cut_to(identification, kIdentificationWidth)});
     const std::size_t indent = row.size();
     if (unit.fits.empty()) {
       row.insert(row.end(), {"-", unit.fits_known ? "no known profile fits" : "not looked at"});

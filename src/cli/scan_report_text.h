@@ -8,7 +8,7 @@
 
 namespace baudbridge::scan {
 
-/// What the texts need to know besides the report.
+/// What the texts need besides the report.
 struct Searched {
   Target target;
   std::string port_name;  ///< as a configuration should name the port: found again after a replug

@@ -44,7 +44,7 @@ Command status_command() {
   command.summary = "how the running service is: broker, queue, buses, devices";
   command.details =
       "Asks the service over the socket in its runtime directory, which only its own user and group may use.\n"
-      "docs/operation.md says what each figure means.";
+      "docs/operation.md describes each figure.";
   command.run = run;
   return command;
 }

@@ -44,12 +44,12 @@ std::string queue_line(const Json& status) {
   const std::uint64_t now = count_of(status, "ts");
   const std::uint64_t oldest = count_of(queue, "oldest");
   if (oldest > 0 && now > oldest) line += ", the oldest " + seconds_text((now - oldest) / 1000) + " old";
-  if (!flag_of(queue, "durable")) line += "; NOT ON DISK: " + text_of(queue, "trouble");
+  if (!flag_of(queue, "durable")) line += "; NOT ON DISK: " + text_of(queue, "disk_error");
   return line;
 }
 
-std::string counters_line(const Json& counters) {
-  return "counters    " + number_text(counters, "accepted") + " accepted = " + number_text(counters, "acknowledged") +
+std::string records_line(const Json& counters) {
+  return "records  " + number_text(counters, "accepted") + " accepted = " + number_text(counters, "acknowledged") +
          " acknowledged + " + number_text(counters, "queued") + " queued + " + number_text(counters, "dead_lettered") +
          " dead-lettered + " + number_text(counters, "dropped") + " dropped";
 }
@@ -109,7 +109,7 @@ std::vector<std::string> summary_lines(const Json& answer) {
                      number_text(answer, "pid") + ")";
   if (!flag_of(status, "clock_synced")) head += "; the system clock has not been set yet";
   std::vector<std::string> lines{head, link_line(member(status, "link")), queue_line(status),
-                                 counters_line(member(status, "records"))};
+                                 records_line(member(status, "records"))};
   for (auto& line : lines) line = printable(line);
   return lines;
 }
@@ -146,15 +146,15 @@ std::string reading_text(const Json& reading, const std::string& unit) {
 
 std::vector<std::string> value_lines(const Json& answer, const Units& units) {
   const Json& values = member(answer, "values");
-  // Every point that is configured or has been told about, by device.
+  // Every point that is configured or has a reading, by device.
   std::map<std::string, std::map<std::string, const Json*>> points;
   for (const auto& [device, named] : units) {
     auto& its = points[device];
     for (const auto& [point, unit] : named) its[point] = nullptr;
   }
   if (values.is_object()) {
-    for (const auto& [device, told] : values.items()) {
-      for (const auto& [point, reading] : told.items()) points[device][point] = &reading;
+    for (const auto& [device, readings] : values.items()) {
+      for (const auto& [point, reading] : readings.items()) points[device][point] = &reading;
     }
   }
   const std::uint64_t now = count_of(member(answer, "status"), "ts");

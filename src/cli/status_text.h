@@ -11,11 +11,11 @@ namespace baudbridge {
 /// device -> point -> unit
 using Units = std::map<std::string, std::map<std::string, std::string>>;
 
-/// The gateway, its link, its queue: a line each. answer: what the service says to {"do":"status"} or {"do":"values"}.
+/// The gateway, its link, its queue: a line each. answer: the service's answer to {"do":"status"} or {"do":"values"}.
 [[nodiscard]] std::vector<std::string> summary_lines(const Json& answer);
 /// Buses and their devices: a table.
 [[nodiscard]] std::vector<std::string> bus_lines(const Json& answer);
-/// The latest values: a table. Points that `units` knows and nobody has told about are shown as "-".
+/// The latest values: a table. Points of `units` without a reading are shown as "-".
 [[nodiscard]] std::vector<std::string> value_lines(const Json& answer, const Units& units);
 
 /// A reading as people read it: "61.2 °C", "timeout (no answer in 500 ms)".

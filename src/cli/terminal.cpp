@@ -78,10 +78,10 @@ void Terminal::show(const std::vector<std::string>& lines) const {
   put(out);
 }
 
-Terminal::Key Terminal::wait_key(Duration patience) const {
+Terminal::Key Terminal::wait_key(Duration timeout) const {
   std::array<pollfd, 2> ready{pollfd{STDIN_FILENO, POLLIN, 0}, pollfd{signals_.fd(), POLLIN, 0}};
-  const auto patience_ms = std::chrono::ceil<Milliseconds>(patience).count();
-  if (::poll(ready.data(), ready.size(), static_cast<int>(patience_ms)) <= 0) return Key::none;
+  const auto timeout_ms = std::chrono::ceil<Milliseconds>(timeout).count();
+  if (::poll(ready.data(), ready.size(), static_cast<int>(timeout_ms)) <= 0) return Key::none;
   if ((ready[1].revents & POLLIN) != 0) {
     const auto signal = signals_.next();
     if (!signal) return Key::none;
@@ -90,7 +90,7 @@ Terminal::Key Terminal::wait_key(Duration patience) const {
   std::array<char, 64> bytes{};
   const ssize_t n = ::read(STDIN_FILENO, bytes.data(), bytes.size());
   if (n < 0 && errno == EINTR) return Key::none;
-  if (n <= 0) return Key::quit;  // the terminal is gone
+  if (n <= 0) return Key::quit;  // the terminal was closed
   return key_of({bytes.data(), static_cast<std::size_t>(n)});
 }
 

@@ -30,7 +30,7 @@ class Terminal {
   [[nodiscard]] Size size() const;
   void show(const std::vector<std::string>& lines) const;
   /// The next key; none when the time is over. `resized` also comes when the window has changed.
-  [[nodiscard]] Key wait_key(Duration patience) const;
+  [[nodiscard]] Key wait_key(Duration timeout) const;
 
  private:
   Signals signals_{SIGTERM, SIGINT, SIGHUP, SIGWINCH};

@@ -8,7 +8,7 @@
 
 namespace baudbridge {
 
-/// The text without anything that a terminal would obey: control characters become "?". What devices and brokers say
+/// The text without control sequences for a terminal: control characters become "?". Text of devices and brokers
 /// goes through here.
 [[nodiscard]] std::string printable(std::string_view text);
 /// How many places it takes (code points; good enough for what is printed here).

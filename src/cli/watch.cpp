@@ -37,7 +37,7 @@ Units units_of(const Config& config) {
   return units;
 }
 
-/// Asks again and again; a service that is started anew in between is found again.
+/// Asks the service repeatedly; reconnects when it was restarted.
 class Watched {
  public:
   explicit Watched(const Config& config) : config_(config) {}
@@ -92,18 +92,18 @@ int show_screen(Watched& watched, const Units& units) {
   }
 }
 
-/// The whole table, printed once: when every device and point of the configuration has been told about, or after the
-/// patience.
-int print_once(Watched& watched, const Units& units, Duration patience, bool json) {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
+/// The whole table, printed once: when every device and point of the configuration has a reading, or after the
+/// timeout.
+int print_once(Watched& watched, const Units& units, Duration timeout, bool json) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
   for (;;) {
     const auto answer = watched.ask();
     if (!answer) return fail(answer.error());
     const Json& values = member(*answer, "values");
     const bool all = std::all_of(units.begin(), units.end(), [&](const auto& device) {
-      const Json& told = member(values, device.first.c_str());
-      return !told.empty() && std::all_of(device.second.begin(), device.second.end(), [&](const auto& point) {
-        return !member(told, point.first.c_str()).is_null();
+      const Json& readings = member(values, device.first.c_str());
+      return !readings.empty() && std::all_of(device.second.begin(), device.second.end(), [&](const auto& point) {
+        return !member(readings, point.first.c_str()).is_null();
       });
     });
     if (all || std::chrono::steady_clock::now() >= deadline) {
@@ -136,15 +136,15 @@ void print_reading(const std::string& device, const std::string& point, const Js
             << "/" << printable(point) << " " << reading_text(reading, unit) << "\n";
 }
 
-/// A line each time a point has a new reading, until the reader or the service is gone.
+/// A line each time a point has a new reading, until the output is closed or the service ends.
 int print_lines(Watched& watched, const Units& units, bool json) {
-  std::map<std::string, std::map<std::string, std::uint64_t>> told;
+  std::map<std::string, std::map<std::string, std::uint64_t>> printed;
   for (;;) {
     const auto answer = watched.ask();
     if (!answer) return fail(answer.error());
     for (const auto& [device, points] : member(*answer, "values").items()) {
       for (const auto& [point, reading] : points.items()) {
-        std::uint64_t& last = told[device][point];
+        std::uint64_t& last = printed[device][point];
         if (last == count_of(reading, "ts")) continue;
         last = count_of(reading, "ts");
         print_reading(device, point, reading, units, json);
@@ -176,7 +176,7 @@ Command watch_command() {
   command.name = "watch";
   command.summary = "values, buses and queue of the running service, live";
   command.details =
-      "In a terminal: a table that is drawn anew every second; arrows and space scroll, q quits. Otherwise:\n"
+      "In a terminal: a table that is redrawn every second; arrows and space scroll, q quits. Otherwise:\n"
       "once a second a line for each point that has a new reading. A value appears here when it is published, so a "
       "point that reports by exception may take its\n"
       "publish_at_least to show up.";

@@ -25,7 +25,7 @@ std::string place_text(const Place& place) {
   return (place.file ? *place.file : std::string()) + ":" + std::to_string(place.line);
 }
 
-/// conf.d/*.toml beside the file, in the order of their names.
+/// conf.d/*.toml in the file's folder, in the order of their names.
 std::vector<std::string> conf_d_files(const std::string& main_file, std::vector<Problem>& problems) {
   const fs::path folder = fs::path(main_file).parent_path() / "conf.d";
   std::vector<std::string> files;
@@ -43,14 +43,14 @@ std::vector<std::string> conf_d_files(const std::string& main_file, std::vector<
   return files;
 }
 
-/// Adds a later file's table to what was read before: key by key, the later one wins, and a warning tells of both.
+/// Adds a later file's table to what was read before: key by key, the later one wins, and a warning names both.
 void add_table(ConfigNode& base, const ConfigNode& over, std::vector<Problem>& problems) {
   const auto* keys = std::get_if<ConfigTable>(&over.value);
   if (keys != nullptr) {
     for (const auto& [key, node] : *keys) {
       const ConfigNode* before = base.find(key);
       if (before == nullptr) continue;
-      problems.push_back({node.key, key + ": replaces what " + place_text(before->key) + " says", true});
+      problems.push_back({node.key, key + ": replaces the value of " + place_text(before->key) + "", true});
     }
   }
   base = merged(base, over);
@@ -81,15 +81,15 @@ void add_document(ConfigNode& base, ConfigNode over, std::vector<Problem>& probl
   }
 }
 
-/// A file or folder setting, made relative to the file that says it.
+/// A file or folder setting, made relative to the file that contains it.
 std::string resolved(Settings& settings, const std::string& key, const std::string& name) {
   const ConfigNode* node = settings.node(key);
   if (node == nullptr || !node->place.file || name.empty()) return name;
-  return beside(*node->place.file, name);
+  return in_folder_of(*node->place.file, name);
 }
 
-std::string folder_setting(Settings& settings, const std::string& key, const std::string& otherwise) {
-  const std::string name = settings.text(key, otherwise);
+std::string folder_setting(Settings& settings, const std::string& key, const std::string& default_value) {
+  const std::string name = settings.text(key, default_value);
   if (name.empty()) settings.problem(key, "must not be empty: leave the line out, or name a folder");
   return resolved(settings, key, name);
 }
@@ -101,6 +101,7 @@ GatewayConfig parse_gateway(Settings gateway) {
     gateway.problem("id", "\"" + config.id + "\" is no id: 1 to 64 letters (a-z, A-Z), digits, _ or -");
     config.id = default_gateway_id();
   }
+  config.log_level = gateway.choice("log_level", log_level_names(), log::Level::info);
   config.state_dir = folder_setting(gateway, "state_dir", default_state_dir());
   config.adapters_dir = folder_setting(gateway, "adapters_dir", default_adapters_dir());
   for (const auto& folder : gateway.texts("profiles", {})) {
@@ -134,7 +135,7 @@ void check_topics(const Config& config, std::vector<Problem>& problems, const Co
   }
 }
 
-/// In the order of files and lines, each told once (a profile's mistake shows with every device that uses it).
+/// In the order of files and lines, each once (a profile's problem is found again with every device that uses it).
 void order_problems(std::vector<Problem>& problems, const std::vector<std::string>& files) {
   const auto rank = [&](const Problem& problem) {
     const auto file = !problem.place.file ? files.end() : std::find(files.begin(), files.end(), *problem.place.file);
@@ -143,8 +144,8 @@ void order_problems(std::vector<Problem>& problems, const std::vector<std::strin
   };
   std::stable_sort(problems.begin(), problems.end(),
                    [&](const Problem& a, const Problem& b) { return rank(a) < rank(b); });
-  std::set<std::string> told;
-  std::erase_if(problems, [&](const Problem& problem) { return !told.insert(problem.text()).second; });
+  std::set<std::string> texts;
+  std::erase_if(problems, [&](const Problem& problem) { return !texts.insert(problem.text()).second; });
 }
 
 Config parse_document(const ConfigNode& root, const std::string& file, const std::vector<std::string>& files,
@@ -172,6 +173,14 @@ Config parse_document(const ConfigNode& root, const std::string& file, const std
 }
 
 }  // namespace
+
+const Names<log::Level>& log_level_names() {
+  static const Names<log::Level> kNames{{"debug", log::Level::debug},
+                                        {"info", log::Level::info},
+                                        {"warning", log::Level::warn},
+                                        {"error", log::Level::error}};
+  return kNames;
+}
 
 bool Config::good() const {
   return std::all_of(problems.begin(), problems.end(), [](const Problem& problem) { return problem.warning; });

@@ -7,12 +7,18 @@
 #include "adapters/plan.h"
 #include "bridge/broker_config.h"
 #include "core/config_tree.h"
+#include "core/log.h"
+#include "core/settings.h"
 #include "offline_queue/queue_config.h"
 
 namespace baudbridge {
 
+/// The values of `[gateway] log_level` and `--log-level`.
+[[nodiscard]] const Names<log::Level>& log_level_names();
+
 struct GatewayConfig {
   std::string id;
+  log::Level log_level = log::Level::info;
   std::string state_dir;
   std::string adapters_dir;
   std::vector<std::string> profiles;  ///< folders, searched in this order; those shipped with the program come last
@@ -31,7 +37,7 @@ struct Config {
   [[nodiscard]] bool good() const;  ///< no problem that is not a warning
 };
 
-/// Reads /etc/baudbridge/baudbridge.toml, or `file`, and the conf.d/*.toml beside it, and everything they refer to
+/// Reads /etc/baudbridge/baudbridge.toml, or `file`, and conf.d/*.toml in its folder, and everything they refer to
 /// (profiles, certificates, passwords). Never throws; every problem of every file is in Config::problems.
 /// A missing broker is not a problem here: run asks for one (broker.servers.empty(), kUrlsMissing).
 [[nodiscard]] Config load_config(const std::optional<std::string>& file);

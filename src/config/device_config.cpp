@@ -81,7 +81,7 @@ struct Device {
   ConfigNode own;      ///< without points
   ConfigArray points;  ///< those of `only`, if it was given
   std::string bus;
-  bool says_every = false;
+  bool has_every = false;
 };
 
 class BusParser {
@@ -110,8 +110,8 @@ class BusParser {
     }
     for (std::size_t d = 0; d < devices.size(); ++d) {
       if (taken[d]) continue;
-      DevicePlan homeless;  // on no bus that there is: its own mistakes are told all the same
-      (void)parse_device(devices[d], nullptr, homeless);
+      DevicePlan without_bus;  // its other problems are reported all the same
+      (void)parse_device(devices[d], nullptr, without_bus);
     }
     std::erase_if(plans, [](const BusPlan& plan) { return plan.id.empty() || !plan.make; });
     return plans;
@@ -134,12 +134,12 @@ class BusParser {
     std::vector<std::string_view> known;
     for (const auto& each : adapter_kinds()) known.push_back(each.name);
     const std::string near = nearest(adapter, known);
-    bus.problem("adapter", in_quotes(adapter) + " is none of " + known_adapters() +
+    bus.problem("adapter", in_quotes(adapter) + " must be one of " + known_adapters() +
                                (near.empty() ? "" : "; did you mean " + in_quotes(near) + "?"));
-    return near.empty() ? nullptr : find_adapter_kind(near);  // so that the other mistakes are told too
+    return near.empty() ? nullptr : find_adapter_kind(near);  // so that the other problems are reported, too
   }
 
-  /// The bus whose adapter tells the device's mistakes: the one that it names, or that its typing error was for.
+  /// The bus whose adapter checks the device: the one that it names, or the nearest name.
   std::string bus_of(const Settings& device) const {
     const std::string* bus = text_of(device.self(), "bus");
     if (bus == nullptr || bus->empty()) return "";
@@ -151,18 +151,18 @@ class BusParser {
     const AdapterKind* kind = find_kind(bus, plan.adapter);
     plan.devices.resize(devices.size());
     std::vector<DeviceSettings> settings;
-    std::vector<bool> says_every;
+    std::vector<bool> has_every;
     for (std::size_t i = 0; i < devices.size(); ++i) {
       settings.push_back(parse_device(*devices[i], kind, plan.devices[i]));
-      says_every.push_back(settings.back().device.has("every"));
+      has_every.push_back(settings.back().device.has("every"));
     }
-    if (kind == nullptr) return;  // whose keys the others are cannot be said
+    if (kind == nullptr) return;  // the other keys cannot be checked without an adapter
     kind->parse(bus, settings, plan);
     check_port(bus);
     check_serve(bus, plan);
     bus.finish();
     for (std::size_t i = 0; i < settings.size(); ++i) {
-      finish_device(settings[i], says_every[i]);
+      finish_device(settings[i], has_every[i]);
     }
     if (devices.empty() && complete_ && !plan.id.empty() && !plan.sharing) {
       bus.warning("id", "bus " + in_quotes(plan.id) + " has no device: it is opened, and nothing is read from it");
@@ -188,9 +188,9 @@ class BusParser {
                              ": must be an address and port of its own");
   }
 
-  void finish_device(DeviceSettings& settings, bool says_every) {
+  void finish_device(DeviceSettings& settings, bool has_every) {
     DevicePlan& plan = *settings.plan;
-    if (plan.talks && !says_every && plan.every == kDefaultEvery) plan.every = Duration::zero();
+    if (plan.talks && !has_every && plan.every == kDefaultEvery) plan.every = Duration::zero();
     for (auto& point : settings.points) point.finish();
     settings.device.finish();
     if (plan.points.empty() && !plan.talks) {
@@ -282,7 +282,7 @@ class BusParser {
       const std::vector<std::string> names = profiles_.names();
       const std::vector<std::string_view> known(names.begin(), names.end());
       const std::string near = nearest(name, known);
-      device.problem("profile", "there is no profile " + in_quotes(name) +
+      device.problem("profile", "unknown profile " + in_quotes(name) +
                                     (near.empty() ? "; 'baudbridge profiles' lists them"
                                                   : "; did you mean " + in_quotes(near) + "?"));
     }
@@ -299,7 +299,7 @@ class BusParser {
     const std::string near = nearest(bus, bus_names_);
     std::string list;
     for (const auto name : bus_names_) list += (list.empty() ? "" : ", ") + std::string(name);
-    device.problem("bus", "there is no bus " + in_quotes(bus) +
+    device.problem("bus", "unknown bus " + in_quotes(bus) +
                               (!near.empty()         ? "; did you mean " + in_quotes(near) + "?"
                                : !bus_names_.empty() ? "; there are " + list
                                : root_.has("bus")    ? ": correct the id of the [[bus]] first"

@@ -31,7 +31,7 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, ignored);
 }
 
-/// The folder that this program's file is in; empty where /proc does not tell.
+/// The folder that this program's file is in; empty without /proc.
 fs::path program_folder() {
   std::error_code failed;
   const fs::path program = fs::read_symlink("/proc/self/exe", failed);
@@ -70,8 +70,8 @@ std::vector<std::string> shipped_profile_folders() {
   std::vector<std::string> folders;
   if (const auto given = environment("BAUDBRIDGE_PROFILES"); !given.empty()) folders.push_back(given);
   const fs::path program = program_folder();
-  const std::string beside_program = (program.parent_path() / "share/baudbridge/profiles").string();
-  const std::array<std::string, 3> candidates{in_build_tree(program) ? BAUDBRIDGE_SOURCE_PROFILES_DIR : beside_program,
+  const std::string near_program = (program.parent_path() / "share/baudbridge/profiles").string();
+  const std::array<std::string, 3> candidates{in_build_tree(program) ? BAUDBRIDGE_SOURCE_PROFILES_DIR : near_program,
                                               BAUDBRIDGE_PROFILES_DIR, BAUDBRIDGE_SOURCE_PROFILES_DIR};
   const auto found =
       std::find_if(candidates.begin(), candidates.end(), [](const auto& path) { return is_folder(path); });
@@ -92,7 +92,7 @@ std::string default_gateway_id() {
   return id.empty() ? "gateway" : id;
 }
 
-std::string beside(const std::string& config_file, const std::string& name) {
+std::string in_folder_of(const std::string& config_file, const std::string& name) {
   const fs::path path(name);
   return path.is_absolute() ? name : (fs::path(config_file).parent_path() / path).lexically_normal().string();
 }

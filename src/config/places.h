@@ -1,5 +1,5 @@
 #pragma once
-// Where things stand when the configuration does not say: contract section 2.
+// Default folders: contract section 2.
 #include <string>
 #include <vector>
 
@@ -14,12 +14,12 @@ inline constexpr const char* kDefaultConfigFile = "/etc/baudbridge/baudbridge.to
 [[nodiscard]] std::string default_runtime_dir();
 /// Where the package installs loadable adapters.
 [[nodiscard]] std::string default_adapters_dir();
-/// $BAUDBRIDGE_PROFILES, then the folder of the profiles that ship with the program: beside the build tree for a
+/// $BAUDBRIDGE_PROFILES, then the folder of the profiles that come with the program: in the source tree for a
 /// program that was not installed, else <prefix>/share/baudbridge/profiles.
 [[nodiscard]] std::vector<std::string> shipped_profile_folders();
 /// The machine's name as an id: what an id cannot hold becomes "-"; "gateway" if nothing is left.
 [[nodiscard]] std::string default_gateway_id();
 /// `name`, if relative, is relative to the folder that `config_file` is in.
-[[nodiscard]] std::string beside(const std::string& config_file, const std::string& name);
+[[nodiscard]] std::string in_folder_of(const std::string& config_file, const std::string& name);
 
 }  // namespace baudbridge

@@ -12,7 +12,7 @@ namespace baudbridge {
 class Gateway;
 class LatestValues;
 
-/// Answers one line of JSON, {"do":"<word>",...}, with one line of JSON, {"ok":true,...} or {"ok":false,"error":"..."}.
+/// Answers one line of JSON, {"do":"<request>",...}, with one line of JSON, {"ok":true,...} or {"ok":false,"error":"..."}.
 /// docs/operation.md lists the words.
 /// Threads: one owner; the work is done on the uplink's thread, page by page, so that no request holds it up.
 class ControlRequests {
@@ -21,7 +21,7 @@ class ControlRequests {
   explicit ControlRequests(Gateway& gateway) : gateway_(gateway) {}
 
   void answer(const std::string& request, const ControlReply& reply, Steady now);
-  /// Stops looking at values that nobody has asked for of late. Call it now and then.
+  /// Stops collecting values that no client has asked for lately. Call it now and then.
   void tidy(Steady now);
 
   static constexpr Duration kWatchedFor = std::chrono::seconds(10);  ///< after the last question
@@ -36,7 +36,7 @@ class ControlRequests {
   void requeue(const Json& request, const ControlReply& reply);
 
   Gateway& gateway_;
-  std::shared_ptr<LatestValues> values_;  ///< only while somebody watches; its content belongs to the uplink's thread
+  std::shared_ptr<LatestValues> values_;  ///< only while a client watches; its content belongs to the uplink's thread
   Steady asked_at_{};
 };
 

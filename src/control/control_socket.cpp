@@ -88,7 +88,7 @@ Result<std::unique_ptr<ControlSocket>> ControlSocket::listen(const std::string& 
   const auto bind_to = [&](const sockaddr* address, socklen_t size) { return ::bind(listener, address, size); };
   if (with_address(path, bind_to) != 0) return failed(path, "cannot make the socket");
   control->bound_ = true;
-  // Nobody else could connect in between: connecting needs the right to write, which no umask gives to others.
+  // No other user can connect in between: connecting needs write permission, which no umask gives to others.
   constexpr mode_t kOwnerAndGroup = 0660;
   if (::chmod(path.c_str(), kOwnerAndGroup) != 0) return failed(path, "cannot set the mode");
   if (::listen(listener, static_cast<int>(kMostClients)) != 0) return failed(path, "cannot listen");
@@ -150,7 +150,7 @@ void ControlSocket::accept_clients(Steady now) {
       listen_again_ = now + std::chrono::seconds(1);
       return;
     }
-    if (clients_.size() >= kMostClients) continue;  // hung up on at once
+    if (clients_.size() >= kMostClients) continue;  // closed at once
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.fd = fd.get();
@@ -246,7 +246,7 @@ Result<UniqueFd> connect_control(const std::string& path) {
   const int why = errno;
   if (why == ENOENT || why == ECONNREFUSED || why == ENOTDIR) {
     return Error{Fault::unplugged, "no service answers at " + path +
-                                       (why == ECONNREFUSED ? " (a socket is left of one that has ended)" : "") +
+                                       (why == ECONNREFUSED ? " (the socket of a service that has ended)" : "") +
                                        ": start it (systemctl start baudbridge), or name its configuration with -c"};
   }
   if (why == EACCES || why == EPERM) {
@@ -264,13 +264,13 @@ Result<ControlClient> ControlClient::connect(const std::string& path) {
   return ControlClient(std::move(*fd));
 }
 
-Result<std::string> ControlClient::ask(const std::string& request, Duration patience) {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
+Result<std::string> ControlClient::ask(const std::string& request, Duration timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
   const std::string line = request + "\n";
   for (std::size_t sent = 0; sent < line.size();) {
     const ssize_t put = ::send(fd_.get(), line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
     if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return Error{Fault::closed, std::string("the service hung up: ") + std::strerror(errno)};
+    if (put < 0) return Error{Fault::closed, std::string("the service closed the connection: ") + std::strerror(errno)};
     sent += static_cast<std::size_t>(put);
   }
   for (;;) {
@@ -287,7 +287,7 @@ Result<std::string> ControlClient::ask(const std::string& request, Duration pati
     std::array<char, 65536> buffer;
     const ssize_t got = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return Error{Fault::closed, "the service hung up"};
+    if (got <= 0) return Error{Fault::closed, "the service closed the connection"};
     input_.append(buffer.data(), static_cast<std::size_t>(got));
   }
 }

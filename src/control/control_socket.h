@@ -16,7 +16,7 @@ namespace baudbridge {
 /// The file name of the socket, in [queue] runtime_dir.
 inline constexpr const char* kControlSocket = "control.sock";
 
-/// The answer to one request: to be called once, from any thread, also when nobody waits for it any more.
+/// The answer to one request: to be called once, from any thread, also when the client has left.
 class ControlReply {
  public:
   struct Slot;
@@ -28,15 +28,15 @@ class ControlReply {
   std::shared_ptr<Slot> slot_;
 };
 
-/// A Unix stream socket that only the service's owner and group may connect to. It knows no request: it hands lines to
+/// A Unix stream socket that only the service's owner and group may connect to. It passes each line to
 /// its handler and sends back what the handler replies. Everything is bounded: clients, request, answer, time.
 /// Threads: one owner, who waits for fd() and then calls serve(); nothing in here blocks.
-/// Errors:  a client that misbehaves is hung up on.
+/// Errors:  the connection of a client that misbehaves is closed.
 class ControlSocket {
  public:
   using Handler = std::function<void(const std::string& request, ControlReply reply)>;
 
-  /// Binds the socket, in place of one that an earlier process left behind. The caller knows that there is no other
+  /// Binds the socket, in place of that of an ended process. The caller makes sure that there is no other
   /// service (it holds the queue). Errors (Fault::io) name the file.
   static Result<std::unique_ptr<ControlSocket>> listen(const std::string& path, Handler handler);
   ~ControlSocket();  ///< removes the file
@@ -51,7 +51,7 @@ class ControlSocket {
 
   static constexpr std::size_t kMostClients = 16;
   static constexpr std::size_t kLargestRequest_bytes = 1U << 20;
-  static constexpr Duration kAnswerWithin = std::chrono::seconds(10);  ///< then the client is told that nobody answers
+  static constexpr Duration kAnswerWithin = std::chrono::seconds(10);  ///< then the client gets an error
   static constexpr Duration kReadWithin = std::chrono::seconds(10);    ///< for the client to take its answer
   static constexpr Duration kIdle = std::chrono::minutes(5);           ///< for its next request
 
@@ -67,7 +67,7 @@ class ControlSocket {
   ControlSocket(std::string path, Handler handler);
 
   void accept_clients(Steady now);
-  /// Each answers false when the client is to be hung up on.
+  /// Each returns false when the connection is to be closed.
   bool read_from(Client& client, Steady now);
   bool ask_next(Client& client, Steady now);
   bool answer(Client& client, Steady now);
@@ -95,7 +95,7 @@ class ControlClient {
  public:
   static Result<ControlClient> connect(const std::string& path);
   /// Sends a line and waits for the line that answers it. Errors: timeout, closed.
-  Result<std::string> ask(const std::string& request, Duration patience = std::chrono::seconds(15));
+  Result<std::string> ask(const std::string& request, Duration timeout = std::chrono::seconds(15));
 
  private:
   explicit ControlClient(UniqueFd fd) : fd_(std::move(fd)) {}

@@ -22,7 +22,8 @@ bool is_there(const std::string& path) {
 }
 
 Error not_understood() {
-  return Error{Fault::protocol, "the service's answer is not understood: is it another version?"};
+  return Error{Fault::protocol,
+               "the service's answer cannot be parsed: it may be another version; use its own baudbridge"};
 }
 
 /// The queue of the running service.
@@ -98,7 +99,7 @@ class ServiceQueue final : public QueueAccess {
     }
     const auto status = ask({{"do", "queue_stat"}});
     if (!status) return status.error();
-    if (!flag_of(member(member(*status, "queue"), "records"), "balanced")) {
+    if (!flag_of(member(*status, "queue"), "balanced")) {
       report.problems.emplace_back("the counters do not balance");
     }
     return report;
@@ -204,7 +205,7 @@ Result<std::unique_ptr<QueueAccess>> QueueAccess::open(const std::optional<std::
   // A service that does not answer, or may not be asked, still holds the file.
   if (service.error().kind != Fault::unplugged) return service.error();
   QueuePlaces places = queue_places(config.queue);
-  // Systemd tells the service its folders, but not whoever asks from a terminal. Another configuration is another
+  // Systemd passes the service its folders, but not a command at a terminal. Another configuration is another
   // queue.
   const bool is_the_services = config.file == kDefaultConfigFile && config.queue.state_dir == default_state_dir();
   if (is_the_services && !is_there(places.store) && is_there(kServiceStore)) places = {kServiceStore, kServiceTail};

@@ -37,7 +37,7 @@ class QueueAccess {
   [[nodiscard]] virtual std::string damaged_file() const = 0;
 };
 
-/// {"queue_id":..,"records":{..},"in_tail":..,...}: one object for `queue stat --json`, and between service and client.
+/// {"queue_id":..,"records":{..},"balanced":true,"in_tail":..,...}: one object for `queue stat --json`, and between service and client.
 [[nodiscard]] std::string queue_report_json(const QueueReport& report);
 
 // What crosses the socket, both ways. A request or an answer that is not as it should be has no value.
@@ -46,7 +46,7 @@ class QueueAccess {
 [[nodiscard]] std::string import_report_json(const ImportReport& report);
 [[nodiscard]] std::string purge_report_json(const PurgeReport& report);
 
-/// Work is done in pieces of this size, so that nobody waits for it.
+/// Work is done in pieces of this size, so that the uplink does not wait for it.
 inline constexpr std::size_t kPageRecords = 100;
 inline constexpr std::size_t kPurgeRecords = 1000;
 

@@ -12,14 +12,15 @@ std::string queue_report_json(const QueueReport& report) {
   JsonObject counters(out);
   counters.number("accepted", report.counters.accepted).number("acknowledged", report.counters.acknowledged);
   counters.number("queued", report.counters.queued).number("dead_lettered", report.counters.dead_lettered);
-  counters.number("dropped", report.counters.dropped).flag("balanced", report.counters.balanced());
+  counters.number("dropped", report.counters.dropped);
   counters.close();
+  object.flag("balanced", report.counters.balanced());
   object.number("in_tail", report.in_tail).number("in_store", report.in_store);
   object.number("store_bytes", report.store_bytes).number("tail_bytes", report.tail_bytes);
   object.number("max_size_bytes", report.max_size_bytes).number("last_seq", report.last_seq);
   if (report.oldest) object.number("oldest", report.oldest->count());
   object.flag("durable", report.durable);
-  if (!report.trouble.empty()) object.text("trouble", report.trouble);
+  if (!report.trouble.empty()) object.text("disk_error", report.trouble);
   object.close();
   return out;
 }

@@ -28,8 +28,9 @@ Result<std::string> ServiceClient::ask(const std::string& request) {
   auto line = client_.ask(request);
   if (!line) return in_context(path_, line.error());
   const auto answer = parse_json(*line);
-  if (!answer) return Error{Fault::protocol, path_ + ": what answers there is not baudbridge"};
-  if (!flag_of(*answer, "ok")) return Error{Fault::refused, text_of(*answer, "error", "the service refused")};
+  if (!answer) return Error{Fault::protocol, path_ + ": the socket's owner is not baudbridge"};
+  if (!flag_of(*answer, "ok"))
+    return Error{Fault::refused, text_of(*answer, "error", "the service rejected the request")};
   return line;
 }
 

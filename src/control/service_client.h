@@ -15,11 +15,11 @@ class ServiceClient {
  public:
   /// To the service that this configuration describes: its socket stands in [queue] runtime_dir. Where the
   /// configuration names none, the service that systemd runs is tried, too, if it has the same gateway id: in
-  /// `service_dir`, RuntimeDirectory= of the unit. Problems of the configuration do not matter here. The error says
+  /// `service_dir`, RuntimeDirectory= of the unit. Problems of the configuration do not matter here. The error names
   /// which socket was tried and what to do.
   static Result<ServiceClient> connect(const Config& config, const std::string& service_dir = "/run/baudbridge");
 
-  /// One question, one answer: a line of JSON with "ok":true. Errors: what the service says, or that it hung up.
+  /// One request, one answer: a line of JSON with "ok":true. Errors: the service's, or that it closed the connection.
   Result<std::string> ask(const std::string& request);
 
   [[nodiscard]] const std::string& path() const { return path_; }

@@ -14,7 +14,7 @@ struct DemoSetup {
 };
 
 /// The configuration file of a gateway that reads the simulated plant: the text of an ordinary baudbridge.toml, which
-/// knows nothing of a simulation. Pure.
+/// has no code for a simulation. Pure.
 [[nodiscard]] std::string demo_config(const Places& places, const DemoSetup& setup);
 
 inline constexpr const char* kDemoBase = "baudbridge/demo";

@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 constexpr Epoch kEpoch = 1;
 
 BrokerConfig config_for(BrokerConfig broker, Duration timeout) {
-  broker.mqtt5 = false;  // which every broker speaks
+  broker.mqtt5 = false;  // supported by every broker
   // An id of its own: with the gateway's it would take over the gateway's session.
   broker.client_id = "baudbridge-demo-view-" + std::to_string(::getpid());
   broker.session_expiry = Duration::zero();

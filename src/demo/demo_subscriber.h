@@ -1,5 +1,5 @@
 #pragma once
-// What the demo receives from the broker: a client of its own, beside the gateway's and unknown to it.
+// What the demo receives from the broker: a client of its own, independent of the gateway's.
 #include <deque>
 #include <memory>
 #include <optional>

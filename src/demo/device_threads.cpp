@@ -18,7 +18,7 @@
 namespace baudbridge::simulation {
 namespace {
 
-constexpr Duration kLookAgain = std::chrono::milliseconds(20);  // while nobody has the other end of a line open
+constexpr Duration kLookAgain = std::chrono::milliseconds(20);  // while the other end of a line is not open
 constexpr Duration kIdle = std::chrono::seconds(3600);
 constexpr Duration kSilence =
     std::chrono::milliseconds(20);            // longer than a gap inside a frame, even on a busy machine
@@ -69,7 +69,7 @@ void RtuSlaves::serve() {
 
 bool RtuSlaves::answer(std::uint8_t unit, const Bytes& request) {
   ModbusDevice* device = find_unit(devices_, unit);
-  if (device == nullptr) return true;  // not for us, or a broadcast that no device of ours knows
+  if (device == nullptr) return true;  // for another device, or a broadcast that no device handles
   device->move_to(device->image, seconds_since(start_));
   const Bytes reply = rtu_frame(unit, device->image.answer(request));
   // The pseudo-terminal is faster than a wire: the reply comes when its last character would.
@@ -146,22 +146,22 @@ Bytes TcpServer::answer(std::uint8_t unit, const Bytes& request) {
   return device->image.answer(request);
 }
 
-Talker::Talker(PtyLine line, Say say, Duration period, Steady start)
-    : line_(std::move(line)), say_(std::move(say)), period_(period), start_(start) {}
+Sender::Sender(PtyLine line, MakeFrame make_frame, Duration period, Steady start)
+    : line_(std::move(line)), make_frame_(std::move(make_frame)), period_(period), start_(start) {}
 
-void Talker::run() {
-  thread_.start([this] { talk(); });
+void Sender::run() {
+  thread_.start([this] { send(); });
 }
 
-void Talker::talk() {
+void Sender::send() {
   Steady next = steady_now();
   while (thread_.wait(next)) {
-    [[maybe_unused]] const std::vector<std::uint8_t> heard = line_.read();  // it does not listen
+    [[maybe_unused]] const std::vector<std::uint8_t> received = line_.read();  // discarded: the device only sends
     if (!line_.connected()) {
       next = steady_now() + kLookAgain;
       continue;
     }
-    line_.write(say_(seconds_since(start_)));
+    line_.write(make_frame_(seconds_since(start_)));
     next = std::max(next, steady_now() - period_) + period_;
   }
 }

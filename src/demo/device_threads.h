@@ -1,5 +1,5 @@
 #pragma once
-// The threads that give simulated devices a line to speak on.
+// The threads that connect simulated devices to their lines.
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -65,19 +65,19 @@ class TcpServer {
   StoppableThread thread_;
 };
 
-/// A sensor that speaks by itself, once in every period.
+/// An unsolicited sensor: sends a frame once in every period.
 /// Threads: its own; start and destruction from the owner.
-class Talker {
+class Sender {
  public:
-  using Say = std::function<std::vector<std::uint8_t>(double seconds)>;
-  Talker(PtyLine line, Say say, Duration period, Steady start);
+  using MakeFrame = std::function<std::vector<std::uint8_t>(double seconds)>;
+  Sender(PtyLine line, MakeFrame make_frame, Duration period, Steady start);
   void run();
 
  private:
-  void talk();
+  void send();
 
   PtyLine line_;
-  Say say_;
+  MakeFrame make_frame_;
   Duration period_;
   Steady start_;
   StoppableThread thread_;

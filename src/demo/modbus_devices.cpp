@@ -9,7 +9,7 @@ namespace baudbridge::simulation {
 namespace {
 
 constexpr Curve kVoltage{230.0, 4.0, 90.0, 0.6};
-constexpr Curve kLoad{1900.0, 900.0, 40.0, 60.0};  // W that the consumers want
+constexpr Curve kLoad{1900.0, 900.0, 40.0, 60.0};  // W, of the consumers
 constexpr Curve kPowerFactor{0.94, 0.03, 70.0, 0.01};
 constexpr Curve kFrequency{50.0, 0.03, 25.0, 0.01};
 constexpr Curve kRoomTemperature{21.5, 1.5, 240.0, 0.05};

@@ -28,7 +28,7 @@ Result<PtyLine> PtyLine::open() {
     return failure("a pseudo-terminal cannot be used");
   }
   line.port_ = name.data();
-  // Opened and closed once: from then on the descriptor tells whether somebody has the other end open. Kept open, it
+  // Opened and closed once: from then on the descriptor shows whether the other end is open. Kept open, it
   // would keep the exclusive lock of a program that has ended.
   const UniqueFd other_end(::open(name.data(), O_RDWR | O_NOCTTY | O_CLOEXEC));
   if (!other_end) return failure(line.port_);

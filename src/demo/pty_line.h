@@ -22,7 +22,7 @@ class PtyLine {
   [[nodiscard]] bool connected() const;
   /// What has arrived; never waits.
   [[nodiscard]] std::vector<std::uint8_t> read();
-  /// Speaks into the line. What nobody takes is lost, as on a real one.
+  /// Writes to the line. Bytes that are not read are lost, as on a real line.
   void write(std::span<const std::uint8_t> bytes);
 
  private:

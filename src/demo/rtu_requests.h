@@ -1,5 +1,5 @@
 #pragma once
-// Finds the requests in what a simulated RTU slave hears. Pure.
+// Finds the requests in the bytes that a simulated RTU device receives. Pure.
 // Source: MODBUS over Serial Line Specification 1.02, section 2.5.1.
 #include <cstdint>
 #include <optional>

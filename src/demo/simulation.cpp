@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "src/demo/talking_sensors.h"
+#include "src/demo/unsolicited_sensors.h"
 
 namespace baudbridge::simulation {
 namespace {
@@ -37,10 +37,10 @@ Result<std::unique_ptr<Simulation>> Simulation::start(std::uint64_t seed) {
   std::vector<ModbusDevice> on_lan{boiler(1, seed + 200), energy_meter(2, seed + 300)};
   plant->rs485_ = std::make_unique<RtuSlaves>(std::move(*rs485), std::move(on_line), kRs485Timing, now);
   plant->tcp_ = std::make_unique<TcpServer>(std::move(*listener), std::move(on_lan), kTcpTiming, now);
-  plant->particles_ = std::make_unique<Talker>(
+  plant->particles_ = std::make_unique<Sender>(
       std::move(*particle_line), [seed](double seconds) { return particle_frame(seconds, seed + 400); },
       kParticlePeriod, now);
-  plant->weather_ = std::make_unique<Talker>(
+  plant->weather_ = std::make_unique<Sender>(
       std::move(*weather_line_end), [seed](double seconds) { return weather_line(seconds, seed + 500); },
       kWeatherPeriod, now);
   plant->rs485_->run();

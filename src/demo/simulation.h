@@ -32,8 +32,8 @@ class Simulation {
   Places places_;
   std::unique_ptr<RtuSlaves> rs485_;
   std::unique_ptr<TcpServer> tcp_;
-  std::unique_ptr<Talker> particles_;
-  std::unique_ptr<Talker> weather_;
+  std::unique_ptr<Sender> particles_;
+  std::unique_ptr<Sender> weather_;
 };
 
 inline constexpr int kRs485Baud = 19200;

@@ -10,7 +10,7 @@
 
 namespace baudbridge::simulation {
 
-/// A thread that waits nowhere but in wait(), so that it ends at once when it is told to.
+/// A thread that waits nowhere but in wait(), so that it ends at once when asked to.
 /// Threads: start() and the destructor from the owner; wait() from the thread itself.
 class StoppableThread {
  public:
@@ -22,7 +22,7 @@ class StoppableThread {
   void start(std::function<void()> run);
   void stop();
 
-  /// Waits until one of the descriptors is ready (their revents say which) or the moment has come; false: it shall end.
+  /// Waits until one of the descriptors is ready (their revents are set) or the moment has come; false: it shall end.
   bool wait(std::span<pollfd> descriptors, Steady until);
   bool wait(Steady until) { return wait({}, until); }
 

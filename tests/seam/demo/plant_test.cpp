@@ -91,6 +91,6 @@ TEST_CASE("a plant whose lines were opened and left can be read again") {
   }
 }
 
-TEST_CASE("a plant ends at once, also while nobody listens to it") {
+TEST_CASE("a plant ends at once, also while no client has its lines open") {
   for (std::uint64_t seed = 0; seed < 20; ++seed) (void)started(seed);
 }

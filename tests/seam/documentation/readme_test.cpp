@@ -37,7 +37,7 @@ std::string toml_blocks(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("the README's configuration is one that the program takes") {
+TEST_CASE("the README's configuration is valid") {
   const Config config = parse_config(toml_blocks(readme()), "README.md");
   for (const Problem& problem : config.problems) {
     INFO(problem.text());
@@ -50,7 +50,7 @@ TEST_CASE("the README's configuration is one that the program takes") {
   REQUIRE(devices == 3);
 }
 
-TEST_CASE("the README names every command, and no command that there is not") {
+TEST_CASE("the README names every command, and no other") {
   const std::string text = readme();
   std::set<std::string> known;
   for (const Command& command : all_commands()) {

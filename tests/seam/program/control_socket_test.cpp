@@ -73,7 +73,7 @@ std::string read_to_end(int fd) {
 
 }  // namespace
 
-TEST_CASE("a question over the control socket gets its answer, again and again") {
+TEST_CASE("each request over the control socket is answered") {
   const TempDir dir;
   const Served served(dir.file("control.sock"), echo());
   auto client = ControlClient::connect(dir.file("control.sock"));
@@ -95,7 +95,7 @@ TEST_CASE("only owner and group may connect to the control socket") {
   CHECK((info.st_mode & 07777U) == 0660U);
 }
 
-TEST_CASE("a control socket that a killed service left behind is replaced, and one that ends is removed") {
+TEST_CASE("the control socket of a killed service is replaced, and that of a service that ends is removed") {
   const TempDir dir;
   const std::string path = dir.file("control.sock");
   {
@@ -105,9 +105,9 @@ TEST_CASE("a control socket that a killed service left behind is replaced, and o
     path.copy(address.sun_path, sizeof address.sun_path - 1);
     REQUIRE(::bind(left.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
   }
-  const auto nobody = ControlClient::connect(path);
-  REQUIRE_FALSE(nobody);
-  CHECK_THAT(nobody.error().what, ContainsSubstring("left of one that has ended"));
+  const auto absent = ControlClient::connect(path);
+  REQUIRE_FALSE(absent);
+  CHECK_THAT(absent.error().what, ContainsSubstring("of a service that has ended"));
   {
     const Served served(path, echo());
     CHECK(ControlClient::connect(path));
@@ -126,7 +126,7 @@ TEST_CASE("a file that is no socket is not removed to make place for the control
   CHECK(content == "mine");
 }
 
-TEST_CASE("a control socket may stand deeper than a socket's address is long") {
+TEST_CASE("a control socket's path may be longer than a socket address") {
   const TempDir dir;
   const std::string deep = dir.file(std::string(100, 'a')) + "/" + std::string(100, 'b');
   std::filesystem::create_directories(deep);
@@ -136,13 +136,13 @@ TEST_CASE("a control socket may stand deeper than a socket's address is long") {
   CHECK(*client->ask("here?") == "<here?>");
 }
 
-TEST_CASE("where no service runs the message names the socket and says what to do") {
+TEST_CASE("where no service runs the message names the socket and the remedy") {
   const TempDir dir;
-  const auto nobody = ControlClient::connect(dir.file("nowhere/control.sock"));
-  REQUIRE_FALSE(nobody);
-  CHECK(nobody.error().kind == Fault::unplugged);
-  CHECK_THAT(nobody.error().what, ContainsSubstring(dir.file("nowhere/control.sock")));
-  CHECK_THAT(nobody.error().what, ContainsSubstring("systemctl start baudbridge"));
+  const auto absent = ControlClient::connect(dir.file("nowhere/control.sock"));
+  REQUIRE_FALSE(absent);
+  CHECK(absent.error().kind == Fault::unplugged);
+  CHECK_THAT(absent.error().what, ContainsSubstring(dir.file("nowhere/control.sock")));
+  CHECK_THAT(absent.error().what, ContainsSubstring("systemctl start baudbridge"));
 }
 
 TEST_CASE("answers may come later and from another thread, while other clients are served") {
@@ -171,7 +171,7 @@ TEST_CASE("answers may come later and from another thread, while other clients a
   CHECK(*slow->ask("slow") == "late");
 }
 
-TEST_CASE("a client whose question nobody answers is told so, and the answer that comes after all goes nowhere") {
+TEST_CASE("a client whose request is not answered in time gets an error, and the late answer is discarded") {
   const TempDir dir;
   std::mutex mutex;
   std::vector<ControlReply> waiting;
@@ -200,7 +200,7 @@ TEST_CASE("a client whose question nobody answers is told so, and the answer tha
   CHECK(*client->ask("next") == "fine");
 }
 
-TEST_CASE("several questions in one packet, and one in several, are answered in order") {
+TEST_CASE("several requests in one packet, and one in several, are answered in order") {
   const TempDir dir;
   const Served served(dir.file("control.sock"), echo());
   auto fd = connect_control(dir.file("control.sock"));
@@ -211,7 +211,7 @@ TEST_CASE("several questions in one packet, and one in several, are answered in 
   CHECK(read_to_end(fd->get()) == "<one>\n<two>\n<three>\n<four>\n");
 }
 
-TEST_CASE("a question without end is cut off, and a client that reads nothing does not hold up the others") {
+TEST_CASE("a request without end is cut off, and a client that reads nothing does not delay the others") {
   const TempDir dir;
   const std::string large(ControlSocket::kLargestRequest_bytes, 'x');
   const Served served(dir.file("control.sock"), [&](const std::string& request, const ControlReply& reply) {
@@ -239,7 +239,7 @@ TEST_CASE("a question without end is cut off, and a client that reads nothing do
   CHECK(got == large + "\n");
 }
 
-TEST_CASE("a client that takes its answer too slowly is hung up on") {
+TEST_CASE("the connection of a client that reads its answer too slowly is closed") {
   const TempDir dir;
   const std::string large(ControlSocket::kLargestRequest_bytes * 4, 'x');
   Served served(dir.file("control.sock"), [&](const std::string&, const ControlReply& reply) { reply(large); });
@@ -250,11 +250,11 @@ TEST_CASE("a client that takes its answer too slowly is hung up on") {
   REQUIRE(::recv(deaf->get(), &one, 1, 0) == 1);  // the answer is on its way
   served.move_on(ControlSocket::kReadWithin + 1s);
   const unsigned before = served.turns();
-  REQUIRE(eventually([&] { return served.turns() >= before + 2; }));  // it has looked at the clock while nobody read
+  REQUIRE(eventually([&] { return served.turns() >= before + 2; }));  // it has looked at the clock while absent read
   CHECK(read_to_end(deaf->get()).size() < large.size());
 }
 
-TEST_CASE("more clients than there is room for are hung up on at once, and there is room again when one leaves") {
+TEST_CASE("clients beyond the limit are closed at once, and one that leaves makes room for another") {
   const TempDir dir;
   const Served served(dir.file("control.sock"), echo());
   std::vector<ControlClient> clients;

@@ -38,8 +38,8 @@ class ServiceManager {
   }
   ServiceManager(const ServiceManager&) = delete;
   ServiceManager& operator=(const ServiceManager&) = delete;
-  /// What has been told since, one datagram; nothing if nothing has.
-  [[nodiscard]] std::optional<std::string> told() const {
+  /// The next datagram; nothing if there is none.
+  [[nodiscard]] std::optional<std::string> received() const {
     std::array<char, 4096> buffer{};
     const ssize_t n = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (n < 0) return std::nullopt;
@@ -52,38 +52,38 @@ class ServiceManager {
 
 }  // namespace
 
-TEST_CASE("the service manager is told in its own words") {
+TEST_CASE("the service manager gets readiness, watchdog, status and stop in its protocol") {
   const TempDir dir;
   const ServiceManager manager(dir.file("notify"));
   ServiceNotices notices;
-  CHECK(notices.somebody_listens());
+  CHECK(notices.has_receiver());
   notices.ready("started");
-  CHECK(manager.told() == "READY=1\nSTATUS=started\n");
+  CHECK(manager.received() == "READY=1\nSTATUS=started\n");
   notices.feed();
-  CHECK(manager.told() == "WATCHDOG=1\n");
+  CHECK(manager.received() == "WATCHDOG=1\n");
   notices.status("two\nlines");
-  CHECK(manager.told() == "STATUS=two lines\n");
+  CHECK(manager.received() == "STATUS=two lines\n");
   notices.stopping("stopping");
-  CHECK(manager.told() == "STOPPING=1\nSTATUS=stopping\n");
+  CHECK(manager.received() == "STOPPING=1\nSTATUS=stopping\n");
 }
 
-TEST_CASE("a status that stays the same is told once") {
+TEST_CASE("a status that stays the same is sent once") {
   const TempDir dir;
   const ServiceManager manager(dir.file("notify"));
   ServiceNotices notices;
   notices.ready("fine");
-  REQUIRE(manager.told());
+  REQUIRE(manager.received());
   notices.status("fine");
-  CHECK_FALSE(manager.told());
+  CHECK_FALSE(manager.received());
   notices.status("not so fine");
-  CHECK(manager.told());
+  CHECK(manager.received());
 }
 
 TEST_CASE("a manager's name may be abstract") {
   const ServiceManager manager("@baudbridge-test-" + std::to_string(::getpid()));
   ServiceNotices notices;
   notices.feed();
-  CHECK(manager.told() == "WATCHDOG=1\n");
+  CHECK(manager.received() == "WATCHDOG=1\n");
 }
 
 TEST_CASE("the watchdog counts only if it is for this process") {
@@ -103,14 +103,14 @@ TEST_CASE("the watchdog counts only if it is for this process") {
   }
 }
 
-TEST_CASE("without a service manager nothing is told and nothing goes wrong") {
+TEST_CASE("without a service manager nothing is sent and nothing fails") {
   ::unsetenv("NOTIFY_SOCKET");
   ServiceNotices none;
-  CHECK_FALSE(none.somebody_listens());
+  CHECK_FALSE(none.has_receiver());
   none.ready("started");
   ::setenv("NOTIFY_SOCKET", "/nowhere/at/all", 1);
-  ServiceNotices gone;
-  CHECK_FALSE(gone.somebody_listens());
-  gone.feed();
+  ServiceNotices without_manager;
+  CHECK_FALSE(without_manager.has_receiver());
+  without_manager.feed();
   ::unsetenv("NOTIFY_SOCKET");
 }

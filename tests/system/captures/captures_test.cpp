@@ -23,11 +23,12 @@ std::string configuration(const Player& player, const TempDir& dir, const Broker
                      "\"\n";
   for (const auto& device : player.devices()) {
     const Capture& capture = device->capture();
-    const bool talks = !capture.stream.empty();
+    const bool unsolicited = !capture.stream.empty();
     text += "\n[[bus]]\nid = \"" + capture.id + "-bus\"\nadapter = \"" + capture.adapter + "\"\nport = \"" +
-            device->port() + "\"\n" + capture.line + (talks ? "greeting = \"" + std::string(kGreeting) + "\"\n" : "");
+            device->port() + "\"\n" + capture.line +
+            (unsolicited ? "greeting = \"" + std::string(kGreeting) + "\"\n" : "");
     text += "\n[[device]]\nid = \"" + capture.id + "\"\nbus = \"" + capture.id + "-bus\"\nevery = \"" +
-            (talks ? "0s" : "500ms") + "\"\n" + capture.config;
+            (unsolicited ? "0s" : "500ms") + "\"\n" + capture.config;
   }
   return text;
 }
@@ -54,7 +55,7 @@ std::string mismatch(const Json& record, const ExpectedRecord& expected) {
 
 }  // namespace
 
-TEST_CASE("every recorded device's bytes arrive at the broker as the values that are known of them") {
+TEST_CASE("every recorded device's bytes arrive at the broker as the expected values") {
   const std::vector<std::string> ids = capture_ids();
   REQUIRE(ids.size() >= 20);
   TempDir dir;

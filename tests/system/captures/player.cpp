@@ -45,12 +45,12 @@ RecordedDevice::RecordedDevice(Capture capture, const std::string& link) : captu
 void RecordedDevice::turn() {
   received_ += pty_.receive_now();
   if (received_.empty()) return;
-  if (!capture_.stream.empty()) return talk();
+  if (!capture_.stream.empty()) return send();
   if (capture_.adapter == "modbus-rtu") return answer_modbus();
   answer();
 }
 
-void RecordedDevice::talk() {
+void RecordedDevice::send() {
   if (!talked_) pty_.send(capture_.stream);
   talked_ = true;
   received_.clear();

@@ -12,7 +12,7 @@
 
 namespace baudbridge::testing {
 
-/// Sent by the gateway when it has opened a talking device's port (`greeting`): from here on nothing is lost.
+/// Sent by the gateway when it has opened an unsolicited device's port (`greeting`): from here on nothing is lost.
 inline constexpr const char* kGreeting = "!";
 
 /// One recorded device.
@@ -29,7 +29,7 @@ class RecordedDevice {
   [[nodiscard]] const std::vector<std::string>& strange() const { return strange_; }
 
  private:
-  void talk();
+  void send();
   void answer();
   void answer_modbus();
   [[nodiscard]] std::string reply_of_image(std::string_view request) const;

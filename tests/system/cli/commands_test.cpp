@@ -52,20 +52,20 @@ std::string program(const std::string& lines) {
 
 }  // namespace
 
-TEST_CASE("check finds a good configuration good, and tells the load of the bus") {
+TEST_CASE("check reports a valid configuration and the load of the bus") {
   const TempDir folder;
   const auto file = write_file(folder, "good.toml", meter("5s"));
   const Finished checked = baudbridge_does({"check", "-c", file});
   INFO(checked.error_output << checked.output);
   CHECK(checked.status == 0);
-  CHECK(checked.error_output == file + ": the configuration is good\n");
+  CHECK(checked.error_output == file + ": the configuration is valid\n");
   const auto lines = lines_of(checked.output);
   REQUIRE(lines.size() == 2);
   CHECK_THAT(lines[0], ContainsSubstring("BUS") && ContainsSubstring("LOAD"));
   CHECK_THAT(lines[1], ContainsSubstring("rs485") && ContainsSubstring("modbus-rtu") && ContainsSubstring(" %"));
 }
 
-TEST_CASE("check tells every problem with file, line and column, and exits with 2") {
+TEST_CASE("check reports every problem with file, line and column, and exits with 2") {
   const TempDir folder;
   const auto file = write_file(folder, "bad.toml", "[broker]\nqos = 3\nusr = 'x'\n[queue]\nmax_age = 5\n");
   const Finished checked = baudbridge_does({"check", "-c", file});
@@ -89,7 +89,7 @@ TEST_CASE("check warns of a bus that cannot keep up, and still exits with 0") {
   CHECK_THAT(checked.error_output, ContainsSubstring("warning: bus \"rs485\" would be busy "));
 }
 
-TEST_CASE("a mistake elsewhere does not hide that a bus cannot keep up") {
+TEST_CASE("a problem elsewhere does not hide that a bus is overloaded") {
   const TempDir folder;
   const auto file = write_file(folder, "busy.toml", "[queue]\nmax_age = 5\n" + meter("20ms"));
   const Finished checked = baudbridge_does({"check", "-c", file});
@@ -98,7 +98,7 @@ TEST_CASE("a mistake elsewhere does not hide that a bus cannot keep up") {
   CHECK_THAT(checked.error_output, ContainsSubstring("max_age: ") && ContainsSubstring("would be busy "));
 }
 
-TEST_CASE("check says what keeps run from starting: that there is no broker") {
+TEST_CASE("check reports a missing broker, without which run does not start") {
   const TempDir folder;
   const auto file = write_file(folder, "no-broker.toml", "");
   const Finished checked = baudbridge_does({"check", "-c", file});
@@ -125,7 +125,7 @@ TEST_CASE("check as JSON has the problems, their places and the buses") {
   CHECK(problem.at("warning") == false);
 }
 
-TEST_CASE("a relative configuration finds what lies beside it, from wherever it is started") {
+TEST_CASE("paths in a configuration are relative to its file, whatever the working directory") {
   const TempDir folder;
   ::mkdir(folder.file("conf.d").c_str(), 0700);
   write_file(folder, "main.toml", "[gateway]\nprofiles = ['mine']\n");
@@ -139,13 +139,13 @@ TEST_CASE("a relative configuration finds what lies beside it, from wherever it 
   CHECK_THAT(checked.output, ContainsSubstring("rs485"));
 }
 
-TEST_CASE("the configuration that ships with the service is good as it stands") {
+TEST_CASE("the configuration that the service installs is valid unchanged") {
   const Finished checked = baudbridge_does({"check", "-c", std::string(SOURCE_DIR) + "/systemd/baudbridge.toml"});
   INFO(checked.error_output);
   CHECK(checked.status == 0);
 }
 
-TEST_CASE("read prints a table of what there is, with units") {
+TEST_CASE("read prints a table of all points with units") {
   const TempDir folder;
   const auto file = write_file(folder, "c.toml", program("reading count 7\\\\nreading temperature 21.53\\\\n\\\\n"));
   const Finished done = baudbridge_does({"read", "-c", file});
@@ -171,7 +171,7 @@ TEST_CASE("read reads one point of one device when asked for that") {
   CHECK(read[0].at("ts").get<long long>() > 1'700'000'000'000LL);
 }
 
-TEST_CASE("read tells why something could not be read, and exits with 1") {
+TEST_CASE("read reports why a point could not be read, and exits with 1") {
   const TempDir folder;
   const std::string port = std::to_string(free_port());
   const auto file = write_file(folder, "c.toml",
@@ -191,16 +191,16 @@ TEST_CASE("read tells why something could not be read, and exits with 1") {
   CHECK(one.status == 0);
 }
 
-TEST_CASE("read refuses devices and points that there are not, with the nearest") {
+TEST_CASE("read rejects unknown devices and points and names the nearest") {
   const TempDir folder;
   const auto file = write_file(folder, "c.toml", meter("1s"));
   const Finished device = baudbridge_does({"read", "-c", file, "metr"});
   CHECK(device.status == 2);
-  CHECK(device.error_output == "baudbridge: there is no device \"metr\"; did you mean meter?\n");
+  CHECK(device.error_output == "baudbridge: unknown device \"metr\"; did you mean meter?\n");
   const Finished point = baudbridge_does({"read", "-c", file, "meter/voltag"});
   CHECK(point.status == 2);
   CHECK(point.error_output == "baudbridge: device \"meter\" has no point \"voltag\"; did you mean voltage?\n");
-  CHECK(baudbridge_does({"read", "-c", file, "--patience", "5"}).status == 2);
+  CHECK(baudbridge_does({"read", "-c", file, "--timeout", "5"}).status == 2);
   CHECK(baudbridge_does({"read", "-c", folder.file("none.toml")}).status == 2);
 }
 
@@ -230,7 +230,7 @@ TEST_CASE("profiles as JSON has what the table has") {
   CHECK(one.at("point").at(0).at("id") == "voltage");
 }
 
-TEST_CASE("profiles knows those of the configuration and of the environment") {
+TEST_CASE("profiles lists those of the configuration and of the environment") {
   const TempDir folder;
   ::mkdir(folder.file("mine").c_str(), 0700);
   write_file(folder, "mine/my-meter.toml", "[profile]\nname = 'Mine'\nadapter = 'modbus'\n");
@@ -246,7 +246,7 @@ TEST_CASE("profiles knows those of the configuration and of the environment") {
   CHECK_THAT(broken.error_output, ContainsSubstring("mine/broken.toml:1:"));
 }
 
-TEST_CASE("ports lists what there is, as JSON a list, also where the kernel has ports without a device node") {
+TEST_CASE("ports lists all ports, also as JSON, and where the kernel has ports without a device node") {
   const Finished table = baudbridge_does({"ports"});
   INFO(table.error_output);
   CHECK(table.status == 0);
@@ -255,7 +255,7 @@ TEST_CASE("ports lists what there is, as JSON a list, also where the kernel has 
   CHECK(Json::parse(json.output).is_array());
 }
 
-TEST_CASE("help and version go to standard output, mistakes to standard error with status 2") {
+TEST_CASE("help and version go to standard output, errors to standard error with status 2") {
   const Finished help = baudbridge_does({"--help"});
   CHECK(help.status == 0);
   CHECK(help.error_output.empty());
@@ -279,7 +279,7 @@ TEST_CASE("help and version go to standard output, mistakes to standard error wi
   CHECK_THAT(option.error_output, ContainsSubstring("did you mean --json?"));
 }
 
-TEST_CASE("a configuration that is named and not there, or no TOML, is no reason to ask another service") {
+TEST_CASE("with a named configuration that is missing or invalid no other service is asked") {
   const TempDir dir;
   const std::string broken = dir.file("broken.toml");
   std::ofstream(broken) << "[gateway\n";

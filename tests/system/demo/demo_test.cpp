@@ -1,4 +1,4 @@
-// baudbridge demo as its user runs it, with a Mosquitto and with a subscriber beside it that shares no code with ours.
+// baudbridge demo as its user runs it, with a Mosquitto and with a subscriber that shares no code with it.
 #include <csignal>
 #include <nlohmann/json.hpp>
 #include <regex>
@@ -35,19 +35,19 @@ bool all_shown(const Process& process) {
 
 TEST_CASE("readings of all simulated devices reach the broker in the contract's topics and payloads") {
   const Broker broker;
-  Subscriber beside(broker.port(), {.topics = {"baudbridge/#"}});
+  Subscriber independent(broker.port(), {.topics = {"baudbridge/#"}});
   Process process(demo({"--broker", broker.url()}));
   REQUIRE(eventually([&] { return all_shown(process) || !process.running(); }));
   INFO(process.output() << process.error_output());
   REQUIRE(process.stop(SIGINT) == 0);
   REQUIRE_THAT(process.output(), ContainsSubstring(": none missing"));
-  REQUIRE(beside.wait_for(kBase + "bridge/state", R"({"state":"offline"})"));
+  REQUIRE(independent.wait_for(kBase + "bridge/state", R"({"state":"offline"})"));
 
   const std::regex record(
       R"(\{"ts":\d{13},"seq":\d+,"values":\{("[a-z0-9_]+":(-?[0-9.e+-]+|true|false|"[a-z]+"),?)+\}\})");
   std::set<std::uint64_t> numbers;
   for (const std::string& device : kDevices) {
-    const auto messages = beside.messages(kBase + device);
+    const auto messages = independent.messages(kBase + device);
     INFO(device);
     REQUIRE_FALSE(messages.empty());
     for (const Received& message : messages) {
@@ -56,28 +56,28 @@ TEST_CASE("readings of all simulated devices reach the broker in the contract's 
       CHECK(message.qos == 1);
       numbers.insert(json::parse(message.payload).at("seq").get<std::uint64_t>());
     }
-    const auto states = beside.messages(kBase + device + "/availability");
+    const auto states = independent.messages(kBase + device + "/availability");
     REQUIRE(states.size() >= 2);
     CHECK(states.front().payload == R"({"state":"online"})");
     CHECK(json::parse(states.back().payload).at("state") == "offline");
   }
-  for (const Received& message : beside.messages(kBase + "bridge/event")) {
+  for (const Received& message : independent.messages(kBase + "bridge/event")) {
     numbers.insert(json::parse(message.payload).at("seq").get<std::uint64_t>());
   }
   CHECK(*numbers.rbegin() - *numbers.begin() + 1 == numbers.size());
 
-  const json state = json::parse(beside.messages(kBase + "bridge/state").front().payload);
+  const json state = json::parse(independent.messages(kBase + "bridge/state").front().payload);
   CHECK(state.at("state") == "online");
   CHECK(state.at("boot").is_string());
   CHECK(state.at("version").is_string());
   CHECK(retained(broker.port(), kBase + "bridge/state").payload == R"({"state":"offline"})");
-  const json result = json::parse(beside.messages(kBase + "boiler/result").front().payload);
+  const json result = json::parse(independent.messages(kBase + "boiler/result").front().payload);
   CHECK(result == json::parse(R"({"id":"demo","ok":true,"values":{"setpoint":62.5}})"));
 }
 
 TEST_CASE("the values are the devices' own: they move, count up, and follow what was written") {
   const Broker broker;
-  Subscriber beside(broker.port(), {.topics = {kBase + "meter", kBase + "boiler"}});
+  Subscriber independent(broker.port(), {.topics = {kBase + "meter", kBase + "boiler"}});
   Process process(demo({"--broker", broker.url()}));
   const auto boiler_above = [](const std::vector<Received>& messages, double least) {
     for (const Received& message : messages) {
@@ -87,12 +87,12 @@ TEST_CASE("the values are the devices' own: they move, count up, and follow what
     return false;
   };
   // Without the command it never goes above 55.5.
-  REQUIRE(beside.wait_for([&](const auto& messages) { return boiler_above(messages, 58.0); }));
+  REQUIRE(independent.wait_for([&](const auto& messages) { return boiler_above(messages, 58.0); }));
   REQUIRE(process.stop(SIGTERM) == 0);
 
   std::vector<double> energies;
   std::set<double> powers;
-  for (const Received& message : beside.messages(kBase + "meter")) {
+  for (const Received& message : independent.messages(kBase + "meter")) {
     const json values = json::parse(message.payload).at("values");
     if (values.contains("energy")) energies.push_back(values.at("energy").get<double>());
     if (values.contains("power")) powers.insert(values.at("power").get<double>());
@@ -118,7 +118,7 @@ TEST_CASE("with --seconds it ends by itself, and as JSON each line is an object"
   CHECK(last.at("summary").at("devices").at("meter").at("records") >= 1);
 }
 
-TEST_CASE("without a broker it says what to do and fails") {
+TEST_CASE("without a broker demo names the remedy and fails") {
   const Finished finished =
       run_program(demo({"--broker", "mqtt://127.0.0.1:" + std::to_string(free_port()), "--seconds", "3"}));
   REQUIRE(finished.status == 1);
@@ -126,16 +126,16 @@ TEST_CASE("without a broker it says what to do and fails") {
   REQUIRE_THAT(finished.error_output, ContainsSubstring("scripts/quickstart"));
 }
 
-TEST_CASE("a broker that lets the demo hear nothing is told in a clear sentence") {
+TEST_CASE("a broker that does not let the demo subscribe is reported clearly") {
   BrokerOptions options;
-  options.users = {{"somebody", "secret"}};
+  options.users = {{"other", "secret"}};
   const Broker broker(options);
   const Finished finished = run_program(demo({"--broker", broker.url(), "--seconds", "3"}));
   REQUIRE(finished.status == 1);
   REQUIRE_THAT(finished.error_output, ContainsSubstring(broker.url()));
 }
 
-TEST_CASE("a command line that makes no sense is exit status 2") {
+TEST_CASE("an invalid command line is exit status 2") {
   for (const std::vector<std::string>& wrong : std::vector<std::vector<std::string>>{
            {"--broker", "localhost"}, {"--seconds", "0"}, {"--second", "3"}, {"now"}}) {
     const Finished finished = run_program(demo(wrong));

@@ -29,7 +29,7 @@ class GatewayUnderTest {
   [[nodiscard]] Process& process() { return *process_; }
   /// False: it ended within that time, by itself.
   bool lives_for(Duration time) { return !process_->wait_for_exit(time).has_value(); }
-  /// SIGKILL: no farewell.
+  /// SIGKILL: no shutdown message.
   void kill();
   /// SIGTERM; the exit status.
   std::optional<int> stop();

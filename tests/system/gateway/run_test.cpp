@@ -55,18 +55,18 @@ class NotifySocket {
     return eventually([&] {
       std::array<char, 4096> buffer{};
       for (ssize_t n = 0; (n = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT)) > 0;) {
-        told_.append(buffer.data(), static_cast<std::size_t>(n));
+        received_.append(buffer.data(), static_cast<std::size_t>(n));
       }
-      return told_.find(text) != std::string::npos;
+      return received_.find(text) != std::string::npos;
     });
   }
-  void forget() { told_.clear(); }
+  void forget() { received_.clear(); }
 
  private:
   TempDir dir_;
   std::string path_;
   UniqueFd fd_;
-  std::string told_;
+  std::string received_;
 };
 
 }  // namespace
@@ -94,7 +94,7 @@ TEST_CASE("records, availability and state appear under the topics of the contra
   CHECK(gateway.stop() == 0);
 }
 
-TEST_CASE("a clean stop says that the gateway and all devices are offline, and tells the counters") {
+TEST_CASE("a clean stop publishes the gateway and all devices as offline, and the record counters") {
   Broker broker;
   Subscriber subscriber(broker.port());
   GatewayUnderTest gateway(broker.url());
@@ -139,7 +139,7 @@ TEST_CASE("a command is written, read back and answered; the next record shows i
   CHECK((*over_serial)["values"]["limit"] == 1234);
 }
 
-TEST_CASE("a command that is wrong in any way writes nothing, and is answered with what is wrong") {
+TEST_CASE("an invalid command writes nothing, and its result names the problem") {
   Broker broker;
   Subscriber subscriber(broker.port());
   GatewayUnderTest gateway(broker.url());
@@ -189,7 +189,7 @@ TEST_CASE("a retained command is refused") {
   CHECK((*answer)["ok"] == false);
 }
 
-TEST_CASE("without a broker's address run says what to set and exits with 2") {
+TEST_CASE("without a broker's address run names the key to set and exits with 2") {
   const TempDir dir;
   std::ofstream(dir.file("c.toml")) << "[gateway]\nid = \"x\"\nstate_dir = \"" << dir.path() << "\"\n";
   const auto done = run_program({BAUDBRIDGE_BINARY, "run", "-c", dir.file("c.toml")});
@@ -197,7 +197,7 @@ TEST_CASE("without a broker's address run says what to set and exits with 2") {
   CHECK_THAT(done.error_output, ContainsSubstring("urls = [\"mqtt://BROKER:1883\"]"));
 }
 
-TEST_CASE("a wrong configuration is told with its place, and nothing is started") {
+TEST_CASE("an invalid configuration is reported with its place, and nothing is started") {
   const TempDir dir;
   std::ofstream(dir.file("c.toml")) << "[gateway]\nstate_dir = \"" << dir.file("state")
                                     << "\"\n[broker]\nurls = [\"mqtt://x\"]\nqos = 7\nkep_alive = \"3s\"\n";
@@ -208,7 +208,31 @@ TEST_CASE("a wrong configuration is told with its place, and nothing is started"
   CHECK_FALSE(std::filesystem::exists(dir.file("state")));
 }
 
-TEST_CASE("a second gateway on the same queue is refused, the first one goes on") {
+TEST_CASE("log_level and --log-level decide which lines are logged") {
+  GatewayUnderTest gateway("mqtt://127.0.0.1:1");
+  const std::filesystem::path folder = std::filesystem::path(gateway.config_file()).parent_path() / "conf.d";
+  std::filesystem::create_directory(folder);
+  std::ofstream(folder / "level.toml") << "[gateway]\nlog_level = \"warning\"\n";
+  const std::vector<std::string> run{BAUDBRIDGE_BINARY, "run", "-c", gateway.config_file()};
+  {
+    Process quiet(run);
+    REQUIRE(quiet.wait_for_error_output("warning: "));  // the broker cannot be reached
+    CHECK(quiet.error_output().find("info: ") == std::string::npos);
+  }
+  auto with_option = run;
+  with_option.insert(with_option.end(), {"--log-level", "debug"});
+  {
+    Process chatty(with_option);
+    CHECK(chatty.wait_for_error_output("debug: "));
+    CHECK_THAT(chatty.error_output(), ContainsSubstring("info: "));
+  }
+  with_option.back() = "loud";
+  const auto refused = run_program(with_option);
+  CHECK(refused.status == 2);
+  CHECK_THAT(refused.error_output, ContainsSubstring("must be one of debug, info, warning, error"));
+}
+
+TEST_CASE("a second gateway on the same queue is rejected, the first one continues") {
   Broker broker;
   Subscriber subscriber(broker.port());
   GatewayUnderTest gateway(broker.url());
@@ -221,7 +245,7 @@ TEST_CASE("a second gateway on the same queue is refused, the first one goes on"
   CHECK(gateway.process().running());
 }
 
-TEST_CASE("ports and broker that are missing are states: the gateway starts, says so once, and stops in order") {
+TEST_CASE("missing ports and broker are states: the gateway starts, logs each once, and stops in order") {
   GatewayUnderTest gateway("mqtt://127.0.0.1:1",
                            "[[bus]]\nid = \"gone\"\nadapter = \"modbus-rtu\"\nport = \"/dev/ttyNOT_THERE\"\n"
                            "[[device]]\nid = \"ghost\"\nbus = \"gone\"\naddress = 1\nevery = \"1s\"\n"
@@ -239,7 +263,7 @@ TEST_CASE("ports and broker that are missing are states: the gateway starts, say
   CHECK(gateway.stop() == 0);
 }
 
-TEST_CASE("the service manager hears of readiness, of progress and of the stop") {
+TEST_CASE("the service manager is notified of readiness, of progress and of the stop") {
   Broker broker;
   GatewayUnderTest gateway(broker.url());
   NotifySocket manager;
@@ -253,7 +277,7 @@ TEST_CASE("the service manager hears of readiness, of progress and of the stop")
   CHECK(manager.wait_for("STOPPING=1"));
 }
 
-TEST_CASE("SIGHUP with a good configuration starts anew in the same process, with a bad one changes nothing") {
+TEST_CASE("SIGHUP with a valid configuration restarts in the same process, with an invalid one changes nothing") {
   Broker broker;
   Subscriber subscriber(broker.port());
   GatewayUnderTest gateway(broker.url());
@@ -262,7 +286,7 @@ TEST_CASE("SIGHUP with a good configuration starts anew in the same process, wit
 
   gateway.configure(broker.url(), "[[device]]\nid = \"spare\"\nbus = \"lan\"\naddress = 1\nevry = \"1s\"\n");
   gateway.process().kill(SIGHUP);
-  REQUIRE(gateway.process().wait_for_error_output("going on with the one from before"));
+  REQUIRE(gateway.process().wait_for_error_output("the service keeps the old one"));
   CHECK_THAT(gateway.process().error_output(), ContainsSubstring("evry"));
 
   gateway.configure(broker.url(),
@@ -274,12 +298,12 @@ TEST_CASE("SIGHUP with a good configuration starts anew in the same process, wit
   CHECK(gateway.stop() == 0);
 }
 
-TEST_CASE("status, watch and queue ask the running service; without one they say so") {
+TEST_CASE("status, watch and queue ask the running service; without one they report its socket") {
   Broker broker;
   GatewayUnderTest gateway(broker.url());
-  const auto nobody = gateway.command({"status"});
-  CHECK(nobody.status == 1);
-  CHECK_THAT(nobody.error_output, ContainsSubstring(gateway.runtime_dir() + "/control.sock"));
+  const auto absent = gateway.command({"status"});
+  CHECK(absent.status == 1);
+  CHECK_THAT(absent.error_output, ContainsSubstring(gateway.runtime_dir() + "/control.sock"));
 
   gateway.start();
   REQUIRE(eventually([&] { return gateway.command({"status"}).status == 0; }));
@@ -294,7 +318,7 @@ TEST_CASE("status, watch and queue ask the running service; without one they say
   CHECK_THAT(watched.output, ContainsSubstring("voltage") && ContainsSubstring(" V"));
   const auto stat = gateway.command({"queue", "stat", "--json"});
   CHECK(stat.status == 0);
-  CHECK(parsed(stat.output)["records"]["balanced"] == true);
+  CHECK(parsed(stat.output)["balanced"] == true);
   CHECK(gateway.command({"queue", "verify"}).status == 0);
   CHECK(gateway.command({"queue", "requeue"}).status == 0);
   CHECK(gateway.command({"queue", "requeue", "1"}).status == 1);  // it is not dead-lettered
@@ -302,7 +326,7 @@ TEST_CASE("status, watch and queue ask the running service; without one they say
   CHECK(gateway.command({"queue", "verify"}).status == 0);
 }
 
-TEST_CASE("watch draws its table in a terminal, survives a restart of the service, and gives the terminal back") {
+TEST_CASE("watch draws its table in a terminal, survives a restart of the service, and restores the terminal") {
   Broker broker;
   GatewayUnderTest gateway(broker.url());
   gateway.start();
@@ -340,7 +364,7 @@ TEST_CASE("watch into a pipe prints a line for each new reading") {
   CHECK(line.contains("ts"));
 }
 
-TEST_CASE("what is queued can be listed, carried away, thrown away and brought back, with the service and without") {
+TEST_CASE("queued records can be listed, exported, purged and imported, with the service and without") {
   GatewayUnderTest gateway("mqtt://127.0.0.1:1");
   gateway.start();
   REQUIRE(eventually([&] {
@@ -364,7 +388,7 @@ TEST_CASE("what is queued can be listed, carried away, thrown away and brought b
                     "EXEC:" + std::string(BAUDBRIDGE_BINARY) + " queue purge -c " + gateway.config_file() +
                         ",pty,ctty,setsid,stderr"},
                    keyboard);
-  REQUIRE(terminal.wait_for_output("Type yes to go on"));
+  REQUIRE(terminal.wait_for_output("Type yes to continue"));
   terminal.write_input("no\n");
   CHECK(terminal.wait_for_exit() == 1);
   CHECK(parsed(gateway.command({"queue", "stat", "--json"}).output)["records"]["queued"] == records);

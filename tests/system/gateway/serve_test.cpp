@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Shares both buses of the gateway under test: the lines are put beside each bus's first key.
+/// Shares both buses of the gateway under test: the lines are inserted at each bus's first key.
 void share(const GatewayUnderTest& gateway, std::uint16_t line_port, std::uint16_t lan_port) {
   std::ifstream in(gateway.config_file());
   std::string text(std::istreambuf_iterator<char>(in), {});

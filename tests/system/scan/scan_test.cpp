@@ -42,7 +42,7 @@ std::string config_of(const std::string& output) {
 
 }  // namespace
 
-TEST_CASE("scan finds what is on a serial line, and what it prints to paste is a good configuration that reads") {
+TEST_CASE("scan finds the devices of a serial line, and the configuration that it prints reads them") {
   const auto devices = plant();
   const Finished scanned =
       baudbridge_does({"scan", devices->places().rs485_port, "--baud", "19200", "--parity", "N", "--units", "1-5"});
@@ -62,7 +62,7 @@ TEST_CASE("scan finds what is on a serial line, and what it prints to paste is a
   CHECK_THAT(read.output, ContainsSubstring("°C") && ContainsSubstring("register_0"));
 }
 
-TEST_CASE("scan finds the units behind a TCP endpoint, and tells them as JSON") {
+TEST_CASE("scan finds the units behind a TCP endpoint, and prints them as JSON") {
   const auto devices = plant();
   const std::string endpoint = "127.0.0.1:" + std::to_string(devices->places().tcp_port);
   const Finished scanned = baudbridge_does({"scan", endpoint, "--units", "1-3", "--timeout", "300ms", "--json"});
@@ -80,16 +80,16 @@ TEST_CASE("scan finds the units behind a TCP endpoint, and tells them as JSON") 
   CHECK(baudbridge_does({"check", "-c", file}).status == 0);
 }
 
-TEST_CASE("where nothing answers scan says what it mostly is, and exits with 1") {
-  const PtyPair nobody;
+TEST_CASE("where nothing answers scan names the usual causes, and exits with 1") {
+  const PtyPair absent;
   const Finished scanned = baudbridge_does(
-      {"scan", nobody.port(), "--baud", "9600", "--parity", "N", "--units", "1-3", "--timeout", "20ms"});
+      {"scan", absent.port(), "--baud", "9600", "--parity", "N", "--units", "1-3", "--timeout", "20ms"});
   CHECK(scanned.status == 1);
   CHECK(scanned.output.empty());
-  CHECK_THAT(scanned.error_output, ContainsSubstring("not a byte was heard") && ContainsSubstring("swapped"));
+  CHECK_THAT(scanned.error_output, ContainsSubstring("no byte was received") && ContainsSubstring("swapped"));
 }
 
-TEST_CASE("a port that another program has open is told as read tells it, with what to do") {
+TEST_CASE("scan reports a port that another program has open as read does, with the remedy") {
   const auto devices = plant();
   const std::string& port = devices->places().rs485_port;
   Process holder({BAUDBRIDGE_BINARY, "scan", port, "--timeout", "20s"});
@@ -120,7 +120,7 @@ TEST_CASE("Ctrl-C ends a scan at once, and what was found until then is printed"
   CHECK(report.at("devices")[0].at("unit") == 1);
 }
 
-TEST_CASE("scan refuses what it does not understand with 2, and says what would be right") {
+TEST_CASE("scan rejects invalid arguments with 2, and names the remedy") {
   const std::vector<std::vector<std::string>> wrong{{"scan"},
                                                     {"scan", "ttyNOSUCH"},
                                                     {"scan", "usb:0403"},

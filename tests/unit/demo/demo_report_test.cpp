@@ -31,7 +31,7 @@ TEST_CASE("records are counted by device, with values, faults and missing number
   REQUIRE_THAT(seen.summary(), ContainsSubstring("numbered 5 to 8: 1 missing, 1 sent twice"));
 }
 
-TEST_CASE("an event of the gateway fills its number, and what was retained from before counts nothing") {
+TEST_CASE("an event of the gateway takes its sequence number, and retained messages do not count") {
   DemoReport seen = report(DemoReport::Style::raw);
   (void)seen.line(arrival("meter", R"({"ts":1,"seq":1,"values":{"a":1}})"));
   (void)seen.line(arrival("bridge/event", R"({"ts":1,"seq":2,"event":"clock_step"})"));
@@ -48,7 +48,7 @@ TEST_CASE("at a terminal a record is shown without its punctuation and cut to th
   REQUIRE(line == "baudbridge/demo/meter          #12  power 1878.5  state ok …");
 }
 
-TEST_CASE("raw lines are topic and payload as they came, but for control characters") {
+TEST_CASE("raw lines are topic and payload as received, except for control characters") {
   DemoReport seen = report(DemoReport::Style::raw);
   REQUIRE(seen.line(arrival("x", "a\x1b[2Jb")) == "baudbridge/demo/x a?[2Jb");
 }

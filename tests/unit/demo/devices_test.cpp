@@ -5,7 +5,7 @@
 
 #include "src/demo/curve.h"
 #include "src/demo/modbus_devices.h"
-#include "src/demo/talking_sensors.h"
+#include "src/demo/unsolicited_sensors.h"
 #include "support/catch.h"
 
 using namespace baudbridge;
@@ -42,7 +42,7 @@ TEST_CASE("a curve moves, keeps within its bounds, and is the same for the same 
   REQUIRE(curve.at(1.0, kSeed) != curve.at(1.0, kSeed + 1));
 }
 
-TEST_CASE("the meter counts up and lets no more power through than was written to it") {
+TEST_CASE("the meter counts up and limits the power to what was written to it") {
   ModbusDevice meter = energy_meter(1, kSeed);
   const std::uint32_t before = two_words(meter.image, 8);
   meter.move_to(meter.image, 3600.0);
@@ -66,7 +66,7 @@ TEST_CASE("the boiler's flow temperature follows what was written to it") {
   REQUIRE(std::abs(device.image.get(Table::input, 0) - 700) < 10);
 }
 
-TEST_CASE("particle frames have the manual's layout and a checksum that is right") {
+TEST_CASE("particle frames have the manual's layout and a valid checksum") {
   std::set<std::vector<std::uint8_t>> different;
   for (int second = 0; second < 60; ++second) {
     const std::vector<std::uint8_t> frame = particle_frame(second, kSeed);

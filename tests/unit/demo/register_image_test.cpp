@@ -40,7 +40,7 @@ TEST_CASE("bits are packed with the lowest address in the lowest bit") {
   REQUIRE(image.answer(Bytes{0x01, 0x00, 0x00, 0x00, 0x0A}) == Bytes{0x01, 0x02, 0x49, 0x02});
 }
 
-TEST_CASE("what does not exist, cannot be written or makes no sense is refused with the right exception") {
+TEST_CASE("requests for missing or read-only registers and invalid requests get the right exception") {
   RegisterImage image = image_with_tables();
   REQUIRE(image.answer(Bytes{0x03, 0x00, 0x6D, 0x00, 0x02}) == Bytes{0x83, 0x02});
   REQUIRE(image.answer(Bytes{0x03, 0xFF, 0xFF, 0x00, 0x02}) == Bytes{0x83, 0x02});
@@ -52,7 +52,7 @@ TEST_CASE("what does not exist, cannot be written or makes no sense is refused w
   REQUIRE(image.get(Table::holding, 0x6D) == 0x0064);
 }
 
-TEST_CASE("what is written is there afterwards, and a write that reaches too far writes nothing") {
+TEST_CASE("a written value is read back, and a write beyond the registers writes nothing") {
   RegisterImage image = image_with_tables();
   REQUIRE(image.answer(Bytes{0x06, 0x00, 0x6B, 0x12, 0x34}) == Bytes{0x06, 0x00, 0x6B, 0x12, 0x34});
   REQUIRE(image.get(Table::holding, 0x6B) == 0x1234);
@@ -66,7 +66,7 @@ TEST_CASE("what is written is there afterwards, and a write that reaches too far
   REQUIRE(image.get(Table::coil, 1) == 1);
 }
 
-TEST_CASE("no request of any length or content makes it answer nothing or too much") {
+TEST_CASE("a request of any length or content gets one response of a valid size") {
   RegisterImage image = image_with_tables();
   const Bytes full{0x10, 0x00, 0x6B, 0x00, 0x02, 0x04, 0xAA, 0xAA, 0xBB, 0xBB};
   for (unsigned function = 0; function < 256; ++function) {
@@ -80,7 +80,7 @@ TEST_CASE("no request of any length or content makes it answer nothing or too mu
   }
 }
 
-TEST_CASE("requests are found behind noise, in pieces and behind one another") {
+TEST_CASE("requests are found after noise, in pieces and one after another") {
   // The example of simplymodbus.ca for function 3, with its CRC.
   const Bytes request{0x11, 0x03, 0x00, 0x6B, 0x00, 0x03, 0x76, 0x87};
   RtuRequestReader reader;
@@ -98,7 +98,7 @@ TEST_CASE("requests are found behind noise, in pieces and behind one another") {
   REQUIRE(reader.next().has_value());
 }
 
-TEST_CASE("a request with a wrong checksum is not answered, and half a request ends with a silence") {
+TEST_CASE("a request with a wrong checksum is not answered, and half a request ends with the silence") {
   RtuRequestReader reader;
   reader.feed(Bytes{0x11, 0x03, 0x00, 0x6B, 0x00, 0x03, 0x76, 0x88});
   REQUIRE_FALSE(reader.next().has_value());

@@ -1,4 +1,4 @@
-// The files of a configuration: conf.d beside the main one, and those that it names.
+// The files of a configuration: the main one, its conf.d, and those that it names.
 #include <sys/stat.h>
 
 #include <chrono>
@@ -41,11 +41,11 @@ TEST_CASE("a key that a later file sets again replaces the earlier one, and a wa
   const Config config = load_config(folder.file("main.toml"));
   CHECK(config.broker.qos == 2);
   CHECK(config.broker.keep_alive == 10s);
-  CHECK(told(config) == Texts{folder.file("conf.d/site.toml") + ":3:2: warning: qos: replaces what " +
-                              folder.file("main.toml") + ":2 says"});
+  CHECK(problem_texts(config) == Texts{folder.file("conf.d/site.toml") + ":3:2: warning: qos: replaces the value of " +
+                                       folder.file("main.toml") + ":2"});
 }
 
-TEST_CASE("problems of all files are told at once, file by file, and a damaged file makes no others") {
+TEST_CASE("problems of all files are reported at once, file by file, and a damaged file causes no others") {
   const TempDir folder;
   write_file(folder.file("main.toml"), "[broker]\nqos = 7\n[[device]]\nid = 'd'\nbus = 'b'\naddress = 1\n");
   write_file(folder.file("conf.d/1.toml"), "[[bus]\n");
@@ -58,7 +58,7 @@ TEST_CASE("problems of all files are told at once, file by file, and a damaged f
     if (!problem.warning) files.push_back(std::filesystem::path(*problem.place.file).filename().string());
   }
   CHECK(files == std::vector<std::string>{"main.toml", "1.toml", "2.toml"});
-  CHECK_THAT(all, !ContainsSubstring("there is no bus"));
+  CHECK_THAT(all, !ContainsSubstring("unknown bus"));
   CHECK_THAT(all, ContainsSubstring("did you mean \"max_size\"?"));
 }
 
@@ -77,7 +77,7 @@ TEST_CASE("the same table in two forms in two files is a problem") {
              ContainsSubstring("1.toml:1:2: bus: is written in another form"));
 }
 
-TEST_CASE("a password that others can read is refused at its line") {
+TEST_CASE("a password file that others can read is rejected at its line") {
   const TempDir folder;
   write_file(folder.file("secret"), "x\n");
   ::chmod(folder.file("secret").c_str(), 0644);

@@ -19,7 +19,7 @@ inline void write_file(const std::string& path, const std::string& text) {
 
 using Texts = std::vector<std::string>;
 
-inline Texts told(const Config& config) {
+inline Texts problem_texts(const Config& config) {
   Texts texts;
   for (const auto& problem : config.problems) texts.push_back(problem.text());
   return texts;
@@ -27,7 +27,7 @@ inline Texts told(const Config& config) {
 
 inline std::string joined(const Config& config) {
   std::string all;
-  for (const auto& text : told(config)) all += text + "\n";
+  for (const auto& text : problem_texts(config)) all += text + "\n";
   return all;
 }
 

@@ -126,7 +126,7 @@ statistics = "measurement"
   CHECK_FALSE(point.writable);
 }
 
-TEST_CASE("an empty configuration is good: everything has a default") {
+TEST_CASE("an empty configuration is valid: everything has a default") {
   const Config config = parse_config("", "f.toml");
   INFO(joined(config));
   CHECK(config.problems.empty());
@@ -135,7 +135,7 @@ TEST_CASE("an empty configuration is good: everything has a default") {
   CHECK(config.buses.empty());
 }
 
-TEST_CASE("every problem of a file is told at once, in the order of its lines") {
+TEST_CASE("all problems of a file are reported at once, in the order of its lines") {
   const Config config = parse_config(R"([gateway]
 id = "plant 7"
 [broker]
@@ -172,11 +172,11 @@ id = "p"
   CHECK_THAT(all,
              ContainsSubstring("plant.toml:14:10: parity: \"evn\" is none of none, even, odd; did you mean \"even\"?"));
   CHECK_THAT(all, ContainsSubstring("plant.toml:16:6: id: \"bridge\""));
-  CHECK_THAT(all, ContainsSubstring("plant.toml:17:7: bus: there is no bus \"rs458\"; did you mean \"rs485\"?"));
+  CHECK_THAT(all, ContainsSubstring("plant.toml:17:7: bus: unknown bus \"rs458\"; did you mean \"rs485\"?"));
   CHECK_THAT(all, ContainsSubstring("plant.toml:21:2: there is no key \"extra\""));
 }
 
-TEST_CASE("an unknown key is told wherever it stands, with the nearest known one") {
+TEST_CASE("an unknown key is reported in every table, with the nearest known one") {
   CHECK_THAT(problem_of("regster = 1"),
              ContainsSubstring("[device.point] has no key \"regster\"; did you mean \"register\"?"));
   CHECK_THAT(problem_of("deadbnd = 1"), ContainsSubstring("did you mean \"deadband\"?"));
@@ -197,7 +197,7 @@ TEST_CASE("of two keys that begin like a word the nearer is named, and the table
              ContainsSubstring("correct the id of the [[bus]] first"));
 }
 
-TEST_CASE("what is wrong with a point's own words and numbers is told, and what would be right") {
+TEST_CASE("a point's invalid words and numbers are reported with the remedy") {
   CHECK_THAT(problem_of("decimals = 16"), ContainsSubstring("the most is 15"));
   CHECK_THAT(problem_of("scale = 0"), ContainsSubstring("every value the same"));
   CHECK_THAT(problem_of("deadband = -1"), ContainsSubstring("like \"1%\""));
@@ -260,10 +260,10 @@ TEST_CASE("a serial port belongs to one bus") {
              ContainsSubstring("f.toml:8:8: warning: port: /dev/ttyUSB0 belongs to another bus already, at f.toml:4"));
 }
 
-TEST_CASE("an adapter that there is not is told with those there are") {
+TEST_CASE("an unknown adapter is reported with the known ones") {
   const std::string all = joined(parse_config("[[bus]]\nid='b'\nadapter='modbus-rut'\nanything=1\n", "f.toml"));
   INFO(all);
-  CHECK_THAT(all, ContainsSubstring("f.toml:3:9: adapter: \"modbus-rut\" is none of modbus-rtu, modbus-tcp"));
+  CHECK_THAT(all, ContainsSubstring("f.toml:3:9: adapter: \"modbus-rut\" must be one of modbus-rtu, modbus-tcp"));
   CHECK_THAT(all, ContainsSubstring("did you mean \"modbus-rtu\"?"));
   CHECK_THAT(all, ContainsSubstring("[bus] has no key \"anything\""));  // the likely adapter judges the rest
   CHECK_THAT(joined(parse_config("[[bus]]\nid='b'\nadapter='q'\nanything=1\n", "f")), !ContainsSubstring("anything"));
@@ -271,7 +271,7 @@ TEST_CASE("an adapter that there is not is told with those there are") {
 
 TEST_CASE("a bus without devices and a device without points are warnings") {
   const Config bus = parse_config(kBus, "f.toml");
-  CHECK(told(bus) ==
+  CHECK(problem_texts(bus) ==
         Texts{"f.toml:2:6: warning: id: bus \"b\" has no device: it is opened, and nothing is read from it"});
   CHECK(bus.good());
   const Config device = parse_config(kDevice, "f.toml");
@@ -280,7 +280,7 @@ TEST_CASE("a bus without devices and a device without points are warnings") {
   CHECK_THAT(device.problems[0].text(), ContainsSubstring("f.toml:6:6: warning: id: device \"d\" has no points"));
 }
 
-TEST_CASE("a topic that could hold what no topic may is refused") {
+TEST_CASE("a base topic with a forbidden character is rejected") {
   for (const char* base : {"a/+", "a/#", "", "/a", "a/"}) {
     INFO(base);
     CHECK_FALSE(parse_config("[publish]\nbase = '" + std::string(base) + "'\n", "f").good());
@@ -297,7 +297,7 @@ TEST_CASE("with a message a point, a point must not take one of its device's own
              ContainsSubstring("f:2:10: format: with \"value\" point \"set\" of device \"d\""));
 }
 
-TEST_CASE("folders are where the environment says, and relative ones beside the file that names them") {
+TEST_CASE("folders come from the environment, and relative ones are relative to the file that names them") {
   ::setenv("STATE_DIRECTORY", "/var/lib/one:/var/lib/two", 1);
   ::setenv("RUNTIME_DIRECTORY", "/run/one", 1);
   Config config = parse_config("", "f.toml");

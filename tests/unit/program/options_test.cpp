@@ -22,13 +22,13 @@ std::vector<Command> two_commands() {
   scan.summary = "looks for devices";
   scan.max_words = 1;
   scan.takes_config = false;
-  scan.options = {{"units", "1-247", "which unit ids"}, {"fast,f", "", "in a hurry"}};
+  scan.options = {{"units", "1-247", "which unit ids"}, {"fast,f", "", "quick"}};
   return {check, scan};
 }
 
 }  // namespace
 
-TEST_CASE("a command gets its options and its words, in any order") {
+TEST_CASE("a command gets its options and its arguments, in any order") {
   const auto commands = two_commands();
   const auto line = parse_command_line({"scan", "--units", "1-5", "/dev/ttyUSB0", "-f", "--json"}, commands);
   REQUIRE(line.command != nullptr);
@@ -46,21 +46,21 @@ TEST_CASE("a command gets its options and its words, in any order") {
   CHECK_FALSE(parse_command_line({"scan"}, commands).options.has("fast"));
 }
 
-TEST_CASE("a command that there is not is refused, with the nearest one") {
+TEST_CASE("an unknown command is rejected, with the nearest one") {
   const auto commands = two_commands();
   const auto line = parse_command_line({"chek"}, commands);
   CHECK(line.command == nullptr);
   CHECK(line.exit_status == kUsage);
-  CHECK(line.text == "baudbridge: there is no command \"chek\"; did you mean check?\nTry 'baudbridge --help'.\n");
-  CHECK_THAT(parse_command_line({"zzz"}, commands).text, ContainsSubstring("there is no command \"zzz\"\n"));
+  CHECK(line.text == "baudbridge: unknown command \"chek\"; did you mean check?\nTry 'baudbridge --help'.\n");
+  CHECK_THAT(parse_command_line({"zzz"}, commands).text, ContainsSubstring("unknown command \"zzz\"\n"));
 }
 
-TEST_CASE("an option that there is not is refused, with the nearest one") {
+TEST_CASE("an unknown option is rejected, with the nearest one") {
   const auto commands = two_commands();
   const auto line = parse_command_line({"scan", "--unit", "3"}, commands);
   CHECK(line.command == nullptr);
   CHECK(line.exit_status == kUsage);
-  CHECK(line.text == "baudbridge: there is no option --unit; did you mean --units?\nTry 'baudbridge scan --help'.\n");
+  CHECK(line.text == "baudbridge: unknown option --unit; did you mean --units?\nTry 'baudbridge scan --help'.\n");
   for (const Words& wrong :
        {Words{"check", "--fast"}, Words{"scan", "-c", "x"}, Words{"scan", "--units"}, Words{"check", "-c"},
         Words{"check", "word"}, Words{"scan", "a", "b"}, Words{"check", "-c", "a", "-c", "b"}, Words{}}) {
@@ -76,12 +76,12 @@ TEST_CASE("an option is never guessed from its beginning") {
   CHECK(parse_command_line({"scan", "--uni", "3"}, two_commands()).exit_status == kUsage);
 }
 
-TEST_CASE("an option before the command is told where it belongs") {
+TEST_CASE("an option before the command is rejected with its right place") {
   CHECK_THAT(parse_command_line({"--json", "check"}, two_commands()).text,
              ContainsSubstring("the command comes first"));
 }
 
-TEST_CASE("help is there for the program and for every command, and the version is told") {
+TEST_CASE("the program and every command have a help text, and --version prints the version") {
   const auto commands = two_commands();
   for (const Words& asks : {Words{"--help"}, Words{"-h"}, Words{"help"}}) {
     const auto line = parse_command_line(asks, commands);

@@ -84,7 +84,7 @@ TEST_CASE("the profiles that ship are found by the program") {
   CHECK(ProfileShelf(folders).exists("eastron-sdm120"));
 }
 
-TEST_CASE("a device has its profile's points and keys unless it says otherwise") {
+TEST_CASE("a device has its profile's points and keys unless it overrides them") {
   const TempDir folder;
   write_file(folder.file("meter.toml"), kMeter);
   const Config config = parse_config(with_device(folder,
@@ -119,23 +119,23 @@ TEST_CASE("a device may choose among its profile's points, and add to them") {
              ContainsSubstring("and there is none"));
 }
 
-TEST_CASE("a profile that there is not is told with the nearest") {
+TEST_CASE("an unknown profile is reported with the nearest") {
   const TempDir folder;
   write_file(folder.file("meter.toml"), kMeter);
   CHECK_THAT(joined(parse_config(with_device(folder, "profile = 'metr'\n"), "f.toml")),
-             ContainsSubstring("f.toml:11:11: profile: there is no profile \"metr\"; did you mean \"meter\"?"));
+             ContainsSubstring("f.toml:11:11: profile: unknown profile \"metr\"; did you mean \"meter\"?"));
   CHECK_THAT(joined(parse_config(with_device(folder, "profile = '../meter'\n"), "f.toml")),
-             ContainsSubstring("there is no profile"));
+             ContainsSubstring("unknown profile"));
 }
 
-TEST_CASE("a profile of another protocol is refused") {
+TEST_CASE("a profile of another protocol is rejected") {
   const TempDir folder;
   write_file(folder.file("meter.toml"), "[profile]\nadapter = 'serial'\n");
   CHECK_THAT(joined(parse_config(with_device(folder, "profile = 'meter'\n"), "f.toml")),
              ContainsSubstring("f.toml:11:11: profile: \"meter\" is for serial devices"));
 }
 
-TEST_CASE("a mistake in a profile is told at the profile's own line, once, however many devices have it") {
+TEST_CASE("a problem in a profile is reported at the profile's own line, once, however many devices have it") {
   const TempDir folder;
   write_file(folder.file("meter.toml"),
              kMeter + "[[point]]\nid = 'x'\ntable = 'input'\nregister = 1\ntipe = 'int16'\n");
@@ -148,7 +148,7 @@ TEST_CASE("a mistake in a profile is told at the profile's own line, once, howev
         folder.file("meter.toml") + ":24:1: [point] has no key \"tipe\"; did you mean \"type\"?");
 }
 
-TEST_CASE("what is wrong with the head of a profile is told") {
+TEST_CASE("problems in the head of a profile are reported") {
   const TempDir folder;
   write_file(folder.file("meter.toml"),
              "[profile]\nid = 'other'\nadapter = 'modbuss'\nnam = 'x'\n[[points]]\nid = 'x'\n");

@@ -7,7 +7,7 @@
 
 using namespace baudbridge;
 using baudbridge::testing::joined;
-using baudbridge::testing::told;
+using baudbridge::testing::problem_texts;
 
 namespace {
 
@@ -27,7 +27,7 @@ std::string busy_device(const std::string& bus, int points) {
 
 }  // namespace
 
-TEST_CASE("a shared bus says in its load where it is shared and how much of it") {
+TEST_CASE("a shared bus has its address and share in its load text") {
   const Config config = parse_config(line_bus("a", "serve = ':1502'\nserve_share = 20"), "x.toml");
   REQUIRE(config.good());
   REQUIRE(config.buses.size() == 1);
@@ -38,17 +38,17 @@ TEST_CASE("a shared bus says in its load where it is shared and how much of it")
   CHECK(joined(config).find("has no device") == std::string::npos);  // a gateway for others alone is one, too
 }
 
-TEST_CASE("check warns where the polls and serve_share together are more than the time there is, and names what fits") {
+TEST_CASE("check warns where polls and serve_share together exceed the bus's time, and names a share that fits") {
   Config fits = parse_config(line_bus("a", "serve = ':1502'\nserve_share = 30") + busy_device("a", 10), "x.toml");
   REQUIRE(fits.good());
   add_load_warnings(fits);
-  CHECK(told(fits).empty());
+  CHECK(problem_texts(fits).empty());
   Config over = parse_config(line_bus("a", "serve = ':1502'\nserve_share = 90") + busy_device("a", 10), "x.toml");
   REQUIRE(over.good());
   add_load_warnings(over);
   REQUIRE(over.problems.size() == 1);
   CHECK(over.problems[0].warning);
-  CHECK_THAT(told(over)[0], ContainsSubstring("With serve_share = "));
+  CHECK_THAT(problem_texts(over)[0], ContainsSubstring("Set `serve_share` to at most "));
 }
 
 TEST_CASE("two buses cannot be shared at one address, however it is written") {

@@ -37,7 +37,7 @@ bool any_contains(const std::vector<std::string>& lines, const std::string& text
 
 }  // namespace
 
-TEST_CASE("the summary tells of the gateway, its link, its queue and its counters") {
+TEST_CASE("the summary shows the gateway, its connection, its queue and its record counters") {
   const auto lines = summary_lines(answer());
   CHECK(any_contains(lines, "plant-7, baudbridge 1.2.3, running for 3 h 12 min"));
   CHECK(any_contains(lines, "connected to mqtt://broker:1883 for 1 min"));
@@ -45,18 +45,18 @@ TEST_CASE("the summary tells of the gateway, its link, its queue and its counter
   CHECK(any_contains(lines, "100 accepted = 80 acknowledged + 17 queued + 2 dead-lettered + 1 dropped"));
 }
 
-TEST_CASE("a lost link is shown with its reason, a disk that refuses in capitals") {
+TEST_CASE("a lost connection is shown with its reason, a failing disk in capitals") {
   Json changed = answer();
   changed["status"]["link"]["connected"] = false;
   changed["status"]["link"]["last_error"] = "connection refused";
   changed["status"]["queue"]["durable"] = false;
-  changed["status"]["queue"]["trouble"] = "disk full";
+  changed["status"]["queue"]["disk_error"] = "disk full";
   const auto lines = summary_lines(changed);
   CHECK(any_contains(lines, "not connected to mqtt://broker:1883 for 1 min: connection refused"));
   CHECK(any_contains(lines, "NOT ON DISK: disk full"));
 }
 
-TEST_CASE("each bus stands above its devices") {
+TEST_CASE("each bus is above its devices") {
   const auto lines = bus_lines(answer());
   REQUIRE(lines.size() == 3);
   CHECK_THAT(lines[1], ContainsSubstring("rs485") && ContainsSubstring("open") && ContainsSubstring("34 %"));
@@ -65,7 +65,7 @@ TEST_CASE("each bus stands above its devices") {
   CHECK(bus_lines(Json::object()).empty());
 }
 
-TEST_CASE("values have their unit and age, faults their reason, and points without a reading are there too") {
+TEST_CASE("values have their unit and age, faults their reason, and points without a reading are shown, too") {
   const Units units{{"boiler", {{"flow_temp", "°C"}, {"return_temp", "°C"}}}};
   const auto lines = value_lines(answer(), units);
   REQUIRE(lines.size() == 4);
@@ -74,13 +74,13 @@ TEST_CASE("values have their unit and age, faults their reason, and points witho
   CHECK_THAT(lines[3], ContainsSubstring("return_temp") && ContainsSubstring("-"));
 }
 
-TEST_CASE("a device that has told nothing yet is in the table all the same") {
+TEST_CASE("a device without a reading is in the table, too") {
   const auto lines = value_lines(answer(), {{"counter", {}}});
   REQUIRE(lines.size() == 4);
   CHECK_THAT(lines[3], ContainsSubstring("counter"));
 }
 
-TEST_CASE("no answer, however strange, makes the screen fail, and it always fits the terminal") {
+TEST_CASE("no answer of the service, however invalid, breaks the screen, and it always fits the terminal") {
   for (const char* strange : {"null", "[]", "{}", R"({"status":[]})", R"({"values":{"a":1,"b":[2],"c":{"d":null}}})",
                               R"({"status":{"buses":{"x":1},"link":null,"ts":"now"}})"}) {
     const auto screen = watch_screen(*parse_json(strange), {}, 24, 80, 5);
@@ -107,7 +107,7 @@ TEST_CASE("a long table scrolls to its end and no further") {
   CHECK_FALSE(any_contains(bottom.lines, "flow_temp"));
 }
 
-TEST_CASE("nothing that a device says reaches the terminal as a command") {
+TEST_CASE("no text of a device reaches the terminal as a control sequence") {
   CHECK(printable("a\x1b[2Jb\r\nc\x7f") == "a?[2Jb??c?");
   CHECK(printable("\xc2\x9b"
                   "2J") == "?2J");
@@ -122,7 +122,7 @@ TEST_CASE("text is cut by characters, not by bytes") {
   CHECK(cut_to("abc", 0).empty());
 }
 
-TEST_CASE("sizes are told in the unit that fits") {
+TEST_CASE("sizes are shown in the unit that fits") {
   CHECK(size_text(0) == "0 B");
   CHECK(size_text(1023) == "1023 B");
   CHECK(size_text(1536) == "1.5 KiB");
@@ -140,7 +140,7 @@ TEST_CASE("the latest reading of each point is kept, whichever record it came in
   CHECK(json["boiler"]["flow"]["what"] == "no answer");
 }
 
-TEST_CASE("a program that invents names for ever does not fill the memory") {
+TEST_CASE("a program that reports ever new names does not fill the memory") {
   LatestValues latest;
   for (std::size_t i = 0; i < LatestValues::kMostPoints + 100; ++i) {
     latest.take(sample("chatty", {{"p" + std::to_string(i), Value{std::int64_t{1}}}}));

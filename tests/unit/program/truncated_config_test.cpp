@@ -49,7 +49,7 @@ not_available = ["0x7FFF"]
 
 }  // namespace
 
-TEST_CASE("a configuration file that was cut at any byte is refused whole or is a whole file of fewer lines (35)") {
+TEST_CASE("a configuration file cut at any byte is rejected or is a whole file of fewer lines (35)") {
   REQUIRE(parse_config(kWhole, "f.toml").good());
   std::size_t refused = 0;
   std::size_t fewer_lines = 0;
@@ -67,7 +67,7 @@ TEST_CASE("a configuration file that was cut at any byte is refused whole or is 
     if (at_line_end) {
       ++fewer_lines;
     } else {
-      // Nothing but a number can go on after its end; TOML has no way to tell.
+      // Only a number may be cut without becoming invalid TOML.
       ++shorter_number;
       CHECK(std::isdigit(static_cast<unsigned char>(kWhole[size - 1])) != 0);
       CHECK((std::isdigit(static_cast<unsigned char>(kWhole[size])) != 0 || kWhole[size] == '.'));

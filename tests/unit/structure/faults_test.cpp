@@ -87,7 +87,7 @@ Page page() {
 
 }  // namespace
 
-TEST_CASE("every test of a fault is in docs/faults.md, and every test that is named there exists") {
+TEST_CASE("every test of a fault is in docs/faults.md, and every test named there exists") {
   const Page known = page();
   REQUIRE(known.faults.size() > 40);
   std::set<std::string> titles;

@@ -44,7 +44,7 @@ bool names_word(const std::string& text, const std::string& word) {
 
 }  // namespace
 
-TEST_CASE("no source file is longer than 400 lines: a longer one has two jobs") {
+TEST_CASE("no source file is longer than 400 lines") {
   for (const SourceFile& file : files_of(kCode, {".h", ".cpp"})) {
     INFO(file.path);
     CHECK(file.lines.size() <= kLongest);
@@ -73,7 +73,7 @@ TEST_CASE("unit tests neither sleep nor open sockets") {
   }
 }
 
-TEST_CASE("the documentation names every configuration key that the parsers know") {
+TEST_CASE("the documentation names every configuration key that the parsers accept") {
   std::string documentation;
   for (const SourceFile& page : pages()) {
     if (page.path.starts_with("docs/") || page.path == "README.md" || page.path == "adapters/README.md") {
@@ -92,7 +92,7 @@ TEST_CASE("the documentation names every configuration key that the parsers know
   CHECK(known > 60);  // the expression above still finds them
 }
 
-TEST_CASE("links between the pages lead somewhere") {
+TEST_CASE("links between the pages have a target") {
   static const std::regex pattern(R"(\]\(([^)#:]+)(?:#[^)]*)?\))");
   for (const SourceFile& page : pages()) {
     const std::filesystem::path folder = (std::filesystem::path(SOURCE_DIR) / page.path).parent_path();

@@ -33,7 +33,7 @@ const std::map<std::string, std::set<std::string>> kLibraries{
     {"libserialport.h", {"adapters/serial/libserialport.h"}},
     {"pcre2.h", {"adapters/serial/pattern.cpp"}},
     {"boost/", {"src/cli/options.cpp"}},
-    // A language that four folders speak; each at one place.
+    // JSON, in four folders; each at one place.
     {"nlohmann/",
      {"offline_queue/queue_json.cpp", "bridge/commands.cpp", "adapters/serial/decoders/json.cpp", "src/json.h"}},
 };
@@ -62,7 +62,7 @@ std::string protocol_of(const std::string& path) {
 
 }  // namespace
 
-TEST_CASE("no floor includes what stands above or beside it") {
+TEST_CASE("no layer includes a layer above it or of the same level") {
   for (const SourceFile& file : files_of(kFloors, {".h", ".cpp"})) {
     for (const Include& include : file.includes()) {
       if (include.angled) continue;
@@ -73,7 +73,7 @@ TEST_CASE("no floor includes what stands above or beside it") {
   }
 }
 
-TEST_CASE("each library of others is included at its one place, and an unknown one is noticed") {
+TEST_CASE("each external library is included at one place, and an unlisted one is found") {
   for (const SourceFile& file : files_of(kFloors, {".h", ".cpp"})) {
     for (const Include& include : file.includes()) {
       if (!include.angled || is_system(include.name)) continue;
@@ -86,7 +86,7 @@ TEST_CASE("each library of others is included at its one place, and an unknown o
   }
 }
 
-TEST_CASE("a header that includes a library of others is private to its folder") {
+TEST_CASE("a header that includes an external library is private to its folder") {
   std::set<std::string> with_library;
   const auto files = files_of(kFloors, {".h", ".cpp"});
   for (const SourceFile& file : files) {
@@ -103,7 +103,7 @@ TEST_CASE("a header that includes a library of others is private to its folder")
   }
 }
 
-TEST_CASE("protocols know neither each other nor are known by what they share, but for the table of protocols") {
+TEST_CASE("protocols do not include each other, and only the registry includes them") {
   const std::set<std::string> shared{"adapters/serial/serial_port.h", "adapters/serial/port_list.h"};
   for (const SourceFile& file : files_of({"adapters"}, {".h", ".cpp"})) {
     for (const Include& include : file.includes()) {
@@ -115,7 +115,7 @@ TEST_CASE("protocols know neither each other nor are known by what they share, b
   }
 }
 
-TEST_CASE("no part of the gateway knows that devices may be simulated") {
+TEST_CASE("only the demo includes the simulated devices") {
   for (const SourceFile& file : files_of(kFloors, {".h", ".cpp"})) {
     if (file.path.starts_with("src/demo/") || file.path == "src/cli/demo.cpp") continue;
     for (const Include& include : file.includes()) {
@@ -125,7 +125,7 @@ TEST_CASE("no part of the gateway knows that devices may be simulated") {
   }
 }
 
-TEST_CASE("neither the ground floor nor the queue starts a thread, but for the question to a name server") {
+TEST_CASE("core and the queue start no thread, except for the name lookup") {
   for (const SourceFile& file : files_of({"core", "offline_queue"}, {".h", ".cpp"})) {
     if (file.path == "core/host_lookup.cpp") continue;
     for (const Include& include : file.includes()) {

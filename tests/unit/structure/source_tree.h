@@ -12,7 +12,7 @@ namespace baudbridge::testing {
 /// One #include of a source file.
 struct Include {
   std::string name;
-  bool angled = false;  ///< <...>: the standard library, the system, or somebody else's library
+  bool angled = false;  ///< <...>: the standard library, the system, or an external library
 };
 
 /// One file of the project, as text.

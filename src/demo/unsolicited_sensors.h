@@ -1,5 +1,5 @@
 #pragma once
-// Simulated sensors that speak by themselves: what they say at a moment. Pure.
+// Simulated unsolicited sensors: their frame at a moment. Pure.
 #include <cstdint>
 #include <vector>
 

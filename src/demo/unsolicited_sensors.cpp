@@ -1,4 +1,4 @@
-#include "src/demo/talking_sensors.h"
+#include "src/demo/unsolicited_sensors.h"
 
 #include <algorithm>
 #include <array>
@@ -29,7 +29,7 @@ std::vector<std::uint8_t> particle_frame(double seconds, std::uint64_t seed) {
   const double pm25 = kDust.at(seconds, seed);
   const double pm1 = pm25 * 0.66;
   const double pm10 = pm25 * 1.18;
-  constexpr double kIndoorFactor = 1.0;  // below 30 µg/m³ both calibrations of the sensor say the same
+  constexpr double kIndoorFactor = 1.0;  // below 30 µg/m³ both calibrations of the sensor are equal
   const double per_decilitre = pm25 * 160.0;
   const std::array<std::uint16_t, 13> words{word(pm1 * kIndoorFactor),
                                             word(pm25 * kIndoorFactor),
