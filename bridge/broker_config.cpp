@@ -11,8 +11,8 @@
 #include <fstream>
 #include <iterator>
 
-#include "bridge/json_text.h"
 #include "bridge/tls_files.h"
+#include "core/utf8.h"
 
 namespace baudbridge {
 namespace {
@@ -167,9 +167,7 @@ PublishConfig parse_publish(Settings& publish, const std::string& gateway_id) {
   } else if (base.size() > 60000) {
     publish.problem("base", "is longer than a topic can be");
   }
-  std::string checked;
-  append_utf8(checked, base);
-  if (checked != base) publish.problem("base", "is not UTF-8");
+  if (!is_utf8(base)) publish.problem("base", "is not UTF-8");
   config.format = publish.choice<PayloadFormat>(
       "format", {{"json", PayloadFormat::json}, {"value", PayloadFormat::value}}, config.format);
   config.retain = publish.flag("retain", config.retain);

@@ -3,32 +3,12 @@
 #include <cmath>
 #include <cstdint>
 
+#include "core/utf8.h"
+
 namespace baudbridge {
 namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
-
-/// Length of the valid UTF-8 sequence at the start of `text` (Unicode 15, table 3-7); 0: none starts here.
-std::size_t sequence_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-  const auto continues = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) return continues(1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    if (!continues(1) || !continues(2)) return 0;
-    if (lead == 0xE0 && byte(1) < 0xA0) return 0;  // overlong
-    if (lead == 0xED && byte(1) > 0x9F) return 0;  // surrogate
-    return 3;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    if (!continues(1) || !continues(2) || !continues(3)) return 0;
-    if (lead == 0xF0 && byte(1) < 0x90) return 0;
-    if (lead == 0xF4 && byte(1) > 0x8F) return 0;
-    return 4;
-  }
-  return 0;
-}
 
 void append_escaped(std::string& out, unsigned char c) {
   constexpr std::string_view kHex = "0123456789abcdef";
@@ -67,7 +47,7 @@ void append_checked(std::string& out, std::string_view text, Plain plain, Specia
       ++i;
       continue;
     }
-    const std::size_t length = c < 0x80 ? 0 : sequence_length(text.substr(i));
+    const std::size_t length = c < 0x80 ? 0 : utf8_character_size(text.substr(i));
     if (length > 0) {
       i += length;
       continue;

@@ -18,6 +18,7 @@
 #include <string>
 
 #include "core/unique_fd.h"
+#include "core/utf8.h"
 
 namespace baudbridge::log {
 namespace {
@@ -144,36 +145,6 @@ std::unique_ptr<spdlog::logger>& logger() {
   return *the_logger;
 }
 
-/// The well-formed byte sequences of RFC 3629, section 4: first bytes, the range of the second, and the length.
-struct Utf8Form {
-  unsigned char first_low, first_high, second_low, second_high;
-  std::size_t length;
-};
-constexpr std::array<Utf8Form, 8> kUtf8Forms{{{0xC2, 0xDF, 0x80, 0xBF, 2},
-                                              {0xE0, 0xE0, 0xA0, 0xBF, 3},
-                                              {0xE1, 0xEC, 0x80, 0xBF, 3},
-                                              {0xED, 0xED, 0x80, 0x9F, 3},
-                                              {0xEE, 0xEF, 0x80, 0xBF, 3},
-                                              {0xF0, 0xF0, 0x90, 0xBF, 4},
-                                              {0xF1, 0xF3, 0x80, 0xBF, 4},
-                                              {0xF4, 0xF4, 0x80, 0x8F, 4}}};
-
-bool within(char byte, unsigned char low, unsigned char high) {
-  return static_cast<unsigned char>(byte) >= low && static_cast<unsigned char>(byte) <= high;
-}
-
-/// How many bytes the UTF-8 character at the front has; 0 if it is none. The text is not empty.
-std::size_t utf8_length(std::string_view text) {
-  if (within(text[0], 0x00, 0x7F)) return 1;
-  const auto form = std::find_if(kUtf8Forms.begin(), kUtf8Forms.end(), [&](const Utf8Form& known) {
-    return within(text[0], known.first_low, known.first_high);
-  });
-  if (form == kUtf8Forms.end() || text.size() < form->length) return 0;
-  if (!within(text[1], form->second_low, form->second_high)) return 0;
-  const std::string_view rest = text.substr(2, form->length - 2);
-  return std::all_of(rest.begin(), rest.end(), [](char c) { return within(c, 0x80, 0xBF); }) ? form->length : 0;
-}
-
 void append_hex(std::string& line, unsigned char byte) {
   constexpr char kDigits[] = "0123456789abcdef";
   line += "\\x";
@@ -186,7 +157,7 @@ void append_hex(std::string& line, unsigned char byte) {
 std::string escaped(std::string_view text) {
   std::string line;
   while (!text.empty() && line.size() < kMaxLineBytes) {
-    const std::size_t length = utf8_length(text);
+    const std::size_t length = utf8_character_size(text);
     const auto first = static_cast<unsigned char>(text[0]);
     const bool c1 = length == 2 && first == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0;
     if (length == 0 || first < 0x20 || first == 0x7F || c1) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/settings.h"
+#include "core/utf8.h"
 
 namespace baudbridge {
 namespace {
@@ -90,25 +91,6 @@ Result<Value> parse_number(std::string_view word) {
   std::uint64_t large = 0;
   if (word.front() != '-' && read_all(word, large)) return Value{large};
   return malformed("'" + std::string(word) + "' is too large for an integer; with a point it would be a double");
-}
-
-void append_utf8_character(std::string& out, std::uint32_t code) {
-  const auto byte = [&](std::uint32_t bits) { out += static_cast<char>(bits); };
-  if (code < 0x80) {
-    byte(code);
-  } else if (code < 0x800) {
-    byte(0xC0 | (code >> 6));
-    byte(0x80 | (code & 0x3F));
-  } else if (code < 0x10000) {
-    byte(0xE0 | (code >> 12));
-    byte(0x80 | ((code >> 6) & 0x3F));
-    byte(0x80 | (code & 0x3F));
-  } else {
-    byte(0xF0 | (code >> 18));
-    byte(0x80 | ((code >> 12) & 0x3F));
-    byte(0x80 | ((code >> 6) & 0x3F));
-    byte(0x80 | (code & 0x3F));
-  }
 }
 
 std::optional<std::uint32_t> hex4(std::string_view text, std::size_t at) {
@@ -234,46 +216,7 @@ Result<ProtocolLine> parse_fault(std::string_view rest) {
   return ProtocolLine{*std::move(fact)};
 }
 
-/// How many bytes follow this first byte of a character; nothing: it cannot be first.
-std::optional<int> following_bytes(unsigned char first) {
-  if (first < 0x80) return 0;
-  if (first >= 0xC2 && first <= 0xDF) return 1;
-  if (first >= 0xE0 && first <= 0xEF) return 2;
-  if (first >= 0xF0 && first <= 0xF4) return 3;
-  return std::nullopt;
-}
-
-/// The second byte's range depends on the first (RFC 3629, section 4).
-bool second_byte_fits(unsigned char first, unsigned char second) {
-  switch (first) {
-    case 0xE0:
-      return second >= 0xA0 && second <= 0xBF;
-    case 0xED:
-      return second >= 0x80 && second <= 0x9F;
-    case 0xF0:
-      return second >= 0x90 && second <= 0xBF;
-    case 0xF4:
-      return second >= 0x80 && second <= 0x8F;
-    default:
-      return second >= 0x80 && second <= 0xBF;
-  }
-}
-
 }  // namespace
-
-bool is_utf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
-    const auto first = static_cast<unsigned char>(text[at++]);
-    const auto more = following_bytes(first);
-    if (!more || text.size() - at < static_cast<std::size_t>(*more)) return false;
-    for (int i = 0; i < *more; ++i) {
-      const auto next = static_cast<unsigned char>(text[at++]);
-      const bool fits = i == 0 ? second_byte_fits(first, next) : (next >= 0x80 && next <= 0xBF);
-      if (!fits) return false;
-    }
-  }
-  return true;
-}
 
 Result<Value> parse_protocol_value(std::string_view text, std::string_view& rest) {
   text = trimmed(text);

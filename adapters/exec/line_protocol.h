@@ -38,7 +38,4 @@ inline constexpr std::size_t kMostLineBytes = 64 * 1024;
 /// rest: what follows it.
 [[nodiscard]] Result<Value> parse_protocol_value(std::string_view text, std::string_view& rest);
 
-/// True if it is UTF-8 (RFC 3629: no overlong form, no surrogate).
-[[nodiscard]] bool is_utf8(std::string_view text);
-
 }  // namespace baudbridge

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "adapters/shaping.h"
+#include "core/utf8.h"
 
 namespace baudbridge {
 namespace {
@@ -133,21 +134,6 @@ std::uint64_t number_to_bcd(std::uint64_t number) {
   return raw;
 }
 
-bool valid_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t more = lead < 0x80 ? 0 : lead >= 0xc2 && lead < 0xe0 ? 1 : lead >= 0xe0 && lead < 0xf0 ? 2 : 9;
-    if (more == 9 || i + more >= text.size()) return false;
-    for (std::size_t k = 1; k <= more; ++k) {
-      if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) return false;
-    }
-    const auto second = more == 2 ? static_cast<unsigned char>(text[i + 1]) : 0;
-    if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second >= 0xa0)) return false;
-    i += more + 1;
-  }
-  return true;
-}
-
 /// Up to the first NUL, without padding; bytes that are not UTF-8 are taken for Latin-1.
 std::string decode_text(RegisterOrder order, std::span<const std::uint16_t> registers) {
   std::string text;
@@ -159,18 +145,7 @@ std::string decode_text(RegisterOrder order, std::span<const std::uint16_t> regi
   text.resize(std::min(text.size(), text.find('\0')));
   if (text.find_first_not_of('\xff') == std::string::npos) text.clear();
   text.resize(text.find_last_not_of(" \t\r\n") + 1);
-  if (valid_utf8(text)) return text;
-  std::string latin1;
-  for (const char letter : text) {
-    const auto byte = static_cast<unsigned char>(letter);
-    if (byte < 0x80) {
-      latin1 += letter;
-    } else {
-      latin1 += static_cast<char>(0xc0 | (byte >> 6));
-      latin1 += static_cast<char>(0x80 | (byte & 0x3f));
-    }
-  }
-  return latin1;
+  return is_utf8(text) ? text : utf8_from_latin1(text);
 }
 
 Result<Words> encode_text(const RegisterFormat& format, const Value& value) {

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "core/utf8.h"
+
 namespace baudbridge {
 namespace {
 
@@ -130,22 +132,6 @@ Result<RawValue> read_boolean(std::string_view text) {
   return Error{Fault::malformed, excerpt(text) + " is neither true nor false"};
 }
 
-/// How many bytes of valid UTF-8 begin here (RFC 3629); 0: none.
-std::size_t utf8_length(std::string_view text) {
-  const auto first = static_cast<unsigned char>(text[0]);
-  if (first < 0x80) return 1;
-  const std::size_t size = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  if (first < 0xC2 || first > 0xF4 || text.size() < size) return 0;
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((static_cast<unsigned char>(text[i]) & 0xC0U) != 0x80U) return 0;
-  }
-  const auto second = static_cast<unsigned char>(text[1]);
-  const bool overlong = (first == 0xE0 && second < 0xA0) || (first == 0xF0 && second < 0x90);
-  const bool surrogate = first == 0xED && second > 0x9F;
-  const bool beyond = first == 0xF4 && second > 0x8F;
-  return overlong || surrogate || beyond ? 0 : size;
-}
-
 }  // namespace
 
 std::string_view trimmed(std::string_view text) {
@@ -158,16 +144,9 @@ std::string_view trimmed(std::string_view text) {
 std::string as_utf8(std::string_view bytes) {
   std::string text;
   while (!bytes.empty()) {
-    const std::size_t size = utf8_length(bytes);
-    if (size != 0) {
-      text += bytes.substr(0, size);
-      bytes.remove_prefix(size);
-      continue;
-    }
-    const auto latin = static_cast<unsigned char>(bytes[0]);
-    text += static_cast<char>(0xC0U | (latin >> 6U));
-    text += static_cast<char>(0x80U | (latin & 0x3FU));
-    bytes.remove_prefix(1);
+    const std::size_t size = utf8_character_size(bytes);
+    text += size == 0 ? utf8_from_latin1(bytes.substr(0, 1)) : std::string(bytes.substr(0, size));
+    bytes.remove_prefix(size == 0 ? 1 : size);
   }
   return text;
 }

@@ -154,6 +154,11 @@ TEST_CASE("a string ends at its first NUL and loses its padding") {
   CHECK(decoded({RegisterType::string, RegisterOrder::badc, {}, 2}, {0x4241, 0x4443}) == Value{std::string("ABCD")});
 }
 
+TEST_CASE("a string keeps its UTF-8 characters of four bytes") {
+  CHECK(decoded({RegisterType::string, RegisterOrder::abcd, {}, 4}, {0x5420, 0xf09f, 0x8ca1, 0x2020}) ==
+        Value{std::string("T \xf0\x9f\x8c\xa1")});  // U+1F321
+}
+
 TEST_CASE("text that is not UTF-8 is taken for Latin-1") {
   CHECK(decoded({RegisterType::string, RegisterOrder::abcd, {}, 1}, {0xb043}) == Value{std::string("°C")});
   CHECK(decoded({RegisterType::string, RegisterOrder::abcd, {}, 2}, {0xc2b0, 0x4300}) == Value{std::string("°C")});
