@@ -1,9 +1,6 @@
 #include "core/log.h"
 
 #include <fcntl.h>
-#include <spdlog/logger.h>
-#include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/base_sink.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,12 +8,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
-#include <memory>
 #include <mutex>
 #include <string>
 
+#include "core/time.h"
 #include "core/unique_fd.h"
 #include "core/utf8.h"
 
@@ -26,6 +24,16 @@ namespace {
 /// Below PIPE_BUF: a line goes into a pipe whole or not at all.
 constexpr std::size_t kMaxLineBytes = 3500;
 
+struct LevelText {
+  const char* name;
+  const char* priority;  ///< sd-daemon(3)
+};
+constexpr std::array<LevelText, 4> kLevels{{{"debug", "<7>"}, {"info", "<6>"}, {"warning", "<4>"}, {"error", "<3>"}}};
+
+const LevelText& text_of(Level level) {
+  return kLevels[static_cast<std::size_t>(level)];
+}
+
 /// True where standard error is the journal's own stream, so that "<n>" prefixes are understood.
 /// $JOURNAL_STREAM: device and inode number, systemd.exec(5).
 bool standard_error_is_journal() {
@@ -33,116 +41,6 @@ bool standard_error_is_journal() {
   struct stat info {};
   if (stream == nullptr || ::fstat(STDERR_FILENO, &info) != 0) return false;
   return std::to_string(info.st_dev) + ":" + std::to_string(info.st_ino) == stream;
-}
-
-/// Writes lines to standard error without ever waiting for it.
-/// A pipe or terminal is opened a second time, since O_NONBLOCK on the descriptor that we were given would change it
-/// for everyone who has it; a socket is asked not to wait call by call; a plain file does not make anyone wait.
-class Sink final : public spdlog::sinks::base_sink<std::mutex> {
- public:
-  explicit Sink(bool is_journal) : is_journal_(is_journal) {
-    struct stat info {};
-    if (::fstat(STDERR_FILENO, &info) != 0) return;
-    is_socket_ = S_ISSOCK(info.st_mode);
-    if (S_ISFIFO(info.st_mode) || S_ISCHR(info.st_mode)) {
-      own_ = UniqueFd(::open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-    }
-  }
-
- protected:
-  void sink_it_(const spdlog::details::log_msg& message) override {
-    spdlog::memory_buf_t line;
-    formatter_->format(message, line);
-    if (!finish_rest()) {
-      ++dropped_;
-      return;
-    }
-    if (dropped_ > 0) {
-      rest_ = (is_journal_ ? "<4>" : "") + std::to_string(dropped_) +
-              " log lines before this one were dropped: the log did not take them\n";
-      if (!finish_rest()) {
-        rest_.clear();
-        ++dropped_;
-        return;
-      }
-      dropped_ = 0;
-    }
-    rest_.assign(line.data(), line.size());
-    const std::size_t whole = rest_.size();
-    finish_rest();
-    if (rest_.size() == whole) {  // nothing of it was taken
-      rest_.clear();
-      ++dropped_;
-    }
-  }
-  void flush_() override {}
-
- private:
-  /// Writes what is left of the last line; true when nothing is.
-  bool finish_rest() {
-    while (!rest_.empty()) {
-      const int fd = own_ ? own_.get() : STDERR_FILENO;
-      const ssize_t n = is_socket_ ? ::send(fd, rest_.data(), rest_.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
-                                   : ::write(fd, rest_.data(), rest_.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) return false;
-      rest_.erase(0, static_cast<std::size_t>(n));
-    }
-    return true;
-  }
-
-  UniqueFd own_;
-  bool is_journal_;
-  bool is_socket_ = false;
-  std::string rest_;
-  std::uint64_t dropped_ = 0;
-};
-
-/// The prefix of sd-daemon(3), <syslog level>.
-class JournalLevel final : public spdlog::custom_flag_formatter {
- public:
-  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& line) override {
-    const char* prefix = "<6>";
-    if (message.level == spdlog::level::debug) prefix = "<7>";
-    if (message.level == spdlog::level::warn) prefix = "<4>";
-    if (message.level == spdlog::level::err) prefix = "<3>";
-    line.append(prefix, prefix + 3);
-  }
-  [[nodiscard]] std::unique_ptr<custom_flag_formatter> clone() const override {
-    return std::make_unique<JournalLevel>();
-  }
-};
-
-spdlog::level::level_enum spdlog_level(Level level) {
-  switch (level) {
-    case Level::debug:
-      return spdlog::level::debug;
-    case Level::info:
-      return spdlog::level::info;
-    case Level::warn:
-      return spdlog::level::warn;
-    case Level::error:
-      return spdlog::level::err;
-  }
-  return spdlog::level::info;
-}
-
-std::unique_ptr<spdlog::logger> make_logger(Level level) {
-  const bool is_journal = standard_error_is_journal();
-  auto logger = std::make_unique<spdlog::logger>("baudbridge", std::make_shared<Sink>(is_journal));
-  auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc, "\n");
-  formatter->add_flag<JournalLevel>('J');
-  formatter->set_pattern(is_journal ? "%J%v" : "%Y-%m-%dT%H:%M:%S.%eZ %l: %v");
-  logger->set_formatter(std::move(formatter));
-  logger->set_level(spdlog_level(level));
-  return logger;
-}
-
-/// The process has one standard error, so there is one logger.
-std::unique_ptr<spdlog::logger>& logger() {
-  // Never destroyed: a thread that was left behind in a driver may still log while the process ends.
-  static auto* const the_logger = new std::unique_ptr<spdlog::logger>(make_logger(Level::info));
-  return *the_logger;
 }
 
 void append_hex(std::string& line, unsigned char byte) {
@@ -176,16 +74,102 @@ std::string escaped(std::string_view text) {
   return line;
 }
 
+/// Writes lines to standard error without waiting for it. What it cannot take at once is dropped and counted; the next
+/// line that it takes is preceded by the count. (A library's sinks wait for a full pipe, or lose lines uncounted.)
+/// A pipe or terminal is opened a second time, since O_NONBLOCK on the inherited descriptor would change it for every
+/// process that has it; a socket is written with MSG_DONTWAIT; a plain file never blocks for long.
+/// Threads: any.
+class Sink {
+ public:
+  void configure(Level level) {
+    const std::lock_guard lock(mutex_);
+    level_ = level;
+    is_journal_ = standard_error_is_journal();
+    own_ = {};
+    is_socket_ = false;
+    rest_.clear();
+    struct stat info {};
+    if (::fstat(STDERR_FILENO, &info) != 0) return;
+    is_socket_ = S_ISSOCK(info.st_mode);
+    if (S_ISFIFO(info.st_mode) || S_ISCHR(info.st_mode)) {
+      own_ = UniqueFd(::open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    }
+  }
+
+  void write(Level level, std::string_view text) {
+    const std::lock_guard lock(mutex_);
+    if (level < level_) return;
+    const std::string line = line_of(level, text);
+    if (!write_rest()) {
+      ++dropped_;
+      return;
+    }
+    if (dropped_ > 0) {
+      rest_ =
+          line_of(Level::warn, std::to_string(dropped_) + " log lines before this one were dropped: standard error " +
+                                   "was blocked; read it faster");
+      if (!write_rest()) {
+        rest_.clear();
+        ++dropped_;
+        return;
+      }
+      dropped_ = 0;
+    }
+    rest_ = line;
+    write_rest();
+    if (rest_.size() == line.size()) {  // no byte of it was written
+      rest_.clear();
+      ++dropped_;
+    }
+  }
+
+ private:
+  [[nodiscard]] std::string line_of(Level level, std::string_view text) const {
+    if (is_journal_) return text_of(level).priority + escaped(text) + "\n";
+    const auto now = std::chrono::duration_cast<Milliseconds>(std::chrono::system_clock::now().time_since_epoch());
+    return utc_text(now) + " " + text_of(level).name + ": " + escaped(text) + "\n";
+  }
+  /// Writes what is left of the last line; true when nothing is.
+  bool write_rest() {
+    while (!rest_.empty()) {
+      const int fd = own_ ? own_.get() : STDERR_FILENO;
+      const ssize_t n = is_socket_ ? ::send(fd, rest_.data(), rest_.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
+                                   : ::write(fd, rest_.data(), rest_.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) return false;
+      rest_.erase(0, static_cast<std::size_t>(n));
+    }
+    return true;
+  }
+
+  std::mutex mutex_;
+  Level level_ = Level::info;
+  UniqueFd own_;
+  bool is_journal_ = false;
+  bool is_socket_ = false;
+  std::string rest_;  ///< of a line that was written in part
+  std::uint64_t dropped_ = 0;
+};
+
+/// The process has one standard error.
+Sink& sink() {
+  // Never destroyed: a detached thread may still log while the process ends.
+  static auto* const the_sink = [] {
+    auto* made = new Sink;
+    made->configure(Level::info);
+    return made;
+  }();
+  return *the_sink;
+}
+
 }  // namespace
 
 void configure(Level level) {
-  logger() = make_logger(level);
+  sink().configure(level);
 }
 
 void write(Level level, std::string_view text) {
-  spdlog::logger& to = *logger();
-  if (!to.should_log(spdlog_level(level))) return;
-  to.log(spdlog_level(level), spdlog::string_view_t(escaped(text)));
+  sink().write(level, text);
 }
 
 }  // namespace baudbridge::log

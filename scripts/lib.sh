@@ -12,7 +12,7 @@ export HOME="${HOME:-/tmp}"
 BUILD_PACKAGES=(
   g++ cmake ninja-build pkgconf ccache
   libserialport-dev libmodbus-dev libpaho-mqtt-dev libpcre2-dev libsqlite3-dev libssl-dev libboost-program-options-dev
-  libtomlplusplus-dev nlohmann-json3-dev libfmt-dev libspdlog-dev
+  libtomlplusplus-dev nlohmann-json3-dev
 )
 
 TEST_PACKAGES=(catch2 mbpoll mosquitto mosquitto-clients socat python3 openssl procps)

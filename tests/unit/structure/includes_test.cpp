@@ -24,8 +24,6 @@ const std::map<std::string, std::set<std::string>> kStandsOn{
 /// Each library of others, by how its headers' names begin, and the files that may include it.
 const std::map<std::string, std::set<std::string>> kLibraries{
     {"toml++/", {"core/config_tree.cpp"}},
-    {"spdlog/", {"core/log.cpp"}},
-    {"fmt/", {"core/log.cpp"}},
     {"sqlite3.h", {"offline_queue/sqlite.cpp", "offline_queue/sqlite.h"}},
     {"openssl/", {"bridge/openssl_handles.h", "bridge/tls_files.cpp", "bridge/tls_handshake.cpp"}},
     {"MQTTAsync.h", {"bridge/paho_library.h"}},
