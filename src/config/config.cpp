@@ -103,7 +103,6 @@ GatewayConfig parse_gateway(Settings gateway) {
   }
   config.log_level = gateway.choice("log_level", log_level_names(), log::Level::info);
   config.state_dir = folder_setting(gateway, "state_dir", default_state_dir());
-  config.adapters_dir = folder_setting(gateway, "adapters_dir", default_adapters_dir());
   for (const auto& folder : gateway.texts("profiles", {})) {
     config.profiles.push_back(resolved(gateway, "profiles", folder));
     std::error_code ignored;

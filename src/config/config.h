@@ -20,7 +20,6 @@ struct GatewayConfig {
   std::string id;
   log::Level log_level = log::Level::info;
   std::string state_dir;
-  std::string adapters_dir;
   std::vector<std::string> profiles;  ///< folders, searched in this order; those shipped with the program come last
 };
 

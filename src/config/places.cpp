@@ -62,10 +62,6 @@ std::string default_runtime_dir() {
   return ::getuid() == 0 ? "/run/baudbridge" : "/dev/shm/baudbridge-" + uid;
 }
 
-std::string default_adapters_dir() {
-  return BAUDBRIDGE_ADAPTERS_DIR;
-}
-
 std::vector<std::string> shipped_profile_folders() {
   std::vector<std::string> folders;
   if (const auto given = environment("BAUDBRIDGE_PROFILES"); !given.empty()) folders.push_back(given);

@@ -10,10 +10,8 @@ inline constexpr const char* kDefaultConfigFile = "/etc/baudbridge/baudbridge.to
 /// $STATE_DIRECTORY (the first, if it names several), else $XDG_STATE_HOME/baudbridge, else ~/.local/state/baudbridge.
 [[nodiscard]] std::string default_state_dir();
 /// $RUNTIME_DIRECTORY (the first), else $XDG_RUNTIME_DIR/baudbridge, else /run/user/<uid>/baudbridge where there is
-/// one, else /run/baudbridge for root and /dev/shm/baudbridge-<uid> for everybody else: a RAM file system in any case.
+/// one, else /run/baudbridge for root and /dev/shm/baudbridge-<uid> for other users: a RAM file system in any case.
 [[nodiscard]] std::string default_runtime_dir();
-/// Where the package installs loadable adapters.
-[[nodiscard]] std::string default_adapters_dir();
 /// $BAUDBRIDGE_PROFILES, then the folder of the profiles that come with the program: in the source tree for a
 /// program that was not installed, else <prefix>/share/baudbridge/profiles.
 [[nodiscard]] std::vector<std::string> shipped_profile_folders();
