@@ -11,7 +11,7 @@
 namespace baudbridge {
 
 /// An append-only file on a RAM file system: what flush() has written outlives the process. Measured against SQLite in
-/// the same place it costs a sixth a record (DECISIONS.md).
+/// the same place it costs a sixth a record (docs/decisions/0038).
 ///
 /// Entry: byte 0xB5, byte type, size of the payload (4 bytes, little endian), CRC32C over type, size and payload (4
 /// bytes), payload. A kill in the middle of a write leaves an entry that the file is too short for: it was never

@@ -14,7 +14,7 @@ const std::vector<std::string> kCode{"core", "offline_queue", "bridge", "adapter
 std::vector<SourceFile> pages() {
   std::vector<SourceFile> files = files_of({"docs", "adapters", "offline_queue", "bench", "tests"}, {".md"});
   const std::filesystem::path root = SOURCE_DIR;
-  for (const char* name : {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "DECISIONS.md"}) {
+  for (const char* name : {"README.md", "CONTRIBUTING.md", "CHANGELOG.md"}) {
     if (std::filesystem::exists(root / name)) files.push_back(read_source(root, root / name));
   }
   return files;
