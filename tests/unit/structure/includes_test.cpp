@@ -1,4 +1,4 @@
-// Who may include whom (CONTRIBUTING.md, "The floors of the house").
+// Who may include whom (CONTRIBUTING.md, "Folders").
 #include <algorithm>
 #include <map>
 #include <set>
