@@ -1,11 +1,11 @@
 # shellcheck shell=bash disable=SC2034
-# What the scripts share. Sourced, not run.
+# Functions for all scripts. Sourced, not run.
 # The sourcing script sets ROOT (the checkout) and NAME (its own name, for messages).
 
 export LC_ALL=C.UTF-8
 
-# A checkout that has moved, or a second one, finds what the first has compiled.
-# What is not in the cache is not preprocessed twice (DEPEND): the compiler lists the headers.
+# A checkout that was moved, or a second one, uses the compiled files of the first.
+# A file that is not in the cache is not preprocessed twice (DEPEND): the compiler lists the headers.
 export CCACHE_BASEDIR="${CCACHE_BASEDIR:-$ROOT}" CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
 export HOME="${HOME:-/tmp}"
 
@@ -34,7 +34,7 @@ missing_packages() {
 }
 
 # Runs as root. While the packages are installed no service is started (policy-rc.d, if the machine has none of its own):
-# a Mosquitto that comes with them should not open a port on somebody's machine.
+# an installed Mosquitto should not open a port on the user's machine.
 # shellcheck disable=SC2016
 INSTALL_AS_ROOT='
 set -e
@@ -47,7 +47,7 @@ if [ ! -e "$policy" ]; then
   chmod 755 "$policy"
 fi
 options="-o Acquire::Retries=3 -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0"
-# A container is thrown away when a power cut damages it: there dpkg need not wait for the disk after each file.
+# A container that a power cut damages is replaced: there dpkg need not wait for the disk after each file.
 [ -d /run/systemd/system ] || options="$options -o DPkg::Options::=--force-unsafe-io"
 echo "# apt-get update"
 apt-get $options update
@@ -55,7 +55,7 @@ echo "# apt-get install"
 apt-get $options install -y --no-install-recommends "$@"
 '
 
-# Installs what is missing of the named packages; needs neither network nor root when nothing is.
+# Installs the missing ones of the named packages; needs neither network nor root when none is missing.
 ensure_packages() {
   local -a missing as_root=()
   command -v apt-get >/dev/null || die "this needs Debian 12 or 13 (there is no apt-get here)"
@@ -76,19 +76,19 @@ ensure_packages() {
     failed "$log" "the packages could not be installed"
 }
 
-# Names of this machine's own are looked up in /etc/hosts; a bare container may have none.
+# Names of this machine are in /etc/hosts; a minimal container may have none.
 ensure_localhost() {
   getent hosts localhost >/dev/null && return 0
   local -a as_root=()
   if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); fi
-  say "this machine does not know the name localhost: adding it to /etc/hosts"
+  say "the name localhost cannot be resolved: adding it to /etc/hosts"
   # shellcheck disable=SC2016
   "${as_root[@]}" sh -c 'echo "127.0.0.1 localhost" >>/etc/hosts' || die "as root: echo 127.0.0.1 localhost >>/etc/hosts"
 }
 
-# --- long commands: one line now and then, all of it in a file -----------------------------------------------------
+# --- long commands: progress on the terminal, all output in a file ---------------------------------------------------
 
-# The file that the output of a step goes to.
+# The file for the output of a step.
 log_file() {
   local directory=$ROOT/build/log
   mkdir -p "$directory" 2>/dev/null || true
@@ -108,7 +108,7 @@ stop_reporter() {
   REPORTER=
 }
 
-# watched WHAT LOG PROGRESS COMMAND...: runs the command with its output in LOG and says every ten seconds how far it is.
+# watched WHAT LOG PROGRESS COMMAND...: runs the command with its output in LOG and prints its progress every ten seconds.
 # It stays in the foreground, so that Ctrl-C reaches it.
 watched() {
   local what=$1 log=$2 progress=$3 status=0 started=$SECONDS
@@ -131,7 +131,7 @@ watched() {
   return "$status"
 }
 
-# failed LOG WHY: shows the end of the log and gives up.
+# failed LOG REASON: shows the end of the log and exits.
 failed() {
   say "$2. The last lines of $1:"
   grep -vE '^\[[0-9]+/[0-9]+\]|^ccache' "$1" | tail -n "${3:-40}" >&2 || true
@@ -140,7 +140,7 @@ failed() {
 
 # --- building -------------------------------------------------------------------------------------------------------
 
-# Compilers at a time: the cores, but not more than one for each 900 MB that are free.
+# Compilers at a time: one a core, at most one for each free 900 MB.
 build_jobs() {
   local cores available limit used
   cores=$(nproc)
@@ -156,7 +156,7 @@ build_jobs() {
 }
 
 # build DIRECTORY "TARGET..." [cmake options...]
-# Line numbers in a backtrace are enough (-g1): whole debugging information is a third of the compiler's work.
+# Line numbers in a backtrace are enough (-g1): full debugging information takes a third of the compiler's time.
 build() {
   local directory=$1 log jobs
   local -a wanted
@@ -164,7 +164,7 @@ build() {
   shift 2
   log=$(log_file "$(basename "$directory")")
   if [ -f "$directory/CMakeCache.txt" ] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$ROOT" "$directory/CMakeCache.txt"; then
-    say "the checkout has moved: configuring $directory anew"
+    say "the checkout was moved: configuring $directory from the start"
     rm -rf "$directory/CMakeCache.txt" "$directory/CMakeFiles"
   fi
   mkdir -p "${CCACHE_DIR:-$HOME/.cache/ccache}" 2>/dev/null || export CCACHE_DISABLE=1

@@ -18,7 +18,7 @@ while :; do
     echo "reading full ${5%\%} %"
   else
     echo "fault * $folder: cannot be read"
-    echo "df says: $line" >&2
+    echo "df: $line" >&2
   fi
   # A child in the background and 'wait' let a signal end the script at once, not after the sleep.
   sleep "$seconds" &

@@ -12,7 +12,7 @@ import time
 
 
 def reading(point, value, unit=""):
-    """Numbers as they are, bools in lower case, texts in quotation marks: JSON writes them as the line protocol does."""
+    """Numbers, bools in lower case, texts in quotation marks: JSON has the form of the line protocol."""
     print("reading", point, json.dumps(value), unit)
 
 
@@ -43,7 +43,7 @@ def main():
         with open("/proc/uptime") as file:
             reading("uptime", float(file.read().split()[0]), "s")
         reading("busy", float(words[0]) > 1.0)
-        # Standard output is a pipe: without this, Python keeps the lines back until there are many.
+        # Standard output is a pipe: without this, Python buffers many lines.
         sys.stdout.flush()
         time.sleep(seconds)
 
