@@ -2,8 +2,8 @@
 // Version 1.3.12 of the library (Debian 12; not 1.3.14) loses topic and payload of messages that it has not sent yet
 // when their handle is freed: of a lost connection at most the messages of one window. Debian builds it with a tree of
 // all its allocations; the tree, which still has the lost ones, is dropped when the library is next initialised, and
-// its nodes are lost, too. Once a handle was freed with messages under way, the root of the tree is copied to where
-// the leak check looks. Everything of ours, and of the library's while no message was under way, is checked.
+// its nodes are lost, too. Once a handle was freed with messages in flight, the root of the tree is copied to where
+// the leak check looks. Everything of ours, and of the library's while no message was in flight, is checked.
 #include <MQTTAsync.h>
 #include <sanitizer/lsan_interface.h>
 
@@ -15,7 +15,7 @@ extern "C" {
 
 void __real_MQTTAsync_destroy(MQTTAsync* handle);
 
-/// The library's sums of its allocations; the root of the tree lies beside them.
+/// The library's sums of its allocations; the root of the tree is next to them.
 void* Heap_get_info();
 
 /// Linked in the place of the library's (ld --wrap).

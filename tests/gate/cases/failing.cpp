@@ -30,6 +30,6 @@ TEST_CASE("has a section without assertion; it must not pass") {
   SECTION("without") {}
 }
 
-TEST_CASE("passes beside those that fail") {
+TEST_CASE("passes next to failing ones") {
   CHECK(1 + 1 == 2);
 }

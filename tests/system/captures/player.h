@@ -20,7 +20,7 @@ class RecordedDevice {
  public:
   RecordedDevice(Capture capture, const std::string& link);
 
-  /// Says what there is to say to what has come from the gateway so far.
+  /// Sends the responses to the requests received so far.
   void turn();
 
   [[nodiscard]] const Capture& capture() const { return capture_; }

@@ -24,7 +24,7 @@ RegisterImage image_with_tables() {
 
 }  // namespace
 
-TEST_CASE("registers are read as the specification's example says") {
+TEST_CASE("registers are read as in the specification's example") {
   // MODBUS Application Protocol 1.1b3, section 6.3: holding registers 108 to 110.
   RegisterImage image = image_with_tables();
   REQUIRE(image.answer(Bytes{0x03, 0x00, 0x6B, 0x00, 0x03}) == Bytes{0x03, 0x06, 0x02, 0x2B, 0x00, 0x00, 0x00, 0x64});
