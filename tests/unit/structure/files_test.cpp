@@ -1,4 +1,4 @@
-// What holds for every file: length, form, and that the documentation names what the program knows.
+// Rules for every file: length and form; the documentation names every key that the program accepts.
 #include <set>
 
 #include "support/catch.h"
