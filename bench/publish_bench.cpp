@@ -55,7 +55,7 @@ class Road {
     options_.publish.base = "plant";
     options_.version = "bench";
     options_.boot = clock_.boot_id();
-    options_.together = std::chrono::milliseconds(10);  // as the gateway has it
+    options_.coalesce = std::chrono::milliseconds(10);  // as the gateway has it
     QueueConfig queue;
     queue.state_dir = disk;
     queue.runtime_dir = memory;

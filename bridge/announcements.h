@@ -1,102 +1,78 @@
 #pragma once
-// What is said about the gateway and its devices, as opposed to what the devices said: state, availability, results,
-// health (contract section 3).
+// What is published about the gateway and its devices, as opposed to their readings (contract section 3).
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
-#include <optional>
 #include <string>
-#include <unordered_map>
+#include <vector>
 
-#include "bridge/encoder.h"
-#include "bridge/link_keeper.h"
+#include "bridge/broker_config.h"
+#include "bridge/topics.h"
+#include "bridge/transport.h"
 #include "core/intake.h"
-#include "offline_queue/queue.h"
 
 namespace baudbridge {
 
-/// Everything that health and status show.
-struct StatusView {
-  Now now;
-  Duration runs_for{};
-  std::string version;
-  LinkReport link;
-  std::size_t in_flight = 0;
-  Duration oldest_in_flight{};
-  std::uint64_t delivered = 0;  ///< records, since the start
-  std::uint64_t refused = 0;
-  bool slowed = false;  ///< the broker refused for load
-  QueueReport queue;
-  const std::map<std::string, BusReport>* buses = nullptr;
-};
-/// The payload of B/bridge/health.
-[[nodiscard]] std::string health_json(const StatusView& view);
-/// What `status --json` prints: health, and the link in full.
-[[nodiscard]] std::string status_json(const StatusView& view);
-
-/// `{"state":"offline"}`: the will, and what a clean stop says.
+/// `{"state":"offline"}`: the will, and the last shutdown message.
 inline constexpr const char* kOfflineState = R"({"state":"offline"})";
 
-/// Messages that belong to no record, in the order in which they are to leave, and the devices' availability.
-/// After a lost connection results are sent again; everything else is said anew from what is known. What the broker
-/// refuses for load is sent again, unless the same topic has something newer to say. A message larger than all that the
-/// broker has acknowledged, that was out at three hang-ups in a row, at the last one alone, is condemned: the broker's
-/// limit lies somewhere between the two, and until the process ends nothing above the middle goes to that topic.
+/// The messages that belong to no record, in the order in which they are published: the gateway's state and health, the
+/// devices' availability, the results of commands.
+/// After a lost connection results are published again; state and availability are made again from their latest values.
+/// A message rejected for load is published again, unless a newer one for the same retained topic is waiting.
 /// Threads: one owner.
 class Announcements {
  public:
   Announcements(const PublishConfig& publish, std::string version, std::string boot);
 
-  void device(DeviceState state, bool link_up);
+  void device(DeviceState state, bool link_is_up);
   void result(Message message);
-  void health(std::string payload);
-  /// The link is up: state online, and all devices' availability, then what waited.
-  void link_up(Milliseconds since);
+  [[nodiscard]] bool health_is_due(Steady now) const { return now >= health_at_; }
+  [[nodiscard]] Steady health_due() const { return health_at_; }
+  void health(std::string payload, Steady now);
+  /// Adds the state "online" and the devices' availability, before what was waiting.
+  void link_up(const Now& now);
   void link_down();
-  /// A clean stop: all devices and the gateway go offline.
-  void goodbye(std::string health_payload);
-  [[nodiscard]] std::string health_topic() const { return topics_.topic(kBridgeDevice, "health"); }
-
-  /// The broker hung up, before link_down(). alone: one message was out, on a connection that had acknowledged another.
-  /// Result: the topic of what is condemned by it.
-  std::optional<std::string> hung_up(bool alone);
-  [[nodiscard]] bool condemned(const Message& message) const;
-  /// A suspect is waiting or out: messages go one at a time.
-  [[nodiscard]] bool careful() const;
+  /// The shutdown messages: health, all devices offline, the gateway offline.
+  void shutdown(std::string health_payload, Steady now);
+  /// The message that health() would add.
+  [[nodiscard]] Message health_message(std::string payload) const;
 
   [[nodiscard]] bool empty() const { return waiting_.empty(); }
   [[nodiscard]] const Message& front() const { return waiting_.front().message; }
   /// The front was handed to the transport under this token.
   void sent(Token token);
   void drop_front() { waiting_.pop_front(); }
-  /// Answered, with whatever.
-  void settled(Token token) { out_.erase(token); }
-  /// Answered with success.
-  void delivered(Token token);
-  /// Refused for load: once more, before the others.
+
+  /// The message in flight under this token; null: none is.
+  [[nodiscard]] const Message* find(Token token) const;
+  [[nodiscard]] std::vector<const Message*> in_flight() const;
+  /// The broker acknowledged or rejected the message.
+  void ended(Token token) { in_flight_.erase(token); }
+  /// The broker rejected the message for load: it is published again, before the others.
   void retry(Token token);
-  /// The topic of what is out under this token; empty: nothing is.
-  [[nodiscard]] std::string topic_of(Token token) const;
+  /// What is in flight is not published again.
+  void drop_in_flight() { in_flight_.clear(); }
+  /// Whether `condition` holds for a message that is waiting or in flight.
+  [[nodiscard]] bool any(const std::function<bool(const Message&)>& condition) const;
 
  private:
   enum class Kind { result, other };
-  struct Waiting {
+  struct Announcement {
     Kind kind;
     Message message;
   };
-  void say(std::string topic, std::string payload, bool retain);
-  void say_availability(const DeviceState& state);
+  void add(std::string topic, std::string payload, bool retain);
+  void add_availability(const DeviceState& state);
 
-  Encoder topics_;
+  Topics topics_;
   std::string version_;
   std::string boot_;
   std::map<std::string, DeviceState> devices_;
-  std::deque<Waiting> waiting_;
-  std::map<Token, Waiting> out_;  ///< on their way
-
-  std::size_t largest_taken_ = 0;                 ///< bytes of a packet that was acknowledged
-  std::map<std::string, int> suspects_;           ///< by topic: out at so many hang-ups in a row
-  std::map<std::string, std::size_t> condemned_;  ///< by topic: nothing larger than this
+  std::deque<Announcement> waiting_;
+  std::map<Token, Announcement> in_flight_;
+  Steady health_at_ = Steady::max();  ///< before the first connection
 };
 
 }  // namespace baudbridge

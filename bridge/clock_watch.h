@@ -1,5 +1,5 @@
 #pragma once
-// Sees the system clock being set or stepped, by comparing it with the boot clock. Pure.
+// Detects that the system clock was set or stepped, by comparing it with the boot clock. Pure.
 #include <cstdint>
 #include <optional>
 
@@ -8,15 +8,16 @@
 
 namespace baudbridge {
 
+/// The offset between system clock and boot clock.
 /// Threads: one owner.
 class ClockWatch {
  public:
   struct Change {
-    std::optional<Anchor> anchor;            ///< to be remembered
-    std::optional<std::int64_t> stepped_ms;  ///< the wall clock jumped by so much: to be told
+    std::optional<Anchor> anchor;            ///< for the queue's timeline
+    std::optional<std::int64_t> stepped_ms;  ///< the wall clock stepped by so much: to be reported
   };
 
-  /// A slow drift is followed, so that it never adds up to a step.
+  /// A slow drift never adds up to a step.
   Change observe(const Now& now, const BootId& boot) {
     Change change;
     const std::int64_t offset = (now.utc - now.boot).count();

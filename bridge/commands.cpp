@@ -15,12 +15,12 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kLargest_bytes = 64 * 1024;
+constexpr std::size_t kMostPayload_bytes = 64 * 1024;
 constexpr std::size_t kMostPending = 64;
-constexpr std::size_t kRemembered = 256;
+constexpr std::size_t kMostRecent = 256;
 constexpr Duration kSameCommand = std::chrono::minutes(1);
 
-Error refused(std::string what) {
+Error rejected(std::string what) {
   return Error{Fault::refused, std::move(what)};
 }
 
@@ -48,21 +48,20 @@ Result<Value> to_value(const json& node) {
     case json::value_t::string:
       return Value{node.get<std::string>()};
     default:
-      return refused("is neither a number nor true, false or text");
+      return rejected("must be a number, true, false or text");
   }
 }
 
-/// Parses one JSON object. Nothing: it is not JSON. repeated: a member that is there twice, of which nobody can say
-/// which one was meant.
+/// Parses one JSON object. Nothing: it is not JSON. repeated: the name of a member that occurs twice.
 std::optional<json> parse_json(const std::string& payload, std::string& repeated) {
   std::set<std::string> members;
-  const auto look = [&](int depth, json::parse_event_t event, json& parsed) {
+  const auto check_member = [&](int depth, json::parse_event_t event, json& parsed) {
     if (depth == 1 && event == json::parse_event_t::key && !members.insert(parsed.get<std::string>()).second) {
       repeated = parsed.get<std::string>();
     }
     return true;
   };
-  json parsed = json::parse(payload, look, false);
+  json parsed = json::parse(payload, check_member, false);
   if (parsed.is_discarded()) return std::nullopt;
   return parsed;
 }
@@ -75,17 +74,17 @@ Result<void> check_map(const Point& point, const Value& value) {
     if (known == *word) return {};
     words += (words.empty() ? "" : ", ") + known;
   }
-  return refused("\"" + *word + "\" is none of " + words);
+  return rejected("\"" + *word + "\": must be one of " + words);
 }
 
 Result<void> check(const Point& point, const Value& value) {
   if (!point.map.empty()) return check_map(point, value);
   if (!point.min && !point.max) return {};
   if (std::holds_alternative<std::string>(value) || std::holds_alternative<bool>(value))
-    return refused("must be a number");
+    return rejected("must be a number");
   const double number = as_double(value);
-  if (point.min && number < *point.min) return refused(value_text(value) + " is below min " + text_of(*point.min));
-  if (point.max && number > *point.max) return refused(value_text(value) + " is above max " + text_of(*point.max));
+  if (point.min && number < *point.min) return rejected(value_text(value) + " is below min " + text_of(*point.min));
+  if (point.max && number > *point.max) return rejected(value_text(value) + " is above max " + text_of(*point.max));
   return {};
 }
 
@@ -120,7 +119,7 @@ std::string outcome_json(const std::string& id_json, const WriteOutcome& outcome
   return payload;
 }
 
-/// A topic that may be published to (MQTT 5.0 section 4.7), and not one of the broker's own.
+/// A valid topic name (MQTT 5.0 section 4.7) that is not reserved for the broker.
 bool publishable(const std::string& topic) {
   return is_topic_name(topic) && topic.front() != '$';
 }
@@ -128,7 +127,7 @@ bool publishable(const std::string& topic) {
 }  // namespace
 
 Commands::Commands(const PublishConfig& publish, std::vector<CommandTarget> targets, Sink sink)
-    : topics_(publish, 1), prefix_(publish.base + "/"), sink_(std::move(sink)) {
+    : topics_(publish.base), sink_(std::move(sink)) {
   for (auto& target : targets) {
     auto& points = targets_[target.device];
     for (auto& point : target.points) {
@@ -140,52 +139,52 @@ Commands::Commands(const PublishConfig& publish, std::vector<CommandTarget> targ
 
 Result<std::vector<std::pair<std::string, Value>>> Commands::parse(const std::string& device, const Incoming& incoming,
                                                                    std::string& id_json) const {
-  if (incoming.payload.size() > kLargest_bytes) return refused("a command has at most 64 KiB");
-  std::string given_twice;
-  const auto parsed = parse_json(incoming.payload, given_twice);
-  if (!parsed) return refused("is not JSON; write {\"point\": value}");
+  if (incoming.payload.size() > kMostPayload_bytes) return rejected("must be at most 64 KiB");
+  std::string repeated;
+  const auto parsed = parse_json(incoming.payload, repeated);
+  if (!parsed) return rejected("invalid JSON: write {\"point\": value}");
   const json& command = *parsed;
-  if (!command.is_object()) return refused("is not a JSON object; write {\"point\": value}");
+  if (!command.is_object()) return rejected("must be a JSON object: write {\"point\": value}");
   if (const auto id = command.find("id"); id != command.end()) {
-    if (!id->is_string() && !id->is_number()) return refused("id must be text or a number");
+    if (!id->is_string() && !id->is_number()) return rejected("id must be text or a number");
     id_json = id->dump();
   }
-  if (!given_twice.empty()) return refused(given_twice + ": is there twice");
-  if (incoming.retained) return refused("a retained command is not carried out: send it without retain");
-  if (incoming.expires_after && *incoming.expires_after <= Duration::zero()) return refused("the command has expired");
+  if (!repeated.empty()) return rejected(repeated + ": must occur once");
+  if (incoming.retained) return rejected("a retained command is not carried out: publish it without retain");
+  if (incoming.expires_after && *incoming.expires_after <= Duration::zero()) return rejected("the command has expired");
   const auto target = targets_.find(device);
-  if (target == targets_.end()) return refused("there is no device " + device);
+  if (target == targets_.end()) return rejected("no device " + device);
   std::vector<std::pair<std::string, Value>> points;
   for (const auto& [name, node] : command.items()) {
     if (name == "id") continue;
     const auto point = target->second.find(name);
-    if (point == target->second.end()) return refused(name + ": there is no such point");
+    if (point == target->second.end()) return rejected(name + ": no such point");
     auto value = to_value(node);
     if (!value) return in_context(name, value.error());
-    if (!point->second) return refused(name + ": is not writable");
+    if (!point->second) return rejected(name + ": is not writable");
     if (auto good = check(*point->second, *value); !good) return in_context(name, good.error());
     points.emplace_back(name, std::move(*value));
   }
-  if (points.empty()) return refused("no point to write; write {\"point\": value}");
+  if (points.empty()) return rejected("no point to write: write {\"point\": value}");
   return points;
 }
 
-const Commands::Done* Commands::repeated(const Pending& command, bool duplicate, const Now& now) const {
+const Commands::Recent* Commands::repeated(const Pending& command, bool duplicate, const Now& now) const {
   bool latest = true;
-  for (auto done = done_.rbegin(); done != done_.rend(); ++done) {
-    if (done->at + kSameCommand < now.steady) return nullptr;
-    if (done->device != command.device) continue;
-    const bool same = done->fingerprint == command.fingerprint;
-    if (same && (duplicate || (latest && done->has_id))) return &*done;
+  for (auto recent = recent_.rbegin(); recent != recent_.rend(); ++recent) {
+    if (recent->at + kSameCommand < now.steady) return nullptr;
+    if (recent->device != command.device) continue;
+    const bool same = recent->fingerprint == command.fingerprint;
+    if (same && (duplicate || (latest && recent->has_id))) return &*recent;
     latest = false;
   }
   return nullptr;
 }
 
-std::vector<Message> Commands::answer(const Pending& command, std::string payload) {
+std::vector<Message> Commands::results(const Pending& command, std::string payload) {
   std::vector<Message> messages;
   Message& result = messages.emplace_back();
-  result.topic = topics_.topic(command.device, "result");
+  result.topic = topics_.result(command.device);
   result.payload = std::move(payload);
   if (!publishable(command.response_topic)) {
     result.correlation_data = command.correlation_data;
@@ -199,33 +198,30 @@ std::vector<Message> Commands::answer(const Pending& command, std::string payloa
 }
 
 std::vector<Message> Commands::take(const Incoming& incoming, const Now& now) {
-  constexpr std::string_view kLeaf = "/set";
-  std::string_view topic = incoming.topic;
-  if (!topic.starts_with(prefix_) || !topic.ends_with(kLeaf) || topic.size() <= prefix_.size() + kLeaf.size())
-    return {};
-  topic.remove_prefix(prefix_.size());
-  topic.remove_suffix(kLeaf.size());
+  const std::string_view device = topics_.command_device(incoming.topic);
+  if (device.empty()) return {};
   Pending command;
-  command.device = topic;
+  command.device = device;
   command.response_topic = incoming.response_topic;
   command.correlation_data = incoming.correlation_data;
-  command.deadline = now.steady + kTestTimeout;
+  command.deadline = now.steady + kTimeout;
   command.fingerprint = incoming.correlation_data + '\0' + incoming.payload;
   auto points = parse(command.device, incoming, command.id_json);
-  if (!points) return answer(command, failure_json(command.id_json, points.error().what));
-  if (const Done* done = repeated(command, incoming.duplicate, now)) {
-    return done->payload.empty() ? std::vector<Message>{} : answer(command, done->payload);
+  if (!points) return results(command, failure_json(command.id_json, points.error().what));
+  if (const Recent* recent = repeated(command, incoming.duplicate, now)) {
+    return recent->payload.empty() ? std::vector<Message>{} : results(command, recent->payload);
   }
   if (pending_.size() >= kMostPending) {
-    return answer(command, failure_json(command.id_json, "too many commands are waiting for their bus"));
+    return results(command,
+                   failure_json(command.id_json, "too many commands are waiting for their bus: try again later"));
   }
   WriteRequest request{++last_ticket_, command.device, std::move(*points)};
   if (incoming.expires_after) request.not_after = now.steady + *incoming.expires_after;
   if (!sink_ || !sink_(request)) {
-    return answer(command, failure_json(command.id_json, "the device's bus takes no commands"));
+    return results(command, failure_json(command.id_json, "the device's bus accepts no commands"));
   }
-  done_.push_back({command.device, command.fingerprint, !command.id_json.empty(), now.steady, ""});
-  if (done_.size() > kRemembered) done_.pop_front();
+  recent_.push_back({command.device, command.fingerprint, !command.id_json.empty(), now.steady, ""});
+  if (recent_.size() > kMostRecent) recent_.pop_front();
   pending_.emplace(request.ticket, std::move(command));
   return {};
 }
@@ -236,13 +232,13 @@ std::vector<Message> Commands::take(const WriteOutcome& outcome) {
   const Pending command = std::move(waiting->second);
   pending_.erase(waiting);
   std::string payload = outcome_json(command.id_json, outcome);
-  for (auto done = done_.rbegin(); done != done_.rend(); ++done) {
-    if (done->device == command.device && done->fingerprint == command.fingerprint) {
-      done->payload = payload;
+  for (auto recent = recent_.rbegin(); recent != recent_.rend(); ++recent) {
+    if (recent->device == command.device && recent->fingerprint == command.fingerprint) {
+      recent->payload = payload;
       break;
     }
   }
-  return answer(command, std::move(payload));
+  return results(command, std::move(payload));
 }
 
 std::vector<Message> Commands::expire(const Now& now) {
@@ -251,7 +247,7 @@ std::vector<Message> Commands::expire(const Now& now) {
     const std::uint64_t ticket = pending_.begin()->first;
     for (auto& message :
          take(WriteOutcome{ticket, pending_.begin()->second.device,
-                           Error{Fault::timeout, "the bus did not answer in time; it may still write"}})) {
+                           Error{Fault::timeout, "the bus did not answer within 30 s: it may still write"}})) {
       messages.push_back(std::move(message));
     }
   }

@@ -1,5 +1,5 @@
 #pragma once
-// Orders from the broker: parsed, checked, handed to the bus, answered. Contract section 5.
+// Commands from the broker: parsed, checked, handed to their bus, answered (contract section 5).
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -8,44 +8,45 @@
 #include <string>
 #include <vector>
 
-#include "bridge/encoder.h"
+#include "bridge/broker_config.h"
+#include "bridge/topics.h"
 #include "bridge/transport.h"
 #include "core/intake.h"
 #include "core/point.h"
 
 namespace baudbridge {
 
-/// A device that may be written to, or not: what commands are checked against.
+/// A device and its points, writable or not: commands are checked against them.
 struct CommandTarget {
   std::string device;
   std::vector<Point> points;
 };
 
-/// Takes `B/<device>/set` messages. Each command has exactly one outcome, published to `B/<device>/result` and to its
-/// response topic, if it has one. Nothing that a broker can send makes it throw or grow without bound.
+/// The commands of `B/<device>/set`. Each has exactly one result, published to `B/<device>/result` and to its response
+/// topic, if it has one. No message of a broker makes it throw or grow without limit.
 ///
-/// QoS 1 may bring a command twice. A command with the same id and content as the one that the device had last, within
-/// a minute, is the same command: it is not carried out again, but answered again. So is one that the broker marks as a
-/// repetition (DUP), id or not, if its like was among the device's last ones.
+/// With QoS 1 a command may arrive twice. A command with the id and content of the device's last command, within a
+/// minute, is the same command: its result is published again, and nothing is written. The same holds for a command with
+/// DUP set, with or without an id, if the device had a command with this content within a minute.
 ///
-/// A command with a Message Expiry Interval (MQTT 5.0 section 3.3.2.3.3) is refused once that has run out: when it
-/// arrives; and its bus does not begin it any more then.
+/// A command whose Message Expiry Interval (MQTT 5.0 section 3.3.2.3.3) has ended is rejected; its bus does not begin it
+/// after that, either.
 /// Threads: one owner; `sink` is called on the same thread and must not block.
 class Commands {
  public:
-  /// Hands an accepted command to the bus of its device. False: there is no bus that would take it.
+  /// Hands an accepted command to the bus of its device. False: no bus accepts it.
   using Sink = std::function<bool(const WriteRequest&)>;
 
   Commands(const PublishConfig& publish, std::vector<CommandTarget> targets, Sink sink);
 
-  /// Messages to publish now; none while the bus is at work.
+  /// Results to publish now; none while the bus carries out the command.
   [[nodiscard]] std::vector<Message> take(const Incoming& incoming, const Now& now);
   [[nodiscard]] std::vector<Message> take(const WriteOutcome& outcome);
-  /// Commands that the bus has not answered in time are given up.
+  /// Results of commands that timed out.
   [[nodiscard]] std::vector<Message> expire(const Now& now);
   [[nodiscard]] Steady wake_at() const;
 
-  static constexpr Duration kTestTimeout = std::chrono::seconds(30);  ///< for the bus to answer
+  static constexpr Duration kTimeout = std::chrono::seconds(30);  ///< for the bus to answer
 
  private:
   struct Pending {
@@ -56,26 +57,25 @@ class Commands {
     Steady deadline{};
     std::string fingerprint;
   };
-  struct Done {
+  struct Recent {
     std::string device;
-    std::string fingerprint;  ///< what makes two commands the same
+    std::string fingerprint;  ///< equal for equal commands
     bool has_id = false;
     Steady at{};
-    std::string payload;  ///< of the answer; empty while the bus is at work
+    std::string payload;  ///< of the result; empty while the bus carries out the command
   };
 
   Result<std::vector<std::pair<std::string, Value>>> parse(const std::string& device, const Incoming& incoming,
                                                            std::string& id_json) const;
-  [[nodiscard]] const Done* repeated(const Pending& command, bool duplicate, const Now& now) const;
-  [[nodiscard]] std::vector<Message> answer(const Pending& command, std::string payload);
+  [[nodiscard]] const Recent* repeated(const Pending& command, bool duplicate, const Now& now) const;
+  [[nodiscard]] std::vector<Message> results(const Pending& command, std::string payload);
 
-  Encoder topics_;
-  std::string prefix_;  ///< "B/"
-  /// Of points that are not writable only the names are kept: a gateway has thousands of them.
+  Topics topics_;
+  /// Null: the point is not writable. A gateway has thousands of those.
   std::map<std::string, std::map<std::string, std::unique_ptr<const Point>>> targets_;
   Sink sink_;
   std::map<std::uint64_t, Pending> pending_;
-  std::deque<Done> done_;
+  std::deque<Recent> recent_;
   std::uint64_t last_ticket_ = 0;
 };
 

@@ -14,7 +14,7 @@ namespace {
 
 /// Results and announcements come on top of the records of the window.
 constexpr std::size_t kSpareSlots = 64;
-/// A command has at most 64 KiB; what is far larger shall not even be sent to us (MQTT 5.0 section 3.1.2.11.4).
+/// The broker must not send larger packets (MQTT 5.0 section 3.1.2.11.4); a command has at most 64 KiB.
 constexpr std::int64_t kLargestIncoming_bytes = 1 << 20;
 constexpr std::int64_t kLongestKeepAlive_s = std::numeric_limits<std::uint16_t>::max();
 constexpr std::int64_t kLongestExpiry_s = std::numeric_limits<std::uint32_t>::max();

@@ -7,16 +7,6 @@
 namespace baudbridge {
 namespace {
 
-/// A topic level: no wildcard, no separator, no control character (MQTT 5.0 section 4.7), and UTF-8.
-void append_level(std::string& out, std::string_view level) {
-  const auto begin = static_cast<std::ptrdiff_t>(out.size());
-  append_utf8(out, level);
-  const auto forbidden = [](char c) {
-    return c == '+' || c == '#' || c == '/' || static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
-  };
-  std::replace_if(out.begin() + begin, out.end(), forbidden, '_');
-}
-
 void append_stamp(JsonObject& object, const Record& record, const Stamp& stamp) {
   object.number("ts", stamp.utc.count()).number("seq", record.seq);
 }
@@ -45,11 +35,13 @@ void append_readings(std::string& out, JsonObject& object, const Record& record)
     for (const auto& reading : record.readings) {
       if (reading.value) continue;
       faults.key(reading.point);
-      append_fault(out, reading.value.error());
+      append_json_string(out, fault_word(reading.value.error()));
     }
     faults.close();
   }
 }
+
+constexpr std::size_t kMostTopics = 10'000;
 
 /// The bare value: text without quotes.
 void append_bare(std::string& out, const Value& value) {
@@ -62,31 +54,16 @@ void append_bare(std::string& out, const Value& value) {
 
 }  // namespace
 
-void append_fault(std::string& out, const Error& error) {
-  append_json_string(out, fault_word(error));
-}
-
-std::string Encoder::topic(std::string_view device, std::string_view leaf) const {
-  std::string text = publish_.base;
-  text += '/';
-  append_level(text, device);
-  if (!leaf.empty()) {
-    text += '/';
-    append_level(text, leaf);
-  }
-  return text;
-}
-
 const std::string& Encoder::device_topic(const std::string& device) {
-  const auto known = topics_.find(device);
-  if (known != topics_.end()) return known->second;
-  if (topics_.size() > 10000) topics_.clear();  // a queue filled from foreign files must not grow this for ever
-  return topics_.emplace(device, topic(device)).first->second;
+  const auto known = device_topics_.find(device);
+  if (known != device_topics_.end()) return known->second;
+  if (device_topics_.size() > kMostTopics) device_topics_.clear();  // imported records may name any devices
+  return device_topics_.emplace(device, topics_.device(device)).first->second;
 }
 
 void Encoder::encode_event(const Record& record, const Stamp& stamp, MessageBatch& out) const {
   Message& message = out.add();
-  message.topic = topic(kBridgeDevice, "event");
+  message.topic = topics_.event();
   message.qos = qos_;
   message.retain = false;
   JsonObject object(message.payload);
@@ -117,8 +94,7 @@ void Encoder::encode(const Record& record, const Stamp& stamp, MessageBatch& out
     if (!reading.value) continue;
     Message& message = out.add();
     message.topic = device_topic(record.device);
-    message.topic += '/';
-    append_level(message.topic, reading.point);
+    Topics::append_level(message.topic, reading.point);
     message.qos = qos_;
     message.retain = publish_.retain;
     append_bare(message.payload, *reading.value);

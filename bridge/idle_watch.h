@@ -1,22 +1,23 @@
 #pragma once
-// Notices that a connection without traffic is dead. Pure.
+// Finds that a connection without traffic is dead. Pure.
 #include <algorithm>
 
 #include "core/time.h"
 
 namespace baudbridge {
 
-/// The MQTT library notices a missing PINGRESP after 2.5 times the keep alive (MQTT 5.0 section 3.1.2.10), and by
-/// timers of its own. This notices it within 1.5 times: a connection that is silent for 3/4 of the keep alive is
-/// probed, and the broker has half a keep alive, at most ack_timeout, for its answer. Threads: one owner.
+/// Ends a dead connection within 1.5 times the keep alive: after 3/4 of the keep alive without a packet it is probed, and
+/// the broker must answer within half a keep alive, at most ack_timeout. The MQTT library itself takes 2.5 times the
+/// keep alive to find a missing PINGRESP (MQTT 5.0 section 3.1.2.10).
+/// Threads: one owner.
 class IdleWatch {
  public:
-  enum class Action { none, probe, give_up };
+  enum class Action { none, probe, end };
 
   IdleWatch(Duration keep_alive, Duration ack_timeout)
       : keep_alive_(keep_alive), answer_time_(std::min(ack_timeout, keep_alive / 2)) {}
 
-  /// received: when the broker last answered anything. waiting: messages are in flight; their own timeout applies.
+  /// received: when the last packet of the broker arrived. waiting: messages are in flight; ack_timeout applies to them.
   Action check(Steady now, Steady received, bool waiting) {
     if (received >= probed_at_) probed_ = false;
     if (waiting && !probed_) {
@@ -25,7 +26,7 @@ class IdleWatch {
     }
     if (probed_) {
       due_ = probed_at_ + answer_time_;
-      return now >= due_ ? Action::give_up : Action::none;
+      return now >= due_ ? Action::end : Action::none;
     }
     due_ = received + silence();
     if (now < due_) return Action::none;
@@ -42,7 +43,7 @@ class IdleWatch {
 
   Duration keep_alive_;
   Duration answer_time_;
-  bool probed_ = false;  ///< and not answered yet
+  bool probed_ = false;  ///< and not answered
   Steady probed_at_ = Steady::min();
   Steady due_ = Steady::min();
 };

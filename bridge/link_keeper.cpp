@@ -2,18 +2,18 @@
 
 #include <algorithm>
 
-#include "bridge/reasons.h"
+#include "bridge/reason_code.h"
 #include "core/backoff.h"
 
 namespace baudbridge {
 namespace {
 
-constexpr Duration kStable = std::chrono::minutes(1);
+constexpr Duration kLasting = std::chrono::minutes(1);
 constexpr Duration kReminder = std::chrono::hours(1);
 constexpr Duration kTakeoverWindow = std::chrono::minutes(1);
 constexpr std::size_t kTakeovers = 3;
-constexpr int kRejectionPatience = 5;
-/// The transport keeps connect_timeout and can say what was missing; this is for one that says nothing.
+constexpr int kCredentialsFactor = 5;
+/// The transport applies connect_timeout and reports what timed out; this limit is for a transport that reports nothing.
 constexpr Duration kGrace = std::chrono::milliseconds(500);
 const std::string kNoServer = "no server";
 
@@ -37,15 +37,15 @@ void LinkKeeper::up(const LinkUp& up, const Now& now, Notices& notices) {
   state_ = State::up;
   std::string line = server_text() + ": connected";
   if (outage_failures_ > 0) {
-    line += " after " + duration_text(now.steady - changed_) + ", " + std::to_string(outage_failures_) +
-            (outage_failures_ == 1 ? " failure" : " failures");
+    line += " after " + duration_text(now.steady - changed_) + " (" + std::to_string(outage_failures_) +
+            (outage_failures_ == 1 ? " failure)" : " failures)");
   }
-  if (loss_told_) notices.info(std::move(line));
-  loss_told_ = false;
+  if (loss_logged_) notices.info(std::move(line));
+  loss_logged_ = false;
   changed_ = now.steady;
   changed_utc_ = now.utc;
-  rejections_ = 0;
-  tried_in_round_ = 0;
+  credential_failures_ = 0;
+  tried_servers_ = 0;
   ++report_.connects;
   report_.session_present = up.session_present;
   report_.mqtt5 = up.mqtt5;
@@ -53,51 +53,52 @@ void LinkKeeper::up(const LinkUp& up, const Now& now, Notices& notices) {
 
 void LinkKeeper::down(const LinkDown& down, const Now& now, Notices& notices) {
   const bool was_up = state_ == State::up;
-  const bool stood = was_up && now.steady - changed_ >= kStable;
-  if (stood) {
-    rounds_ = 0;
-    told_.clear();
+  const bool lasted = was_up && now.steady - changed_ >= kLasting;
+  if (lasted) {
+    failed_lists_ = 0;
+    logged_.clear();
     outage_failures_ = 0;
   }
-  const bool unexplained = was_up && !stood && !down.reason;
-  short_lives_ = unexplained ? short_lives_ + 1 : was_up ? 0 : short_lives_;
+  const bool unexplained = was_up && !lasted && !down.reason_code;
+  short_connections_ = unexplained ? short_connections_ + 1 : was_up ? 0 : short_connections_;
   ++outage_failures_;
   ++report_.failures;
-  report_.last_error = server_text() + ": " + down.why;
-  tell_down(down, now, notices);
+  report_.last_error = server_text() + ": " + down.reason;
+  log_down(down, now, notices);
   if (was_up) {
     changed_ = now.steady;
     changed_utc_ = now.utc;
   }
   state_ = State::waiting;
-  next_ = now.steady + (stood && !(down.reason && is_server_moved(*down.reason)) ? jitter(broker_.reconnect_min)
-                                                                                 : delay_after(down, now));
+  next_ =
+      now.steady + (lasted && !(down.reason_code && is_server_moved(*down.reason_code)) ? jitter(broker_.reconnect_min)
+                                                                                        : delay_after(down, now));
 }
 
 Duration LinkKeeper::delay_after(const LinkDown& down, const Now& now) {
-  const std::size_t asked = server_;
-  const bool whole_round = !next_server();
+  const std::size_t failed = server_;
+  const bool all_failed = !next_server();
   if (taken_over_often(down, now)) {
-    server_ = asked;
+    server_ = failed;
     return std::max<Duration>(broker_.reconnect_max, std::chrono::seconds(1)) + jitter(broker_.reconnect_max / 4);
   }
-  if (down.reason && is_server_moved(*down.reason) && !whole_round) return Duration::zero();
-  if (down.reason && is_bad_credentials(*down.reason)) {
-    ++rejections_;
-    if (!whole_round) return jitter(broker_.reconnect_min);
-    const Backoff backoff{broker_.reconnect_min * kRejectionPatience, broker_.reconnect_max * kRejectionPatience};
-    return backoff.delay(rejections_, seed_ + epoch_);
+  if (down.reason_code && is_server_moved(*down.reason_code) && !all_failed) return Duration::zero();
+  if (down.reason_code && is_bad_credentials(*down.reason_code)) {
+    ++credential_failures_;
+    if (!all_failed) return jitter(broker_.reconnect_min);
+    const Backoff backoff{broker_.reconnect_min * kCredentialsFactor, broker_.reconnect_max * kCredentialsFactor};
+    return backoff.delay(credential_failures_, seed_ + epoch_);
   }
-  if (!whole_round) return jitter(broker_.reconnect_min);
-  return Backoff{broker_.reconnect_min, broker_.reconnect_max}.delay(++rounds_, seed_ + epoch_);
+  if (!all_failed) return jitter(broker_.reconnect_min);
+  return Backoff{broker_.reconnect_min, broker_.reconnect_max}.delay(++failed_lists_, seed_ + epoch_);
 }
 
-/// False: that was the last one of a round.
+/// False: that was the last server of the list.
 bool LinkKeeper::next_server() {
   const std::size_t servers = broker_.servers.size();
   server_ = (server_ + 1) % servers;
-  if (++tried_in_round_ < servers) return true;
-  tried_in_round_ = 0;
+  if (++tried_servers_ < servers) return true;
+  tried_servers_ = 0;
   return false;
 }
 
@@ -106,7 +107,7 @@ Duration LinkKeeper::jitter(Duration longest) {
 }
 
 bool LinkKeeper::taken_over_often(const LinkDown& down, const Now& now) {
-  if (down.reason != kSessionTakenOver) return false;
+  if (down.reason_code != ReasonCode::session_taken_over) return false;
   takeovers_.push_back(now.steady);
   while (!takeovers_.empty() &&
          takeovers_.front() + std::max(kTakeoverWindow, 2 * broker_.reconnect_max) < now.steady) {
@@ -115,33 +116,34 @@ bool LinkKeeper::taken_over_often(const LinkDown& down, const Now& now) {
   return takeovers_.size() >= kTakeovers;
 }
 
-/// What its user can do about it, where that is known.
+/// The remedy, where it is known.
 std::string LinkKeeper::advice(const LinkDown& down) const {
-  if (down.reason == kSessionTakenOver) {
-    return ": another client connects with the id \"" + broker_.client_id + "\"; give each its own client_id";
+  if (down.reason_code == ReasonCode::session_taken_over) {
+    return ": another client connects with the id \"" + broker_.client_id + "\": set another client_id";
   }
-  if (!down.server_reference.empty()) return "; it names " + down.server_reference + ": set that in urls";
-  if (short_lives_ >= kTakeovers) {
-    return " (" + std::to_string(short_lives_) +
-           " times in a row soon after connecting: does another client use the id \"" + broker_.client_id + "\"?)";
+  if (!down.server_reference.empty()) return "; the broker refers to " + down.server_reference + ": set it in urls";
+  if (short_connections_ >= kTakeovers) {
+    return " (" + std::to_string(short_connections_) +
+           " times in a row soon after connecting: check that no other client uses the id \"" + broker_.client_id +
+           "\")";
   }
   return "";
 }
 
-void LinkKeeper::tell_down(const LinkDown& down, const Now& now, Notices& notices) {
-  const std::string what = advice(down);
-  const std::string known = down.why + (short_lives_ >= kTakeovers ? "(repeatedly)" : "");
-  Told& told = told_[server_];
-  if (told.why == known && now.steady - told.at < kReminder) return;
-  const bool reminder = told.why == known;
-  told = {known, now.steady};
-  loss_told_ = true;
-  std::string line = server_text() + ": " + down.why + what;
-  if (reminder) line += " (still; " + std::to_string(outage_failures_) + " failures so far)";
+void LinkKeeper::log_down(const LinkDown& down, const Now& now, Notices& notices) {
+  const std::string remedy = advice(down);
+  const std::string reason = down.reason + (short_connections_ >= kTakeovers ? "(repeatedly)" : "");
+  Logged& logged = logged_[server_];
+  const bool reminder = logged.reason == reason;
+  if (reminder && now.steady - logged.at < kReminder) return;
+  logged = {reason, now.steady};
+  loss_logged_ = true;
+  std::string line = server_text() + ": " + down.reason + remedy;
+  if (reminder) line += " (" + std::to_string(outage_failures_) + " failures so far)";
   notices.warn(std::move(line));
 }
 
-void LinkKeeper::hurry(const Now& now) {
+void LinkKeeper::retry_now(const Now& now) {
   if (state_ == State::waiting) next_ = std::min(next_, now.steady);
 }
 

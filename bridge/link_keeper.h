@@ -16,9 +16,9 @@ namespace baudbridge {
 /// The connection as `status` shows it.
 struct LinkReport {
   bool connected = false;
-  std::string server;    ///< the one connected to, or tried last
+  std::string server;    ///< of the connection, or of the last attempt
   Milliseconds since{};  ///< utc: connected, or not connected, since
-  Duration lasts{};      ///< the same by the steady clock
+  Duration lasts{};      ///< since then, by the steady clock
   std::uint64_t connects = 0;
   std::uint64_t failures = 0;  ///< attempts that failed and connections that were lost
   std::string last_error;      ///< kept after the link is up again
@@ -26,18 +26,17 @@ struct LinkReport {
   bool mqtt5 = true;
 };
 
-/// The life cycle of the connection: servers in turn, back-off with jitter, a deadline for each attempt, and what is
-/// told about it (a loss once, the same failure again once an hour, the return with how long it took).
+/// The life cycle of the connection: servers in turn, back-off with jitter, a deadline for each attempt, and its log
+/// lines (a loss once, the same failure again once an hour, the new connection with the duration of the outage).
 ///
-/// How long until the next attempt:
-/// - a link that stood for a minute and is lost: up to reconnect_min, at random, then as after a failure;
-/// - a failed attempt, or a link that did not stand: the next server of the list after up to reconnect_min; after a
-/// round
-///   through all of them reconnect_min doubling to reconnect_max, at random in between;
-/// - user, password or client id refused: five times as patient (5 s to 5 min by default), the files read anew each
-/// time;
-/// - taken over by another client with our id three times a minute: at least reconnect_max (60 s by default);
-/// - server moved or shutting down, and there is another: that one at once.
+/// The delay before the next attempt:
+/// - a connection of a minute or more was lost: up to reconnect_min, at random, then as after a failure;
+/// - an attempt failed, or a shorter connection was lost: the next server of the list after up to reconnect_min; after
+///   the last server reconnect_min, doubling to reconnect_max, with jitter;
+/// - user, password or client id were rejected: five times these delays (5 s to 5 min by default);
+/// - another client with the same id took the session over three times a minute: at least reconnect_max (60 s by
+///   default);
+/// - the server has moved or shuts down, and there is another one: none.
 /// Threads: one owner.
 class LinkKeeper {
  public:
@@ -48,23 +47,23 @@ class LinkKeeper {
 
   LinkKeeper(const BrokerConfig& broker, std::uint64_t seed, const Now& start);
 
-  /// The attempt to start now, if one is due; it counts as started.
+  /// The attempt to start now, if one is due.
   std::optional<Attempt> due(const Now& now);
-  /// The attempt has had its connect_timeout, and the transport has not said so.
+  /// The transport has not reported the end of an attempt within connect_timeout.
   [[nodiscard]] bool overdue(const Now& now) const { return state_ == State::connecting && now.steady >= next_; }
   void up(const LinkUp& up, const Now& now, Notices& notices);
-  /// The attempt failed or the link is gone. Not to be called when idle.
+  /// The attempt failed, or the connection ended. There must have been one.
   void down(const LinkDown& down, const Now& now, Notices& notices);
-  /// Something has changed that may make the next attempt succeed (the clock was set: certificates may be valid now).
-  void hurry(const Now& now);
+  /// Makes the next attempt due: the clock was set, so that certificates may be valid now.
+  void retry_now(const Now& now);
 
-  /// Of the current attempt or link; events of others are old.
+  /// The epoch is that of the current attempt or connection.
   [[nodiscard]] bool current(Epoch epoch) const { return state_ != State::waiting && epoch == epoch_; }
   [[nodiscard]] Epoch epoch() const { return epoch_; }
   [[nodiscard]] bool is_up() const { return state_ == State::up; }
   [[nodiscard]] bool connecting() const { return state_ == State::connecting; }
   [[nodiscard]] const std::string& server_text() const;
-  /// When due() or overdue() will have something to say; far away while the link is up.
+  /// When to call due() and overdue() next; far away while connected.
   [[nodiscard]] Steady wake_at() const;
   [[nodiscard]] LinkReport report(const Now& now) const;
 
@@ -74,12 +73,12 @@ class LinkKeeper {
   Duration delay_after(const LinkDown& down, const Now& now);
   Duration jitter(Duration longest);
   bool next_server();
-  void tell_down(const LinkDown& down, const Now& now, Notices& notices);
+  void log_down(const LinkDown& down, const Now& now, Notices& notices);
   [[nodiscard]] bool taken_over_often(const LinkDown& down, const Now& now);
   [[nodiscard]] std::string advice(const LinkDown& down) const;
 
-  struct Told {
-    std::string why;
+  struct Logged {
+    std::string reason;
     Steady at{};
   };
 
@@ -88,17 +87,17 @@ class LinkKeeper {
   State state_ = State::waiting;
   Epoch epoch_ = 0;
   std::size_t server_ = 0;
-  std::size_t tried_in_round_ = 0;
-  unsigned rounds_ = 0;       ///< rounds through all servers that went wrong, in a row
-  unsigned short_lives_ = 0;  ///< links in a row that were lost soon and without a reason
-  unsigned rejections_ = 0;   ///< refused credentials in a row
-  Steady next_{};             ///< waiting: the next attempt; connecting: its deadline
-  Steady changed_{};          ///< when the link last came or went
+  std::size_t tried_servers_ = 0;     ///< of the list, since its beginning
+  unsigned failed_lists_ = 0;         ///< times that all servers failed, in a row
+  unsigned short_connections_ = 0;    ///< connections lost soon and without a reason code, in a row
+  unsigned credential_failures_ = 0;  ///< in a row
+  Steady next_{};                     ///< waiting: the next attempt; connecting: its deadline
+  Steady changed_{};                  ///< when the last connection began or ended
   Milliseconds changed_utc_{};
   std::uint64_t outage_failures_ = 0;
-  bool loss_told_ = true;  ///< so the return is worth a line, too
+  bool loss_logged_ = true;  ///< so the next connection is logged
   std::deque<Steady> takeovers_;
-  std::map<std::size_t, Told> told_;  ///< by server, since the link was last up
+  std::map<std::size_t, Logged> logged_;  ///< by server, since the last lasting connection
   LinkReport report_;
 };
 

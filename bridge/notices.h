@@ -1,4 +1,6 @@
 #pragma once
+// Log lines of code that does not log itself.
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -7,7 +9,7 @@
 
 namespace baudbridge {
 
-/// Lines for the log, gathered by code that does not log itself; its thread's loop writes them.
+/// The lines that the uplink's thread writes to the log at the end of each turn.
 /// Threads: one owner.
 class Notices {
  public:
@@ -17,11 +19,16 @@ class Notices {
   };
   void info(std::string text) { lines_.push_back({log::Level::info, std::move(text)}); }
   void warn(std::string text) { lines_.push_back({log::Level::warn, std::move(text)}); }
+  /// Once in the life of the process, for what happens at each connection.
+  void warn_once(const std::string& text) {
+    if (written_.insert(text).second) warn(text);
+  }
   [[nodiscard]] std::vector<Line> take() { return std::exchange(lines_, {}); }
   [[nodiscard]] bool empty() const { return lines_.empty(); }
 
  private:
   std::vector<Line> lines_;
+  std::set<std::string> written_;  ///< by warn_once()
 };
 
 }  // namespace baudbridge

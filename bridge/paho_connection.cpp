@@ -7,14 +7,13 @@
 #include <utility>
 
 #include "bridge/paho_library.h"
-#include "bridge/reasons.h"
 #include "bridge/tcp_sockets.h"
 #include "bridge/topic_name.h"
 
 namespace baudbridge {
 namespace {
 
-/// More is not read by anybody: a command has at most 64 KiB.
+/// A command has at most 64 KiB.
 constexpr std::size_t kKeptPayload_bytes = 128 * 1024;
 
 LinkUp link_up(Epoch epoch, MQTTAsync_successData5& data) {
@@ -34,7 +33,7 @@ LinkUp link_up(Epoch epoch, MQTTAsync_successData5& data) {
 }
 
 /// The library formats a line about each packet into a buffer that is read only if its environment variable is set.
-void quieten_library() {
+void disable_trace() {
   if (std::getenv("MQTT_C_CLIENT_TRACE") == nullptr) MQTTAsync_setTraceLevel(MQTTASYNC_TRACE_ERROR);
 }
 
@@ -56,7 +55,7 @@ struct PahoConnection::Callbacks {
     if (self.options_.subscription.empty()) return;
     if (!wildcards && self.options_.subscription.find_first_of("+#") != std::string::npos) {
       // A SUBSCRIBE would end the connection (MQTT 5.0 section 3.2.2.3.11).
-      self.append(SubscriptionAnswered{self.options_.epoch, kNoWildcards});
+      self.append(SubscriptionAnswered{self.options_.epoch, ReasonCode::wildcard_subscriptions_not_supported});
     } else {
       self.subscribe();
     }
@@ -78,7 +77,7 @@ struct PahoConnection::Callbacks {
   static void not_connected(void* context, MQTTAsync_failureData* data) {
     LinkDown down;
     // MQTT 3.1.1 section 3.2.2.3: return codes 1 to 5. Negative numbers are the library's own.
-    if (data != nullptr && data->code >= 1 && data->code <= 5) down.reason = reason_of_return_code(data->code);
+    if (data != nullptr && data->code >= 1 && data->code <= 5) down.reason_code = from_return_code(data->code);
     connection(context).append_down(std::move(down));
   }
   static void not_connected5(void* context, MQTTAsync_failureData5* data) {
@@ -86,7 +85,7 @@ struct PahoConnection::Callbacks {
     // Some versions of the library report a rejecting CONNACK in code, others in reasonCode.
     const int reason = data == nullptr ? 0 : is_failure(data->reasonCode) ? data->reasonCode : data->code;
     if (is_failure(reason)) {
-      down.reason = static_cast<Reason>(reason);
+      down.reason_code = static_cast<ReasonCode>(reason);
       down.server_reference = ReceivedProperties(data->properties).bytes(MQTTPROPERTY_CODE_SERVER_REFERENCE);
     }
     connection(context).append_down(std::move(down));
@@ -96,13 +95,13 @@ struct PahoConnection::Callbacks {
 
   static void lost(void* context, char* /*cause*/) {
     LinkDown down;
-    down.why = "the connection was lost: the broker or the network ended it";
+    down.reason = "the connection was lost: the broker or the network ended it";
     connection(context).append_down(std::move(down));
   }
   static void disconnected(void* context, MQTTProperties* properties, enum MQTTReasonCodes reason) {
     LinkDown down;
-    down.reason = static_cast<Reason>(reason);
-    down.why = "the broker ended the connection: " + reason_text(*down.reason);
+    down.reason_code = static_cast<ReasonCode>(reason);
+    down.reason = "the broker ended the connection: " + reason_text(*down.reason_code);
     if (properties != nullptr) {
       down.server_reference = ReceivedProperties(*properties).bytes(MQTTPROPERTY_CODE_SERVER_REFERENCE);
     }
@@ -119,7 +118,7 @@ struct PahoConnection::Callbacks {
     if (slot.qos > 0) self.note_received();
     self.free_slot(slot);
     if (is_failure(reason)) {
-      self.append(Refused{self.options_.epoch, token, static_cast<Reason>(reason)});
+      self.append(Rejected{self.options_.epoch, token, static_cast<ReasonCode>(reason)});
     } else {
       self.append(Delivered{self.options_.epoch, token});
     }
@@ -141,27 +140,30 @@ struct PahoConnection::Callbacks {
 
   // SUBSCRIBE.
 
-  static void subscription_answered(PahoConnection& self, Reason reason) {
+  static void subscription_answered(PahoConnection& self, ReasonCode code) {
     self.note_received();
-    self.subscribed_ = !is_refusal(reason);
+    self.subscribed_ = !is_failure(code);
     if (!self.probed_) {
-      self.append(SubscriptionAnswered{self.options_.epoch, reason});
+      self.append(SubscriptionAnswered{self.options_.epoch, code});
     } else {
       self.inbox_->ring();
     }
   }
-  static void subscribed(void* context, MQTTAsync_successData*) { subscription_answered(connection(context), 0); }
+  static void subscribed(void* context, MQTTAsync_successData*) {
+    subscription_answered(connection(context), ReasonCode::success);
+  }
   static void subscribed5(void* context, MQTTAsync_successData5* data) {
-    subscription_answered(connection(context), data == nullptr ? Reason{0} : static_cast<Reason>(data->reasonCode));
+    subscription_answered(connection(context),
+                          data == nullptr ? ReasonCode::success : static_cast<ReasonCode>(data->reasonCode));
   }
   static void not_subscribed(void* context, MQTTAsync_failureData* data) {
     if (data != nullptr && is_failure(data->code)) {
-      subscription_answered(connection(context), static_cast<Reason>(data->code));
+      subscription_answered(connection(context), static_cast<ReasonCode>(data->code));
     }
   }
   static void not_subscribed5(void* context, MQTTAsync_failureData5* data) {
     if (data != nullptr && is_failure(data->reasonCode)) {
-      subscription_answered(connection(context), static_cast<Reason>(data->reasonCode));
+      subscription_answered(connection(context), static_cast<ReasonCode>(data->reasonCode));
     }
   }
 
@@ -241,7 +243,7 @@ Result<void> PahoConnection::open() {
     handle_ = nullptr;
     return Error{Fault::io, "the MQTT library rejects " + options_.uri + " (" + std::to_string(created) + ")"};
   }
-  quieten_library();
+  disable_trace();
   MQTTAsync_setCallbacks(handle_, this, Callbacks::lost, Callbacks::arrived, nullptr);
   if (options_.mqtt5) MQTTAsync_setDisconnected(handle_, this, Callbacks::disconnected);
 
@@ -333,12 +335,12 @@ Result<void> PahoConnection::publish(Token token, const Message& message) {
   return Error{Fault::io, "the MQTT library accepts no message (" + std::to_string(sent) + ")"};
 }
 
-void PahoConnection::send_disconnect(Reason reason) {
+void PahoConnection::send_disconnect(ReasonCode code) {
   if (handle_ == nullptr || state_ != State::up) return;
   MQTTAsync_disconnectOptions call = MQTTAsync_disconnectOptions_initializer;
   if (options_.mqtt5) {
     call = MQTTAsync_disconnectOptions_initializer5;
-    call.reasonCode = static_cast<enum MQTTReasonCodes>(reason);
+    call.reasonCode = static_cast<enum MQTTReasonCodes>(code);
     call.onSuccess5 = Callbacks::disconnect_done5;
     call.onFailure5 = Callbacks::disconnect_failed5;
   } else {
@@ -355,7 +357,7 @@ void PahoConnection::send_disconnect(Reason reason) {
 void PahoConnection::end_with_will() {
   if (state_ != State::up) return;
   if (options_.mqtt5) {
-    send_disconnect(kDisconnectWithWill);
+    send_disconnect(ReasonCode::disconnect_with_will);
   } else {
     shut_down_connections_to(options_.port);
   }

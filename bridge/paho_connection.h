@@ -59,9 +59,9 @@ class PahoConnection {
   /// repeat.
   bool probe();
   /// DISCONNECT with this reason code (MQTT 5) and a wait of at most kDisconnectTimeout until it was written.
-  void send_disconnect(Reason reason);
+  void send_disconnect(ReasonCode code);
   /// Ends a connection that is up so that the broker publishes the will: DISCONNECT with reason code 0x04 (MQTT 5.0
-  /// section 3.14.2.1). MQTT 3.1.1 has no such word, and the library ends no connection without DISCONNECT: there the
+  /// section 3.14.2.1). MQTT 3.1.1 has no reason code, and the library ends no connection without DISCONNECT: there the
   /// TCP connection is ended below the library.
   void end_with_will();
   /// Frees the handle; no callback follows. A connection that is up is ended with DISCONNECT.

@@ -16,27 +16,27 @@
 #include "bridge/ended_connections.h"
 #include "bridge/idle_watch.h"
 #include "bridge/paho_connection.h"
-#include "bridge/reasons.h"
 #include "bridge/server_probe.h"
+#include "bridge/topics.h"
 
 namespace baudbridge {
 namespace {
 
-/// A connection that failed is looked into for so long, but for at most kProbeGrace after its connect_timeout.
+/// A failed connection is probed for so long, but for at most kProbeGrace after its connect_timeout.
 constexpr Duration kLongestProbe = std::chrono::seconds(3);
 constexpr Duration kProbeGrace = std::chrono::milliseconds(400);
 /// The remedy, where it is known.
-std::string remedy(Reason reason) {
-  if (reason == 0x84) return ": set protocol = \"3.1.1\" (or \"5\") in [broker]";
-  if (reason == 0x85) return ": set another client_id";
-  if (is_bad_credentials(reason)) return ": check username, password and client certificate";
+std::string remedy(ReasonCode code) {
+  if (code == ReasonCode::unsupported_protocol_version) return ": set protocol = \"3.1.1\" (or \"5\") in [broker]";
+  if (code == ReasonCode::client_identifier_not_valid) return ": set another client_id";
+  if (is_bad_credentials(code)) return ": check username, password and client certificate";
   return "";
 }
 
 std::string no_broker_text(const ServerUrl& server, bool mqtt5) {
-  return "the connection was made, but there was no answer as from an MQTT broker: check that port " +
-         std::to_string(server.port) + (server.websocket() ? " and path " + server.path + " are" : " is") +
-         " the broker's" + (mqtt5 ? ", and set protocol = \"3.1.1\" if it does not speak MQTT 5" : "");
+  return "connected, but the server does not answer as an MQTT broker: check that port " + std::to_string(server.port) +
+         (server.websocket() ? " and path " + server.path + " are" : " is") + " the broker's" +
+         (mqtt5 ? ", and set protocol = \"3.1.1\" if it does not support MQTT 5" : "");
 }
 
 class PahoTransport final : public Transport {
@@ -60,10 +60,10 @@ class PahoTransport final : public Transport {
   enum class State {
     idle,
     looking_up,  ///< the server's name
-    waiting,     ///< for the library to free the handle before
+    waiting,     ///< for the library to free the previous handle
     connecting,  ///< one address
     up,
-    explaining,  ///< why no address could be connected to
+    explaining,  ///< probes the server for the reason of the failure
   };
 
   [[nodiscard]] const ServerUrl& server() const { return broker_.servers[server_]; }
@@ -73,7 +73,7 @@ class PahoTransport final : public Transport {
   void look_up(Steady now);
   void open_next(Steady now);
   void handle(LinkInbox::Entry entry, Steady now);
-  void begin_again();
+  void repeat_attempt();
   void come_up(const LinkUp& up);
   void go_down(LinkDown down, Steady now);
   void attempt_failed(bool timed_out, Steady now);
@@ -124,14 +124,14 @@ void PahoTransport::connect(Epoch epoch, std::size_t server) {
 void PahoTransport::disconnect(bool orderly) noexcept {
   down_.reset();
   probe_.reset();
-  if (connection_ && orderly) connection_->send_disconnect(0);
+  if (connection_ && orderly) connection_->send_disconnect(ReasonCode::success);
   end_connection(!orderly);
   inbox_->reject_before(last_id_ + 1);
   state_ = State::idle;
   epoch_ = 0;
 }
 
-/// The handle before the next one; events that it still has are dropped, but for commands.
+/// Frees the handle; its further events are dropped, except commands.
 void PahoTransport::end_connection(bool with_will) {
   if (connection_) ended_.add(std::exchange(connection_, nullptr), with_will);
   idle_.reset();
@@ -148,7 +148,7 @@ void PahoTransport::report_down(LinkDown down) {
 
 void PahoTransport::report_failure(const Error& error) {
   LinkDown down;
-  down.why = (timed_out_ || error.kind == Fault::timeout ? "timed out: " : "") + error.what;
+  down.reason = (timed_out_ || error.kind == Fault::timeout ? "timed out: " : "") + error.what;
   report_down(std::move(down));
 }
 
@@ -170,10 +170,11 @@ void PahoTransport::look_up(Steady now) {
   open_next(now);
 }
 
-/// The next address, once the library has freed the handle of the one before.
+/// The next address, when the library has freed the previous handle.
 void PahoTransport::open_next(Steady now) {
   if (!ended_.empty()) {
-    if (now >= deadline_) report_failure(Error{Fault::timeout, "the MQTT library has not ended the connection before"});
+    if (now >= deadline_)
+      report_failure(Error{Fault::timeout, "the MQTT library has not ended the previous connection"});
     return;
   }
   auto options = connection_options(broker_, purpose_, server(), hosts_.front(), terms());
@@ -188,7 +189,7 @@ void PahoTransport::open_next(Steady now) {
   if (const auto opened = connection_->open(); !opened) report_failure(opened.error());
 }
 
-/// One address failed, without a reason of the broker.
+/// One address failed, without a reason code of the broker.
 void PahoTransport::attempt_failed(bool timed_out, Steady now) {
   end_connection(false);
   timed_out_ = timed_out;
@@ -246,20 +247,20 @@ void PahoTransport::handle(LinkInbox::Entry entry, Steady now) {
   sink_(std::move(entry.event));
 }
 
-/// The same attempt, with the terms of the server.
-void PahoTransport::begin_again() {
+/// Repeats the attempt, with the terms of the server.
+void PahoTransport::repeat_attempt() {
   end_connection(false);
   hosts_.clear();
   state_ = State::looking_up;
 }
 
 void PahoTransport::come_up(const LinkUp& up) {
-  // Version 1.3.12 of the library would go on with its own keep alive, and the broker would end the connection (MQTT
-  // 5.0 section 3.2.2.3.14): the attempt is repeated with the broker's.
+  // Version 1.3.12 of the library ignores the broker's keep alive, and the broker would end the connection (MQTT 5.0
+  // section 3.2.2.3.14): the attempt is repeated with it.
   const Duration required = up.server_keep_alive.value_or(Duration::zero());
   if (required > Duration::zero() && required < terms().keep_alive) {
     terms().keep_alive = required;
-    return begin_again();
+    return repeat_attempt();
   }
   state_ = State::up;
   idle_.emplace(required > Duration::zero() ? required : terms().keep_alive, broker_.ack_timeout);
@@ -267,18 +268,18 @@ void PahoTransport::come_up(const LinkUp& up) {
 }
 
 void PahoTransport::go_down(LinkDown down, Steady now) {
-  if (!down.was_up && !down.reason) return attempt_failed(false, now);
+  if (!down.was_up && !down.reason_code) return attempt_failed(false, now);
   if (!down.was_up) {
-    if (learn(down)) return begin_again();
-    down.why = "the broker rejected the connection: " + reason_text(*down.reason) + remedy(*down.reason);
+    if (learn(down)) return repeat_attempt();
+    down.reason = "the broker rejected the connection: " + reason_text(*down.reason_code) + remedy(*down.reason_code);
   }
   report_down(std::move(down));
 }
 
-/// True: the broker requires something that it has not been offered yet.
+/// True: the broker requires other terms than this attempt had.
 bool PahoTransport::learn(const LinkDown& down) {
-  if (down.reason == kRetainNotSupported) return std::exchange(terms().retained_will, false);
-  if (down.reason == kQosNotSupported) return std::exchange(terms().will_qos, 0) > 0;
+  if (down.reason_code == ReasonCode::retain_not_supported) return std::exchange(terms().retained_will, false);
+  if (down.reason_code == ReasonCode::qos_not_supported) return std::exchange(terms().will_qos, 0) > 0;
   return false;
 }
 
@@ -288,14 +289,14 @@ void PahoTransport::watch_idle(Steady now) {
     case IdleWatch::Action::none:
       return;
     case IdleWatch::Action::probe:
-      if (!connection_->probe()) idle_.reset();  // the library's own keep alive has to do
+      if (!connection_->probe()) idle_.reset();  // the library's keep alive remains
       return;
-    case IdleWatch::Action::give_up:
+    case IdleWatch::Action::end:
       LinkDown down;
-      down.why = "the broker is unresponsive: no answer for " + duration_text(now - connection_->received_at()) +
-                 " on an idle connection";
+      down.reason = "the broker is unresponsive: no answer for " + duration_text(now - connection_->received_at()) +
+                    " on an idle connection";
       down.was_up = true;
-      down.silent = true;
+      down.unresponsive = true;
       report_down(std::move(down));
   }
 }
@@ -326,7 +327,7 @@ Awaited PahoTransport::awaited() const {
   return awaited;
 }
 
-/// Version 1.3.12 of the library connects through them without being asked to, also to this machine.
+/// Version 1.3.12 of the library uses them without being configured to, also for connections to this machine.
 void ignore_proxies() {
   for (const char* name : {"http_proxy", "https_proxy"}) {
     if (std::getenv(name) != nullptr) ::unsetenv(name);
@@ -336,7 +337,8 @@ void ignore_proxies() {
 }  // namespace
 
 LinkPurpose gateway_purpose(const PublishConfig& publish) {
-  return {publish.base + "/+/set", Encoder(publish, 1).topic(kBridgeDevice, "state")};
+  const Topics topics(publish.base);
+  return {topics.commands(), topics.state()};
 }
 
 std::unique_ptr<Transport> paho_transport(const BrokerConfig& broker, LinkPurpose purpose,

@@ -8,7 +8,7 @@
 
 namespace baudbridge {
 
-/// What a connection is for, besides publishing.
+/// Subscription and will of a connection.
 struct LinkPurpose {
   std::string subscription;  ///< a topic filter, QoS 1; empty: none
   std::string will_topic;    ///< will: kOfflineState, retained; empty: none
@@ -17,11 +17,11 @@ struct LinkPurpose {
 /// Will `B/bridge/state`, subscription `B/+/set`.
 [[nodiscard]] LinkPurpose gateway_purpose(const PublishConfig& publish);
 
-/// The Transport over Eclipse Paho MQTT C: MQTT 5.0 or 3.1.1 over TCP, TLS or WebSocket. A proxy that the environment
-/// names is not used: the first transport of a process takes it out of the environment, before there are threads.
+/// The Transport over Eclipse Paho MQTT C: MQTT 5.0 or 3.1.1 over TCP, TLS or WebSocket. Proxies are not used: the first
+/// transport of a process removes them from the environment, before there are threads.
 /// Threads: as Transport; `sink` is called by service(). The library has two threads of its own, and a handle that is
 ///          being freed a third for a moment.
-/// Errors:  LinkDown::why says what is wrong and what to do.
+/// Errors:  LinkDown::reason names the problem and the remedy.
 /// Limits:  of a name with several addresses all are tried over mqtt; over mqtts, ws and wss, which need the name, the
 ///          library connects to the first IPv4 address.
 [[nodiscard]] std::unique_ptr<Transport> paho_transport(const BrokerConfig& broker, LinkPurpose purpose,

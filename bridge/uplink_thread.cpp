@@ -10,8 +10,8 @@
 namespace baudbridge {
 namespace {
 
-/// So many items are taken together, so that they share one transaction; more would let acknowledgements wait.
-constexpr int kMostTogether = 1000;
+/// Items taken in one turn, which share one transaction; more would delay acknowledgements.
+constexpr int kMostItems = 1000;
 
 std::size_t text_size(const std::string& text) {
   return sizeof text + (text.size() > 15 ? text.size() : 0);
@@ -67,16 +67,16 @@ void UplinkThread::run(const std::stop_token& stop) {
   Steady next = now.steady;
   while (!stop.stop_requested()) now = turn(next, next);
   uplink_.begin_stop(now);
-  next = now.steady;  // what was due before is no measure any more: the farewell begins at once
+  next = now.steady;  // the stop begins at once
   do {
     now = turn(next, next);
-  } while (!uplink_.stopped(now) || !mailbox_.empty());
+  } while (!uplink_.stopped() || !mailbox_.empty());
   persist(now, true);
   uplink_.disconnect();
   write_notices();
 }
 
-/// Takes what is waiting, makes it survive, does what is due. `next`: when it wants the next turn.
+/// Takes what is waiting, makes it survive, does what is due. next: when the next turn is due.
 Now UplinkThread::turn(Steady wake_at, Steady& next) {
   wait(wake_at);
   transport_.service(clock_.now().steady);
@@ -85,7 +85,7 @@ Now UplinkThread::turn(Steady wake_at, Steady& next) {
   heartbeat_.store(now.steady.time_since_epoch().count(), std::memory_order_relaxed);
   Queue& queue = uplink_.queue();
   if (const auto lost = mailbox_.take_lost(); lost > 0) {
-    queue.lost_before_acceptance(lost, "readings came faster than the disk took them", now);
+    queue.lost_before_acceptance(lost, "readings arrived faster than the disk wrote them", now);
     log::warn("lost " + std::to_string(lost) + " records before they could be queued: the disk is too slow");
   }
   if (accepted) queue.flush(now);  // before anything of it is sent
@@ -93,7 +93,7 @@ Now UplinkThread::turn(Steady wake_at, Steady& next) {
   next = uplink_.advance(now);
   queue.flush(now);
   next = std::min(next, queue.persist_due());
-  calm_ = uplink_.calm(now, accepted);
+  window_ = uplink_.coalesce_window(now, accepted);
   write_notices();
   return now;
 }
@@ -101,13 +101,13 @@ Now UplinkThread::turn(Steady wake_at, Steady& next) {
 void UplinkThread::wait(Steady wake_at) {
   const Awaited link = transport_.awaited();
   const Steady latest = std::min({wake_at, link.due, clock_.now().steady + kPromise});
-  mailbox_.wait(latest, calm_, {link.descriptor, link.events, 0});
+  mailbox_.wait(latest, window_, {link.descriptor, link.events, 0});
 }
 
-/// True: something came that the queue keeps.
+/// True: the uplink accepted an intake.
 bool UplinkThread::take_waiting() {
   bool accepted = false;
-  for (int taken = 0; taken < kMostTogether; ++taken) {
+  for (int taken = 0; taken < kMostItems; ++taken) {
     auto item = mailbox_.take();
     if (!item) break;
     const Now now = clock_.now();
@@ -125,12 +125,12 @@ void UplinkThread::persist(const Now& now, bool everything) {
   constexpr Duration kReminder = std::chrono::hours(1);
   const auto stored = uplink_.queue().persist(now, everything);
   if (stored) {
-    if (disk_refuses_) log::info("queue: the disk takes records again");
-    disk_refuses_ = false;
-  } else if (!disk_refuses_ || now.steady - disk_told_ >= kReminder) {
-    log::warn("queue: " + stored.error().what + "; records stay in memory until it works again");
-    disk_refuses_ = true;
-    disk_told_ = now.steady;
+    if (disk_fails_) log::info("queue: disk writable again");
+    disk_fails_ = false;
+  } else if (!disk_fails_ || now.steady - disk_logged_ >= kReminder) {
+    log::warn("queue: " + stored.error().what + "; records stay in memory until the disk is writable");
+    disk_fails_ = true;
+    disk_logged_ = now.steady;
   }
 }
 

@@ -11,18 +11,19 @@
 
 namespace baudbridge {
 
-/// Something to be done on the uplink's thread: how the control socket looks into the queue. It must not block.
+/// A function to run on the uplink's thread: how the control socket reads the queue. It must not block.
 struct ControlRequest {
   std::function<void(Uplink&, const Now&)> run;
 };
 
 using UplinkMailbox = Mailbox<Intake, ControlRequest>;
 
-/// About how many bytes this takes in memory: what it counts against the mailbox's bound.
+/// Approximate memory of an intake: its share of the mailbox's limit.
 [[nodiscard]] std::size_t intake_size_bytes(const Intake& intake);
 
-/// Threads: start() and stop() from the owner; everything else happens on its own thread.
-/// Errors:  none end it; a disk that refuses is told once, and once more when it is back.
+/// The uplink's thread: its loop, and the log lines of uplink and disk.
+/// Threads: start() and stop() from the owner; heartbeat() from any.
+/// Errors:  none end it; a failing disk is logged once, and again when it is writable.
 class UplinkThread {
  public:
   /// References must outlive it. The transport's events go to Uplink::handle(), on this thread.
@@ -32,9 +33,10 @@ class UplinkThread {
   UplinkThread& operator=(const UplinkThread&) = delete;
 
   void start();
-  /// Closes the mailbox, publishes what there is for up to two seconds, moves the rest to disk, says farewell, joins.
+  /// Closes the mailbox, publishes records for up to two seconds, then the shutdown messages, writes the rest to disk,
+  /// ends the thread.
   void stop();
-  /// The start of its latest turn; it begins one at least every kPromise.
+  /// The start of the latest turn; there is one at least every kPromise.
   [[nodiscard]] Steady heartbeat() const { return Steady(Duration(heartbeat_.load(std::memory_order_relaxed))); }
 
   static constexpr Duration kPromise = std::chrono::seconds(10);
@@ -52,9 +54,9 @@ class UplinkThread {
   Transport& transport_;
   const Clock& clock_;
   std::atomic<Duration::rep> heartbeat_{0};
-  Calm calm_;  ///< until the next turn
-  bool disk_refuses_ = false;
-  Steady disk_told_{};
+  CoalesceWindow window_;  ///< until the next turn
+  bool disk_fails_ = false;
+  Steady disk_logged_{};
   std::jthread thread_;
 };
 

@@ -1,5 +1,5 @@
 #pragma once
-// The one place where threads meet.
+// How threads hand items to each other.
 #include <sys/eventfd.h>
 
 #include <algorithm>
@@ -22,18 +22,17 @@
 
 namespace baudbridge {
 
-/// For so long a wait is ended by signals and interrupt(), by work only when so much is waiting, or when it fills a
-/// quarter of its lane.
-struct Calm {
+/// Wake-up coalescing: until then work ends a wait only when so many items, or a quarter of the limit in bytes, are
+/// waiting; signals and interrupt() end it at once. Steady::min(): none.
+struct CoalesceWindow {
   Steady until = Steady::min();
-  std::size_t work = 32;
+  std::size_t max_items = 32;
 };
 
-/// Carries messages to one thread, in two lanes. Work is bounded in bytes: when it is full the oldest work goes,
-/// counted, so nobody who posts ever waits. Signals are few (bounded by who sends them) and are handed out first.
-/// Threads: post(), signal() and interrupt() from any; wait() and take() from the one owner, who can wait for a
-/// descriptor beside it.
-/// Waking a thread costs more than most items take to be handled: an owner that waits calmly is woken once for many.
+/// Two queues of items for one thread: work, limited in bytes (the oldest work is dropped and counted, so that post()
+/// never waits), and signals, limited by their senders and handed out first.
+/// Threads: post(), signal() and interrupt() from any; wait() and take() from the one owner, which may wait for one
+///          more descriptor. A wake-up costs more than most items, hence CoalesceWindow.
 /// Errors:  the constructor throws std::system_error when the process has no descriptor left.
 template <class Work, class Signal>
 class Mailbox {
@@ -45,7 +44,7 @@ class Mailbox {
     if (!bell_) throw std::system_error(errno, std::generic_category(), "eventfd");
   }
 
-  /// size_bytes: what this item counts against the limit. After close(): counted as lost.
+  /// size_bytes: the item's share of the limit. After close(): counted as lost.
   void post(Work work, std::size_t size_bytes) {
     std::unique_lock lock(mutex_);
     if (closed_) {
@@ -68,34 +67,34 @@ class Mailbox {
     ring(std::move(lock));
   }
 
-  /// Makes the current or the next wait return at once.
+  /// Ends the current wait, or the next one, at once.
   void interrupt() {
     std::unique_lock lock(mutex_);
     interrupted_ = true;
     ring(std::move(lock));
   }
 
-  /// Until something is there to be taken, the descriptor is ready, interrupt() was called or the deadline has come.
-  /// The descriptor does not end a calm wait; once the calm is over it does.
-  void wait(Steady deadline, const Calm& calm = {}, const pollfd& beside = {-1, 0, 0}) {
+  /// Waits for an item, for `descriptor`, for interrupt() or for the deadline. While the coalesce window lasts,
+  /// `descriptor` does not end the wait.
+  void wait(Steady deadline, const CoalesceWindow& window = {}, const pollfd& descriptor = {-1, 0, 0}) {
     std::unique_lock lock(mutex_);
-    calm_ = calm;
-    std::array<pollfd, 2> watched{{{bell_.get(), POLLIN, 0}, beside}};
+    window_ = window;
+    std::array<pollfd, 2> watched{{{bell_.get(), POLLIN, 0}, descriptor}};
     for (bool ready = false; !ready;) {
       const Steady now = std::chrono::steady_clock::now();
-      if (now >= calm_.until) calm_.until = Steady::min();
+      if (now >= window_.until) window_.until = Steady::min();
       if (ends_wait() || now >= deadline) break;
       waiting_ = true;
       lock.unlock();
-      const bool calmly = calm_.until != Steady::min();  // changed by this thread alone
-      const Steady until = calmly ? std::min(deadline, calm_.until) : deadline;
-      ready = poll_until(std::span(watched).first(calmly ? 1 : 2), until) > 0 && watched[1].revents != 0;
+      const bool coalescing = window_.until != Steady::min();  // changed by this thread alone
+      const Steady until = coalescing ? std::min(deadline, window_.until) : deadline;
+      ready = poll_until(std::span(watched).first(coalescing ? 1 : 2), until) > 0 && watched[1].revents != 0;
       lock.lock();
       waiting_ = false;
       eventfd_t rung = 0;
       if (watched[0].revents != 0) ::eventfd_read(bell_.get(), &rung);
     }
-    calm_ = {};
+    window_ = {};
     interrupted_ = false;
   }
 
@@ -114,7 +113,7 @@ class Mailbox {
     return item;
   }
 
-  /// From now on work is refused; what is inside is still handed out.
+  /// Further work is lost; take() still hands out what is waiting.
   void close() {
     const std::lock_guard lock(mutex_);
     closed_ = true;
@@ -125,7 +124,7 @@ class Mailbox {
     return signals_.empty() && work_.empty();
   }
 
-  /// Work lost to the bound or after close() since the last call.
+  /// Work lost by the limit or by close() since the last call.
   std::uint64_t take_lost() {
     const std::lock_guard lock(mutex_);
     return std::exchange(lost_, 0);
@@ -135,10 +134,10 @@ class Mailbox {
   /// With the lock held.
   [[nodiscard]] bool ends_wait() const {
     if (!signals_.empty() || interrupted_) return true;
-    if (calm_.until == Steady::min()) return !work_.empty();
-    return work_.size() >= calm_.work || bytes_ > limit_ / 4;
+    if (window_.until == Steady::min()) return !work_.empty();
+    return work_.size() >= window_.max_items || bytes_ > limit_ / 4;
   }
-  /// Wakes the owner, once, if what has come ends its wait.
+  /// Wakes the owner, once, if its wait is to end.
   void ring(std::unique_lock<std::mutex> lock) {
     if (!waiting_ || !ends_wait()) return;
     waiting_ = false;
@@ -146,7 +145,7 @@ class Mailbox {
     ::eventfd_write(bell_.get(), 1);
   }
 
-  UniqueFd bell_;  ///< rung only while the owner waits
+  UniqueFd bell_;  ///< eventfd; written only while the owner waits
   mutable std::mutex mutex_;
   std::deque<std::pair<Work, std::size_t>> work_;
   std::deque<Signal> signals_;
@@ -155,8 +154,8 @@ class Mailbox {
   std::uint64_t lost_ = 0;
   bool closed_ = false;
   bool interrupted_ = false;
-  bool waiting_ = false;  ///< the owner waits, and nobody has rung
-  Calm calm_;             ///< how it waits; its moment is Steady::min() when it is not calm
+  bool waiting_ = false;  ///< the owner waits and has not been woken
+  CoalesceWindow window_;
 };
 
 }  // namespace baudbridge

@@ -46,6 +46,7 @@ class DurableQueue final : public Queue {
   void remember(const Anchor& anchor) override;
   [[nodiscard]] const Timeline& timeline() const override { return timeline_; }
   [[nodiscard]] RecordCounters counters() const override;
+  [[nodiscard]] Seq last_seq() const override { return next_seq_ - 1; }
   [[nodiscard]] QueueReport report() const override;
 
  private:

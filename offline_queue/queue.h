@@ -157,6 +157,8 @@ class Queue {
   virtual void remember(const Anchor& anchor) = 0;
   [[nodiscard]] virtual const Timeline& timeline() const = 0;
   [[nodiscard]] virtual RecordCounters counters() const = 0;
+  /// The sequence number of the newest record; reads nothing from disk.
+  [[nodiscard]] virtual Seq last_seq() const = 0;
   [[nodiscard]] virtual QueueReport report() const = 0;
 };
 

@@ -16,9 +16,9 @@ namespace {
 /// What may wait in memory while a disk stalls: a second of the fastest bus, an hour of a usual one.
 constexpr std::size_t kMailbox_bytes = 8U << 20;
 
-/// So long records wait for each other at most, when they come one after the other: buses over TCP share moments so far
-/// apart (BusPlan::phase_grain), and what comes of one moment leaves together.
-constexpr Duration kTogether = std::chrono::milliseconds(10);
+/// The longest wake-up coalescing of the uplink: buses over TCP poll at moments so far apart (BusPlan::phase_grain), and
+/// the records of one moment are published in one turn.
+constexpr Duration kCoalesce = std::chrono::milliseconds(10);
 
 /// A thread counts as unresponsive after so many times its promised interval.
 constexpr int kTestTimeout = 3;
@@ -45,7 +45,7 @@ UplinkOptions uplink_options(const Config& config, const Clock& clock) {
   options.version = BAUDBRIDGE_VERSION;
   options.boot = clock.boot_id();
   options.seed = random_seed();
-  options.together = kTogether;
+  options.coalesce = kCoalesce;
   return options;
 }
 

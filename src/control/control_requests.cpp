@@ -4,8 +4,8 @@
 
 #include <utility>
 
-#include "bridge/announcements.h"
 #include "bridge/json_text.h"
+#include "bridge/status_json.h"
 #include "src/control/latest_values.h"
 #include "src/gateway.h"
 #include "src/json.h"

@@ -8,7 +8,7 @@
 #include <variant>
 
 #include "bridge/paho_transport.h"
-#include "bridge/reasons.h"
+#include "bridge/reason_code.h"
 #include "core/poll_until.h"
 
 namespace baudbridge::simulation {
@@ -72,10 +72,10 @@ void DemoSubscriber::handle(LinkEvent event) {
   if (auto* incoming = std::get_if<Incoming>(&event)) {
     arrived_.push_back({std::move(incoming->topic), std::move(incoming->payload), incoming->retained});
   } else if (auto* down = std::get_if<LinkDown>(&event)) {
-    lost_ = std::move(down->why);
+    lost_ = std::move(down->reason);
   } else if (const auto* answered = std::get_if<SubscriptionAnswered>(&event)) {
-    subscribed_ = !is_refusal(answered->reason);
-    if (!subscribed_) lost_ = "the broker rejects the subscription (" + reason_text(answered->reason) + ")";
+    subscribed_ = !is_failure(answered->reason_code);
+    if (!subscribed_) lost_ = "the broker rejects the subscription (" + reason_text(answered->reason_code) + ")";
   }
 }
 

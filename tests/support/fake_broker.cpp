@@ -129,7 +129,7 @@ std::vector<FakeBroker::Publish> FakeBroker::published() const {
   return published_;
 }
 
-std::optional<Reason> FakeBroker::disconnect_reason() const {
+std::optional<ReasonCode> FakeBroker::disconnect_reason() const {
   const std::lock_guard lock(mutex_);
   return disconnect_reason_;
 }
@@ -190,7 +190,7 @@ bool FakeBroker::take_packet(Client& client, std::uint8_t header, const std::str
       std::string answer{'\0', static_cast<char>(behaviour_.connack)};
       if (client.mqtt5) answer += variable(behaviour_.connack_properties.size()) + behaviour_.connack_properties;
       send_all(socket, mqtt_packet(kConnack, answer));
-      return behaviour_.connack == 0;
+      return behaviour_.connack == ReasonCode::success;
     }
     case kPublish:
       return take_publish(client, header, body);
@@ -210,7 +210,7 @@ bool FakeBroker::take_packet(Client& client, std::uint8_t header, const std::str
       if (behaviour_.answers_ping) send_all(socket, mqtt_packet(kPingresp, ""));
       return true;
     case kDisconnect:
-      disconnect_reason_ = body.empty() ? Reason{0} : static_cast<Reason>(body[0]);
+      disconnect_reason_ = body.empty() ? ReasonCode{0} : static_cast<ReasonCode>(body[0]);
       return false;
     default:
       return true;
@@ -241,8 +241,9 @@ bool FakeBroker::take_publish(Client& client, std::uint8_t header, const std::st
   switch (answer.act) {
     case Act::acknowledge:
       if (publish.qos > 0) {
-        const std::string reason =
-            client.mqtt5 && answer.reason != 0 ? std::string(1, static_cast<char>(answer.reason)) : "";
+        const std::string reason = client.mqtt5 && answer.reason != ReasonCode::success
+                                       ? std::string(1, static_cast<char>(answer.reason))
+                                       : "";
         send_all(socket, mqtt_packet(publish.qos == 1 ? kPuback : kPubrec, packet_id + reason));
       }
       return true;

@@ -30,15 +30,15 @@ class FakeBroker {
   enum class Act { acknowledge, ignore, disconnect, hang_up };
   struct Answer {
     Act act = Act::acknowledge;
-    Reason reason = 0;
+    ReasonCode reason{};
   };
   struct Behaviour {
     std::string greeting;            ///< sent to whoever connects, who is then hung up on: not MQTT at all
     bool answers_connect = true;     ///< false: accepts the TCP connection and says nothing
-    Reason connack = 0;              ///< MQTT 5 reason code, or 3.1.1 return code
+    ReasonCode connack{};            ///< MQTT 5 reason code, or 3.1.1 return code
     std::string connack_properties;  ///< encoded (MQTT 5.0 section 3.2.2.3), without their length
     bool answers_subscribe = true;
-    Reason suback = 1;
+    ReasonCode suback{1};
     std::string after_suback;  ///< any bytes
     bool answers_ping = true;
     std::function<Answer(const Publish&)> on_publish = [](const Publish&) { return Answer{}; };
@@ -65,8 +65,8 @@ class FakeBroker {
   [[nodiscard]] std::size_t subscriptions() const { return subscriptions_; }
   /// Of the CONNECT that came last, in seconds.
   [[nodiscard]] unsigned keep_alive_s() const { return keep_alive_s_; }
-  /// Reason of the DISCONNECT that came last; none: there was none.
-  [[nodiscard]] std::optional<Reason> disconnect_reason() const;
+  /// The reason code of the last DISCONNECT; none: there was none.
+  [[nodiscard]] std::optional<ReasonCode> disconnect_reason() const;
 
  private:
   struct Client;
@@ -84,7 +84,7 @@ class FakeBroker {
   mutable std::mutex mutex_;
   Behaviour behaviour_;
   std::vector<Publish> published_;
-  std::optional<Reason> disconnect_reason_;
+  std::optional<ReasonCode> disconnect_reason_;
   std::atomic<std::size_t> connections_{0};
   std::atomic<std::size_t> bytes_received_{0};
   std::atomic<std::size_t> pings_{0};

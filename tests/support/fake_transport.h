@@ -12,8 +12,8 @@
 
 namespace baudbridge::testing {
 
-/// Keeps what it is told; the test says what the broker does about it. Events wait until somebody takes them, or go to
-/// a sink at once. It behaves as the contract of Transport says: one suite of tests runs against it and the real one.
+/// Records what is published; the test decides what the broker does. Events wait until take_events(), or go to a sink at
+/// once. One suite of tests runs against it and the real transport: tests/seam/bridge/transport_contract.cpp.
 /// Threads: one.
 class FakeTransport : public Transport {
  public:
@@ -41,10 +41,10 @@ class FakeTransport : public Transport {
     if (!up_ || epoch != epoch_) return Error{Fault::closed, "the connection was lost"};
     if (message.topic == impossible_topic) return Error{Fault::refused, "not a topic name"};
     sent.push_back({epoch, token, message});
-    out_.push_back(token);
-    most_out = std::max(most_out, out_.size());
-    if (refuses) {
-      refuse(*refuses);
+    in_flight_.push_back(token);
+    most_in_flight = std::max(most_in_flight, in_flight_.size());
+    if (rejects) {
+      reject(*rejects);
     } else if (acknowledges) {
       acknowledge();
     }
@@ -63,56 +63,56 @@ class FakeTransport : public Transport {
     up_ = true;
     attempting_ = false;
     up.epoch = epoch_;
-    tell(up);
+    report(up);
   }
   /// The attempt fails, or the connection ends.
-  void drop(std::string why = "gone", std::optional<Reason> reason = std::nullopt) {
-    LinkDown down{epoch_, std::move(why), reason, up_, ""};
+  void drop(std::string reason = "gone", std::optional<ReasonCode> code = std::nullopt) {
+    LinkDown down{epoch_, std::move(reason), code, up_, "", false};
     up_ = false;
     attempting_ = false;
-    out_.clear();
-    tell(std::move(down));
+    in_flight_.clear();
+    report(std::move(down));
   }
-  /// The oldest so many messages that are out.
+  /// The oldest messages in flight.
   void acknowledge(std::size_t count = 1) {
-    for (; count > 0 && !out_.empty(); --count) {
-      const Token token = out_.front();
-      out_.pop_front();
-      tell(Delivered{epoch_, token});
+    for (; count > 0 && !in_flight_.empty(); --count) {
+      const Token token = in_flight_.front();
+      in_flight_.pop_front();
+      report(Delivered{epoch_, token});
     }
   }
-  void acknowledge_all() { acknowledge(out_.size()); }
-  void refuse(Reason why) {
-    const Token token = out_.front();
-    out_.pop_front();
-    tell(Refused{epoch_, token, why});
+  void acknowledge_all() { acknowledge(in_flight_.size()); }
+  void reject(ReasonCode code) {
+    const Token token = in_flight_.front();
+    in_flight_.pop_front();
+    report(Rejected{epoch_, token, code});
   }
-  /// This one gets no answer, ever.
-  void forget(Token token) { std::erase(out_, token); }
+  /// This one is never acknowledged.
+  void forget(Token token) { std::erase(in_flight_, token); }
   void deliver(Incoming incoming) {
     incoming.epoch = epoch_;
-    tell(std::move(incoming));
+    report(std::move(incoming));
   }
 
-  // What the test asks.
+  // What the test checks.
 
   [[nodiscard]] bool is_up() const { return up_; }
-  /// An attempt waits for its outcome.
+  /// An attempt has no outcome yet.
   [[nodiscard]] bool attempting() const { return attempting_; }
   [[nodiscard]] Epoch epoch() const { return epoch_; }
-  [[nodiscard]] std::size_t out() const { return out_.size(); }
-  [[nodiscard]] Token oldest_out() const { return out_.front(); }
+  [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
+  [[nodiscard]] Token oldest_in_flight() const { return in_flight_.front(); }
   [[nodiscard]] bool has_events() const { return !events_.empty(); }
   [[nodiscard]] std::deque<LinkEvent> take_events() { return std::exchange(events_, {}); }
 
   std::vector<Attempt> attempts;
   std::vector<Sent> sent;
-  std::size_t most_out = 0;
+  std::size_t most_in_flight = 0;
   int orderly_disconnects = 0;
   int cuts = 0;
   std::string impossible_topic;
   bool acknowledges = false;                    ///< every message at once
-  std::optional<Reason> refuses;                ///< every message at once, so
+  std::optional<ReasonCode> rejects;            ///< every message at once
   std::function<void(FakeTransport&)> answers;  ///< to an attempt
 
  private:
@@ -120,10 +120,10 @@ class FakeTransport : public Transport {
     epoch_ = epoch;
     up_ = false;
     attempting_ = epoch != 0;
-    out_.clear();
+    in_flight_.clear();
     events_.clear();  // no event follows
   }
-  void tell(LinkEvent event) {
+  void report(LinkEvent event) {
     if (sink_) {
       sink_(std::move(event));
     } else {
@@ -133,7 +133,7 @@ class FakeTransport : public Transport {
 
   std::function<void(LinkEvent)> sink_;
   std::deque<LinkEvent> events_;
-  std::deque<Token> out_;
+  std::deque<Token> in_flight_;
   Epoch epoch_ = 0;
   bool up_ = false;
   bool attempting_ = false;

@@ -2,7 +2,7 @@
 #include <random>
 #include <thread>
 
-#include "bridge/reasons.h"
+#include "bridge/reason_code.h"
 #include "connected.h"
 #include "support/fake_broker.h"
 #include "support/figure.h"
@@ -21,7 +21,7 @@ Connected connected_to(const FakeBroker& broker, bool mqtt5 = true) {
   return Connected(config);
 }
 
-std::string disconnect_packet(Reason reason, const std::string& properties = "") {
+std::string disconnect_packet(ReasonCode reason, const std::string& properties = "") {
   return mqtt_packet(kDisconnect, std::string(1, static_cast<char>(reason)) +
                                       std::string(1, static_cast<char>(properties.size())) + properties);
 }
@@ -35,31 +35,33 @@ TEST_CASE("a captive portal is not taken for a broker (53)") {
   Connected connected = connected_to(broker);
   const LinkDown down = connected.down();
   CHECK_FALSE(down.was_up);
-  CHECK_THAT(down.why, ContainsSubstring("broker"));
-  figure("53", "told as: ", down.why);
+  CHECK_THAT(down.reason, ContainsSubstring("broker"));
+  figure("53", "told as: ", down.reason);
 }
 
 TEST_CASE("a refused connection is told with the broker's reason (64)") {
-  const Reason reason = GENERATE(Reason{0x85}, Reason{0x86}, Reason{0x87}, Reason{0x88}, Reason{0x89}, Reason{0x9F});
+  const ReasonCode reason = GENERATE(ReasonCode{0x85}, ReasonCode{0x86}, ReasonCode{0x87}, ReasonCode{0x88},
+                                     ReasonCode{0x89}, ReasonCode{0x9F});
   FakeBroker::Behaviour refusing;
   refusing.connack = reason;
   const FakeBroker broker(refusing);
   Connected connected = connected_to(broker);
-  CHECK(connected.down().reason == reason);
+  CHECK(connected.down().reason_code == reason);
   figure("64", "refused with ", reason_text(reason), ": told, 0 records left the queue");
 }
 
 TEST_CASE("under MQTT 3.1.1 the return code becomes the nearest reason (64)") {
   struct Case {
-    Reason code;
-    Reason reason;
+    ReasonCode code;
+    ReasonCode reason;
   };
-  const Case one = GENERATE(Case{2, 0x85}, Case{3, 0x88}, Case{4, 0x86}, Case{5, 0x87});
+  const Case one = GENERATE(Case{ReasonCode{2}, ReasonCode{0x85}}, Case{ReasonCode{3}, ReasonCode{0x88}},
+                            Case{ReasonCode{4}, ReasonCode{0x86}}, Case{ReasonCode{5}, ReasonCode{0x87}});
   FakeBroker::Behaviour refusing;
   refusing.connack = one.code;
   const FakeBroker broker(refusing);
   Connected connected = connected_to(broker, false);
-  CHECK(connected.down().reason == one.reason);
+  CHECK(connected.down().reason_code == one.reason);
   figure("64", "return code ", static_cast<int>(one.code), " is told as ", reason_text(one.reason));
 }
 
@@ -67,43 +69,44 @@ TEST_CASE("a DISCONNECT is told with its reason and the server that it names (65
   FakeBroker broker;
   Connected connected = connected_to(broker);
   connected.up();
-  broker.send(disconnect_packet(0x9D, property_text(kServerReference, "other.example:1883")));
+  broker.send(disconnect_packet(ReasonCode{0x9D}, property_text(kServerReference, "other.example:1883")));
   const auto down = connected.next_of<LinkDown>();
   REQUIRE(down);
   CHECK(down->was_up);
-  CHECK(down->reason == 0x9D);
+  CHECK(down->reason_code == ReasonCode{0x9D});
   CHECK(down->server_reference == "other.example:1883");
-  CHECK_THAT(down->why, ContainsSubstring("server moved"));
-  figure("65", "told as: ", down->why, ", next server ", down->server_reference);
+  CHECK_THAT(down->reason, ContainsSubstring("server moved"));
+  figure("65", "told as: ", down->reason, ", next server ", down->server_reference);
 }
 
 TEST_CASE("a take-over by another client is told as such (63)") {
   FakeBroker broker;
   Connected connected = connected_to(broker);
   connected.up();
-  broker.send(disconnect_packet(0x8E));
+  broker.send(disconnect_packet(ReasonCode{0x8E}));
   const auto down = connected.next_of<LinkDown>();
   REQUIRE(down);
-  CHECK(down->reason == 0x8E);
-  figure("63", "told as: ", down->why);
+  CHECK(down->reason_code == ReasonCode{0x8E});
+  figure("63", "told as: ", down->reason);
 }
 
 TEST_CASE("a refused subscription is told, and the connection stays") {
   const bool mqtt5 = GENERATE(true, false);
   FakeBroker::Behaviour refusing;
-  refusing.suback = mqtt5 ? Reason{0x87} : Reason{0x80};
+  refusing.suback = mqtt5 ? ReasonCode{0x87} : ReasonCode{0x80};
   const FakeBroker broker(refusing);
   Connected connected = connected_to(broker, mqtt5);
   connected.up();
   const auto answered = connected.next_of<SubscriptionAnswered>();
   REQUIRE(answered);
-  CHECK(answered->reason == refusing.suback);
+  CHECK(answered->reason_code == refusing.suback);
   CHECK_FALSE(connected.refusal_of(message_to("plant/boiler", "x")));
 }
 
 TEST_CASE("a refused message is never told as delivered, whatever the quality of service (58, 59)") {
   const int qos = GENERATE(1, 2);
-  const Reason reason = GENERATE(Reason{0x80}, Reason{0x83}, Reason{0x87}, Reason{0x90}, Reason{0x97}, Reason{0x99});
+  const ReasonCode reason = GENERATE(ReasonCode{0x80}, ReasonCode{0x83}, ReasonCode{0x87}, ReasonCode{0x90},
+                                     ReasonCode{0x97}, ReasonCode{0x99});
   FakeBroker::Behaviour refusing;
   refusing.on_publish = [&](const FakeBroker::Publish&) {
     return FakeBroker::Answer{FakeBroker::Act::acknowledge, reason};
@@ -118,7 +121,9 @@ TEST_CASE("a refused message is never told as delivered, whatever the quality of
 
 TEST_CASE("no matching subscribers (0x10) is a success") {
   FakeBroker::Behaviour lonely;
-  lonely.on_publish = [](const FakeBroker::Publish&) { return FakeBroker::Answer{FakeBroker::Act::acknowledge, 0x10}; };
+  lonely.on_publish = [](const FakeBroker::Publish&) {
+    return FakeBroker::Answer{FakeBroker::Act::acknowledge, ReasonCode{0x10}};
+  };
   const FakeBroker broker(lonely);
   Connected connected = connected_to(broker);
   connected.up();
@@ -127,7 +132,7 @@ TEST_CASE("no matching subscribers (0x10) is a success") {
 
 TEST_CASE("a broker that never acknowledges is left when the uplink says so, at once (56)") {
   FakeBroker::Behaviour silent;
-  silent.on_publish = [](const FakeBroker::Publish&) { return FakeBroker::Answer{FakeBroker::Act::ignore, 0}; };
+  silent.on_publish = [](const FakeBroker::Publish&) { return FakeBroker::Answer{FakeBroker::Act::ignore, {}}; };
   FakeBroker broker(silent);
   Connected connected = connected_to(broker);
   connected.up(1);
@@ -140,7 +145,7 @@ TEST_CASE("a broker that never acknowledges is left when the uplink says so, at 
   const double took = milliseconds_of(std::chrono::steady_clock::now() - begun);
   broker.behave({});
   connected.up(2);
-  CHECK(broker.disconnect_reason() == 0x04);  // with the will
+  CHECK(broker.disconnect_reason() == ReasonCode{0x04});  // with the will
   CHECK_FALSE(connected.refusal_of(message_to("plant/boiler", "y"), 2));
   figure("56", "100 messages without an acknowledgement, left in ", took, " ms; the next connection works");
 }
@@ -189,7 +194,7 @@ TEST_CASE("a connection that ends inside a packet is a lost connection (52)") {
   REQUIRE(down);
   CHECK(down->was_up);
   connected.up(2);
-  figure("52", "a connection ended inside a packet: told as ", down->why, "; the next one works");
+  figure("52", "a connection ended inside a packet: told as ", down->reason, "; the next one works");
 }
 
 TEST_CASE("the keep alive that the broker requires is used (48)") {
@@ -220,9 +225,9 @@ TEST_CASE("a link without traffic is probed, and a broker that does not answer i
   const auto down = connected.next_of<LinkDown>();
   REQUIRE(down);
   CHECK(down->was_up);
-  CHECK(down->silent);
-  CHECK_THAT(down->why, ContainsSubstring("unresponsive"));
-  figure("48", "a link without traffic, keep alive 1 s: ", down->why);
+  CHECK(down->unresponsive);
+  CHECK_THAT(down->reason, ContainsSubstring("unresponsive"));
+  figure("48", "a link without traffic, keep alive 1 s: ", down->reason);
 }
 
 TEST_CASE("under MQTT 3.1.1 a probe does not deliver retained commands once more") {
@@ -254,8 +259,8 @@ TEST_CASE("an attempt that nobody answers is told with what was missing, within 
   Connected connected(config);
   const LinkDown down = connected.down();
   CHECK_FALSE(down.was_up);
-  CHECK_THAT(down.why, ContainsSubstring("timed out") && ContainsSubstring("port"));
-  figure("50", scheme, " and no answer: told as ", down.why);
+  CHECK_THAT(down.reason, ContainsSubstring("timed out") && ContainsSubstring("port"));
+  figure("50", scheme, " and no answer: told as ", down.reason);
 }
 
 TEST_CASE("a message larger than any command does not fill the memory, and the next one arrives") {

@@ -37,7 +37,7 @@ class Connected {
   LinkUp up(Epoch epoch = 1, std::size_t server = 0) {
     transport_->connect(epoch, server);
     const auto event = next_of(epoch);
-    if (const auto* down = std::get_if<LinkDown>(&event)) FAIL("no connection: " << down->why);
+    if (const auto* down = std::get_if<LinkDown>(&event)) FAIL("no connection: " << down->reason);
     return std::get<LinkUp>(event);
   }
   /// Makes an attempt that must fail.
@@ -54,11 +54,11 @@ class Connected {
     return event;
   }
   /// Publishes and waits for the answer. Nothing: it was delivered.
-  std::optional<Reason> refusal_of(const Message& message, Epoch epoch = 1) {
+  std::optional<ReasonCode> refusal_of(const Message& message, Epoch epoch = 1) {
     REQUIRE(transport_->publish(epoch, ++token_, message));
     const auto event = next_about_publishing();
     REQUIRE(event);
-    if (const auto* refused = std::get_if<Refused>(&*event)) return refused->why;
+    if (const auto* refused = std::get_if<Rejected>(&*event)) return refused->reason_code;
     REQUIRE(std::holds_alternative<Delivered>(*event));
     return std::nullopt;
   }

@@ -130,7 +130,7 @@ TEST_CASE("a topic that the broker's access list forbids is refused with 0x87 un
   Connected connected(broker_config({broker.url()}));
   connected.up();
   for (const int qos : {1, 2}) {
-    CHECK(connected.refusal_of(message_to("plant/forbidden", "x", qos)) == 0x87);
+    CHECK(connected.refusal_of(message_to("plant/forbidden", "x", qos)) == ReasonCode{0x87});
     CHECK_FALSE(connected.refusal_of(message_to("plant/allowed", "x", qos)));
   }
 }
@@ -144,10 +144,10 @@ TEST_CASE("a message above the broker's message_size_limit is refused or ends th
   REQUIRE(connected.transport().publish(1, 1, message_to("plant/a", std::string(1000, 'x'))));
   const auto event = connected.next_about_publishing();
   REQUIRE(event);
-  const auto* refused = std::get_if<Refused>(&*event);
+  const auto* refused = std::get_if<Rejected>(&*event);
   const auto* down = std::get_if<LinkDown>(&*event);
   REQUIRE((refused != nullptr || down != nullptr));
-  if (refused != nullptr) CHECK(refused->why == 0x95);
+  if (refused != nullptr) CHECK(refused->reason_code == ReasonCode{0x95});
 }
 
 TEST_CASE("user and password are read from the file at each attempt") {
@@ -161,14 +161,14 @@ TEST_CASE("user and password are read from the file at each attempt") {
   config.password_file = secret_file(dir, "wrong\n");
   Connected connected(config);
   const LinkDown refused = connected.down(1);
-  CHECK((refused.reason == 0x86 || refused.reason == 0x87));
-  CHECK_THAT(refused.why, ContainsSubstring("password"));
+  CHECK((refused.reason_code == ReasonCode{0x86} || refused.reason_code == ReasonCode{0x87}));
+  CHECK_THAT(refused.reason, ContainsSubstring("password"));
   secret_file(dir, "open sesame\n");
   connected.up(2);
   connected.transport().disconnect(true);
   ::chmod(config.password_file.c_str(), 0644);
   const LinkDown open_to_all = connected.down(3);
-  CHECK_THAT(open_to_all.why, ContainsSubstring("chmod 600"));
+  CHECK_THAT(open_to_all.reason, ContainsSubstring("chmod 600"));
   CHECK(broker.log().find("open sesame") == std::string::npos);
 }
 

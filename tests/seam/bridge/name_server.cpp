@@ -77,9 +77,9 @@ TEST_CASE("silent transport", "[.in-silence]") {
   config.connect_timeout = std::chrono::seconds(1);
   Connected connected(config);
   const LinkDown down = connected.down(1);
-  CHECK_THAT(down.why, ContainsSubstring("name server"));
+  CHECK_THAT(down.reason, ContainsSubstring("name server"));
   // Another server is not held up by the question that is still open.
-  CHECK_THAT(connected.down(2, 1).why, ContainsSubstring("refused"));
+  CHECK_THAT(connected.down(2, 1).reason, ContainsSubstring("refused"));
   const auto begun = std::chrono::steady_clock::now();
   connected.transport().connect(3, 0);
   connected.transport().disconnect(false);

@@ -18,7 +18,7 @@ struct Lost {
 /// A gateway at work until the power goes at a random moment: what is neither acknowledged nor in the queue then.
 Lost lost_in_one_life(std::mt19937& random, Durability durability, bool broker_answers, std::uint64_t& accepted) {
   UplinkRig rig;
-  rig.queue.durability = durability;
+  rig.queue_config.durability = durability;
   rig.start_connected();
   rig.transport.acknowledge_all();
   rig.turn();
@@ -38,8 +38,8 @@ Lost lost_in_one_life(std::mt19937& random, Durability durability, bool broker_a
     taken.push_back(rig.now);
     rig.turn();
     rig.pass(std::chrono::milliseconds(random() % 40));
-    for (auto count = random() % 4; broker_answers && count > 0 && rig.transport.out() > 0; --count) {
-      const auto& sent = rig.transport.sent[rig.transport.sent.size() - rig.transport.out()];
+    for (auto count = random() % 4; broker_answers && count > 0 && rig.transport.in_flight() > 0; --count) {
+      const auto& sent = rig.transport.sent[rig.transport.sent.size() - rig.transport.in_flight()];
       if (const auto n = number(sent.message)) safe.insert(*n);
       rig.transport.acknowledge(1);
       rig.turn();

@@ -52,7 +52,7 @@ TEST_CASE("a connection reset with 1,000 messages in flight is a lost connection
   resets_were_tried = true;
   std::mt19937 random(1622);
   FakeBroker::Behaviour silent;
-  silent.on_publish = [](const FakeBroker::Publish&) { return FakeBroker::Answer{FakeBroker::Act::ignore, 0}; };
+  silent.on_publish = [](const FakeBroker::Publish&) { return FakeBroker::Answer{FakeBroker::Act::ignore, {}}; };
   FakeBroker broker(silent);
   FaultProxy proxy(broker.port());
   BrokerConfig config = broker_config({proxy.url()});

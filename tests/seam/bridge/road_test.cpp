@@ -131,7 +131,7 @@ TEST_CASE("what is too large for the broker holds up nothing (61)") {
 
 TEST_CASE("a broker that never acknowledges gets everything once it does (56)") {
   FakeBroker::Behaviour silent;
-  silent.on_publish = [](const FakeBroker::Publish&) { return FakeBroker::Answer{FakeBroker::Act::ignore, 0}; };
+  silent.on_publish = [](const FakeBroker::Publish&) { return FakeBroker::Answer{FakeBroker::Act::ignore, {}}; };
   FakeBroker broker(silent);
   Road road({broker.url()});
   road.samples(10);
@@ -170,7 +170,7 @@ TEST_CASE("a broker that reads nothing any more costs no memory without bound (7
 
 TEST_CASE("a stop with ten thousand records that the broker does not acknowledge puts them all on disk (27)") {
   FakeBroker::Behaviour silent;
-  silent.on_publish = [](const FakeBroker::Publish&) { return FakeBroker::Answer{FakeBroker::Act::ignore, 0}; };
+  silent.on_publish = [](const FakeBroker::Publish&) { return FakeBroker::Answer{FakeBroker::Act::ignore, {}}; };
   FakeBroker broker(silent);
   Road road({broker.url()}, [](UplinkOptions& change) { change.broker.ack_timeout = std::chrono::seconds(60); });
   REQUIRE(eventually([&] { return road.link().connected; }));

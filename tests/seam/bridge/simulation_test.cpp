@@ -23,9 +23,9 @@ constexpr std::uint64_t kSteps = 40'000;
 #endif
 constexpr std::uint64_t kStepsOfOneSeed = 2'000;
 
-std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise) {
+std::uint64_t number_from_environment(const char* name, std::uint64_t value_if_unset) {
   const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+  return text == nullptr ? value_if_unset : std::strtoull(text, nullptr, 10);
 }
 
 /// While it lives the store cannot grow: what a full disk does, without being root. The limit is on the size of every
@@ -92,19 +92,19 @@ class Model {
     if (Reading* reading = of(token)) reading->settled = true;
     seq_of_.erase(token);
   }
-  void refused(Token token, Reason why) {
+  void rejected(Token token, ReasonCode code) {
     const auto seq = seq_of_.find(token);
     if (seq == seq_of_.end()) return;
     may_come_late_.insert(seq->second);  // at once (load), or in 15 minutes (not authorised)
-    const bool load = why == 0x97;
-    if (Reading* reading = of(token); reading != nullptr && !load) reading->aside = true;
+    const bool load = code == ReasonCode{0x97};
+    if (Reading* reading = of(token); reading != nullptr && !load) reading->dead_lettered = true;
     seq_of_.erase(seq);
   }
   /// What stands in the dead-letter table is not lost, however it came there (links that fall with the same record at
   /// the head, and then with that one alone, make it suspect).
-  void aside(const DeadLetter& one) {
+  void dead_lettered(const DeadLetter& one) {
     if (one.record.device != kBridgeDevice)
-      readings_.at(std::get<std::uint64_t>(*one.record.readings[0].value)).aside = true;
+      readings_.at(std::get<std::uint64_t>(*one.record.readings[0].value)).dead_lettered = true;
   }
   /// Everything accepted before this is on disk, or settled.
   void durable_before(Duration when) {
@@ -124,7 +124,7 @@ class Model {
     std::uint64_t missing = 0;
     for (std::size_t i = 0; i < readings_.size(); ++i) {
       const Reading& reading = readings_[i];
-      if (reading.settled || reading.aside || reading.may_be_lost) continue;
+      if (reading.settled || reading.dead_lettered || reading.may_be_lost) continue;
       ++missing;
       if (dropped == 0) FAIL("reading " << i << " of " << readings_.size() << " was lost");
     }
@@ -139,7 +139,7 @@ class Model {
     Duration accepted{};
     Seq seq = 0;
     bool settled = false;
-    bool aside = false;
+    bool dead_lettered = false;
     bool may_be_lost = false;
   };
 
@@ -171,10 +171,10 @@ class Simulation {
   explicit Simulation(std::uint64_t seed) : random_(seed) {
     rig_.options.seed = seed;
     rig_.options.broker.max_in_flight = static_cast<std::uint32_t>(1 + pick(30));
-    rig_.queue.durability = pick(2) == 0 ? Durability::strict : Durability::bounded;
-    if (pick(3) == 0) rig_.queue.max_size_bytes = 256 << 10;
+    rig_.queue_config.durability = pick(2) == 0 ? Durability::strict : Durability::bounded;
+    if (pick(3) == 0) rig_.queue_config.max_size_bytes = 256 << 10;
     if (pick(4) == 0) {
-      rig_.queue.drain = rig_.options.drain = Drain::live_first;
+      rig_.queue_config.drain = rig_.options.drain = Drain::live_first;
       model_.ordered = false;
     }
     rig_.options.broker.mqtt5 = pick(3) > 0;
@@ -194,14 +194,14 @@ class Simulation {
     for (int i = 0; i < 4000 && (rig_.counters().queued > 0 || i < 3); ++i) {
       pass(5s);
       if (rig_.transport.attempting()) accept();
-      while (rig_.transport.out() > 0) {
-        acknowledge(rig_.transport.out());
+      while (rig_.transport.in_flight() > 0) {
+        acknowledge(rig_.transport.in_flight());
         turn();
       }
     }
     const RecordCounters counters = rig_.counters();
     if (counters.queued > 0) FAIL(counters.queued << " records never left");
-    for (const auto& one : rig_.queue().dead_lettered(1'000'000)) model_.aside(one);
+    for (const auto& one : rig_.queue().dead_lettered(1'000'000)) model_.dead_lettered(one);
     model_.check_nothing_lost(counters.dropped);
   }
 
@@ -218,7 +218,7 @@ class Simulation {
       pass(std::chrono::milliseconds(pick(500)));
     } else if (action < 920) {
       // Under 3.1.1 there is no way to refuse but to hang up.
-      if (rig_.transport.out() > 0 && rig_.options.broker.mqtt5) refuse();
+      if (rig_.transport.in_flight() > 0 && rig_.options.broker.mqtt5) reject();
     } else if (action < 940) {
       rig_.transport.drop();
     } else if (action < 975) {
@@ -250,21 +250,21 @@ class Simulation {
     rig_.transport.accept(limits);
   }
   void acknowledge(std::size_t count) {
-    for (; count > 0 && rig_.transport.out() > 0; --count) {
-      const auto reading = model_.reading_of(rig_.transport.oldest_out());
+    for (; count > 0 && rig_.transport.in_flight() > 0; --count) {
+      const auto reading = model_.reading_of(rig_.transport.oldest_in_flight());
       if (poison_every_ > 0 && reading && *reading % poison_every_ == poison_every_ - 1) {
         rig_.transport.drop("the connection was lost");
         return;
       }
-      model_.acknowledged(rig_.transport.oldest_out());
+      model_.acknowledged(rig_.transport.oldest_in_flight());
       rig_.transport.acknowledge(1);
     }
   }
-  void refuse() {
-    const Reason reasons[] = {0x97, 0x97, 0x99, 0x87};
-    const Reason why = reasons[pick(4)];
-    model_.refused(rig_.transport.oldest_out(), why);
-    rig_.transport.refuse(why);
+  void reject() {
+    const ReasonCode codes[] = {ReasonCode{0x97}, ReasonCode{0x97}, ReasonCode{0x99}, ReasonCode{0x87}};
+    const ReasonCode code = codes[pick(4)];
+    model_.rejected(rig_.transport.oldest_in_flight(), code);
+    rig_.transport.reject(code);
   }
   void crash(bool power_cut) {
     disk_.reset();
@@ -292,7 +292,8 @@ class Simulation {
   void look() {
     for (const auto& message : rig_.transport.sent) model_.sent(message);
     rig_.transport.sent.clear();
-    const Duration age = rig_.queue.durability == Durability::strict ? Duration::zero() : rig_.queue.commit_after;
+    const Duration age =
+        rig_.queue_config.durability == Durability::strict ? Duration::zero() : rig_.queue_config.commit_after;
     if (!rig_.disk_refuses) model_.durable_before(rig_.persisted_at - age);
   }
 

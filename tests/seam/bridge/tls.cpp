@@ -29,7 +29,7 @@ std::string why_refused(const std::string& certificate) {
   const LinkDown down = Connected(tls_config(broker.url())).down();
   REQUIRE_FALSE(down.was_up);
   REQUIRE(broker.log().find("New client connected") == std::string::npos);
-  return down.why;
+  return down.reason;
 }
 
 }  // namespace
@@ -85,7 +85,7 @@ TEST_CASE("without ca_file the system's store decides") {
   config.ca_file.clear();
   {
     const LinkDown down = Connected(config).down();
-    CHECK_THAT(down.why, ContainsSubstring("ca_file"));
+    CHECK_THAT(down.reason, ContainsSubstring("ca_file"));
   }
   ::setenv("SSL_CERT_FILE", authority().c_str(), 1);  // where OpenSSL looks for the system's store
   Connected connected(config);
@@ -100,13 +100,13 @@ TEST_CASE("with ca_file the system's store does not count") {
   ::setenv("SSL_CERT_FILE", authority().c_str(), 1);
   const LinkDown down = Connected(config).down();
   ::unsetenv("SSL_CERT_FILE");
-  CHECK_THAT(down.why, ContainsSubstring(other_authority()));
+  CHECK_THAT(down.reason, ContainsSubstring(other_authority()));
 }
 
 TEST_CASE("a port without TLS is told as such") {
   const Broker broker;
   const LinkDown down = Connected(tls_config("mqtts://localhost:" + std::to_string(broker.port()))).down();
-  CHECK_THAT(down.why, ContainsSubstring("TLS port"));
+  CHECK_THAT(down.reason, ContainsSubstring("TLS port"));
 }
 
 TEST_CASE("a client certificate opens a server that asks for one; without it the message says what is missing") {
@@ -123,19 +123,19 @@ TEST_CASE("a client certificate opens a server that asks for one; without it the
   }
   SECTION("without") {
     const LinkDown down = Connected(config).down();
-    CHECK_THAT(down.why, ContainsSubstring("cert_file"));
+    CHECK_THAT(down.reason, ContainsSubstring("cert_file"));
   }
   SECTION("of another authority") {
     config.cert_file = certificate_file("stranger-client");
     config.key_file = key_file("stranger-client");
     const LinkDown down = Connected(config).down();
-    CHECK_THAT(down.why, ContainsSubstring(config.cert_file));
+    CHECK_THAT(down.reason, ContainsSubstring(config.cert_file));
   }
   SECTION("a key that belongs to another certificate") {
     config.cert_file = certificate_file("client");
     config.key_file = key_file("stranger-client");
     const LinkDown down = Connected(config).down();
-    CHECK_THAT(down.why, ContainsSubstring("does not belong"));
+    CHECK_THAT(down.reason, ContainsSubstring("does not belong"));
   }
 }
 

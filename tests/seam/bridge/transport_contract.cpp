@@ -27,8 +27,8 @@ class RealRig {
   Transport& transport() { return *transport_; }
   std::optional<LinkEvent> next() { return events_.next(transport()); }
   template <class Kind>
-  std::optional<Kind> next_of(Duration patience = kTestTimeout) {
-    return events_.next_of<Kind>(transport(), patience);
+  std::optional<Kind> next_of(Duration timeout = kTestTimeout) {
+    return events_.next_of<Kind>(transport(), timeout);
   }
   void end_broker() { broker_.kill(); }
   void command(const std::string& payload) { publish(broker_.port(), "plant/boiler/set", payload, {"-q", "1"}); }
@@ -57,8 +57,8 @@ class FakeRig {
   Transport& transport() { return transport_; }
   std::optional<LinkEvent> next() { return events_.next(transport()); }
   template <class Kind>
-  std::optional<Kind> next_of(Duration patience = kTestTimeout) {
-    return events_.next_of<Kind>(transport(), patience);
+  std::optional<Kind> next_of(Duration timeout = kTestTimeout) {
+    return events_.next_of<Kind>(transport(), timeout);
   }
   void end_broker() { transport_.drop(); }
   void command(const std::string& payload) {
@@ -133,7 +133,7 @@ TEMPLATE_TEST_CASE("an attempt that fails is told as such, with a reason for peo
   REQUIRE(down);
   REQUIRE(down->epoch == 3);
   REQUIRE_FALSE(down->was_up);
-  REQUIRE_FALSE(down->why.empty());
+  REQUIRE_FALSE(down->reason.empty());
 }
 
 TEMPLATE_TEST_CASE("a lost connection is told once", "", RealRig, FakeRig) {

@@ -30,7 +30,7 @@ TEST_CASE("a stop sends what there is, says farewell and ends in order (27)") {
   rig.transport.acknowledge_all();
   rig.turn();
   rig.pass(10ms);
-  CHECK(rig.uplink().stopped(rig.moment()));
+  CHECK(rig.uplink().stopped());
   CHECK(rig.counters().queued == 0);
   rig.uplink().disconnect();
   CHECK(rig.transport.orderly_disconnects == 1);
@@ -51,9 +51,9 @@ TEST_CASE("a stop does not wait for a broker that is silent: three seconds, and 
   rig.uplink().begin_stop(rig.moment());
   rig.turn();
   rig.pass(2900ms);
-  CHECK_FALSE(rig.uplink().stopped(rig.moment()));
+  CHECK_FALSE(rig.uplink().stopped());
   rig.pass(200ms);
-  CHECK(rig.uplink().stopped(rig.moment()));
+  CHECK(rig.uplink().stopped());
   CHECK(rig.counters().queued == 200);
   const int cuts = rig.transport.cuts;
   rig.uplink().disconnect();
@@ -69,7 +69,7 @@ TEST_CASE("a stop without a link is over at once, and starts no attempt") {
   const auto attempts = rig.transport.attempts.size();
   rig.uplink().begin_stop(rig.moment());
   rig.turn();
-  CHECK(rig.uplink().stopped(rig.moment()));
+  CHECK(rig.uplink().stopped());
   rig.pass(5min);
   CHECK(rig.transport.attempts.size() == attempts);
   CHECK(rig.wake() > rig.moment().steady);
@@ -95,7 +95,7 @@ TEST_CASE("after a restart what was not acknowledged is sent again, with the sam
 
 TEST_CASE("drain live-first: new records do not wait behind the backlog, each lane is in order") {
   UplinkRig rig;
-  rig.queue.drain = Drain::live_first;
+  rig.queue_config.drain = Drain::live_first;
   rig.options.drain = Drain::live_first;
   rig.options.drain_rate = 10;
   rig.start();
@@ -165,7 +165,7 @@ TEST_CASE("the gateway's state is said again when the broker refused it for load
   UplinkRig rig;
   rig.start_connected();
   REQUIRE(rig.sent("plant/bridge/state").size() == 1);
-  rig.transport.refuse(0x97);
+  rig.transport.reject(ReasonCode{0x97});
   rig.transport.acknowledges = true;
   rig.turn();
   CHECK(rig.sent("plant/bridge/state").size() == 1);
@@ -307,8 +307,8 @@ TEST_CASE("a command goes through to the bus, and its answer to the broker, also
   command.payload = R"({"id":"1","setpoint":20})";
   rig.transport.deliver(command);
   rig.turn();
-  REQUIRE(rig.orders.size() == 1);
-  rig.uplink().accept(WriteOutcome{rig.orders[0].ticket, "boiler", std::vector<Reading>{{"setpoint", Value{20.0}}}},
+  REQUIRE(rig.requests.size() == 1);
+  rig.uplink().accept(WriteOutcome{rig.requests[0].ticket, "boiler", std::vector<Reading>{{"setpoint", Value{20.0}}}},
                       rig.moment());
   rig.turn();
   CHECK(rig.sent("plant/boiler/result").size() == 1);
@@ -323,14 +323,14 @@ TEST_CASE("a refused subscription is logged once, not at each connection") {
   UplinkRig rig;
   rig.start_connected();
   for (int i = 0; i < 5; ++i) {
-    rig.uplink().handle(SubscriptionAnswered{rig.transport.epoch(), 0x87}, rig.moment());
+    rig.uplink().handle(SubscriptionAnswered{rig.transport.epoch(), ReasonCode{0x87}}, rig.moment());
     rig.transport.drop();
     rig.turn();
     rig.reconnect();
   }
   const std::string log = rig.log();
-  CHECK(log.find("subscribe") != std::string::npos);
-  CHECK(log.find("subscribe") == log.rfind("subscribe"));
+  CHECK(log.find("subscription") != std::string::npos);
+  CHECK(log.find("subscription") == log.rfind("subscription"));
 }
 
 TEST_CASE("format value: a record is acknowledged when all of its messages are") {
@@ -341,7 +341,7 @@ TEST_CASE("format value: a record is acknowledged when all of its messages are")
   rig.uplink().accept(Sample{"boiler", taken_at(rig.moment(), kBoot), {{"a", Value{1.0}}, {"b", Value{2.0}}}},
                       rig.moment());
   rig.turn();
-  CHECK(rig.transport.out() == 2);
+  CHECK(rig.transport.in_flight() == 2);
   rig.transport.acknowledge(1);
   rig.turn();
   CHECK(rig.counters().acknowledged == 0);

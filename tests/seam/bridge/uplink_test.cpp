@@ -1,7 +1,7 @@
 // The uplink over a real queue: what is sent, when, and what an answer means (contract section 6).
 #include <set>
 
-#include "bridge/reasons.h"
+#include "bridge/reason_code.h"
 #include "support/bridge/uplink_rig.h"
 #include "support/figure.h"
 
@@ -82,23 +82,23 @@ TEST_CASE(
   rig.options.broker.max_in_flight = 15;
   rig.start_connected();
   rig.samples(100);
-  CHECK(rig.transport.most_out == 15);
-  rig.transport.drop("moved", Reason{0x8B});
+  CHECK(rig.transport.most_in_flight == 15);
+  rig.transport.drop("moved", ReasonCode{0x8B});
   rig.turn();
-  rig.transport.most_out = 0;
+  rig.transport.most_in_flight = 0;
   rig.reconnect(with_receive_maximum(5));
-  CHECK(rig.transport.most_out == 4);
-  rig.transport.drop("moved", Reason{0x8B});
+  CHECK(rig.transport.most_in_flight == 4);
+  rig.transport.drop("moved", ReasonCode{0x8B});
   rig.turn();
-  rig.transport.most_out = 0;
+  rig.transport.most_in_flight = 0;
   rig.reconnect(with_receive_maximum(1));
-  CHECK(rig.transport.most_out == 1);
-  rig.transport.drop("moved", Reason{0x8B});
+  CHECK(rig.transport.most_in_flight == 1);
+  rig.transport.drop("moved", ReasonCode{0x8B});
   rig.turn();
   LinkUp small;
   small.maximum_packet_size = 60;  // none of the records that wait is as small
   rig.reconnect(small);
-  CHECK(rig.transport.out() == 0);
+  CHECK(rig.transport.in_flight() == 0);
   CHECK(rig.counters().queued == 0);
   CHECK(rig.counters().dead_lettered >= 100);  // and the event that tells of it
   CHECK(rig.counters().balanced());
@@ -115,7 +115,7 @@ TEST_CASE("under 3.1.1 few QoS 2 messages are out: the broker could drop one mor
   up.mqtt5 = false;
   rig.start_connected(up);
   rig.samples(100);
-  CHECK(rig.transport.most_out == 10);
+  CHECK(rig.transport.most_in_flight == 10);
 }
 
 TEST_CASE("a broker that acknowledges nothing is left after ack_timeout, and everything is sent again (56)") {
@@ -165,14 +165,14 @@ TEST_CASE("one acknowledgement that is lost costs one reconnection and duplicate
 }
 
 TEST_CASE("a record refused for good is dead-lettered and told, and the others flow (59)") {
-  const Reason reason = GENERATE(Reason{0x90}, Reason{0x99}, Reason{0x95}, Reason{0x83});
+  const ReasonCode reason = GENERATE(ReasonCode{0x90}, ReasonCode{0x99}, ReasonCode{0x95}, ReasonCode{0x83});
   UplinkRig rig;
   rig.start_connected();
   settle_announcements(rig);
   rig.samples(3);
   const Seqs seqs = rig.sent_seqs();
   rig.transport.acknowledge(1);
-  rig.transport.refuse(reason);
+  rig.transport.reject(reason);
   rig.transport.acknowledges = true;
   rig.transport.acknowledge_all();
   rig.turn();
@@ -200,7 +200,7 @@ TEST_CASE("a broker that refuses everything for good is told about in few events
   UplinkRig rig;
   rig.start_connected();
   settle_announcements(rig);
-  rig.transport.refuses = 0x99;
+  rig.transport.rejects = ReasonCode{0x99};
   for (int second = 0; second < 60; ++second) {
     rig.samples(10);
     rig.pass(1s);
@@ -215,7 +215,7 @@ TEST_CASE("what was refused a moment before a stop is told all the same") {
   rig.start_connected();
   settle_announcements(rig);
   rig.samples(4);
-  for (int i = 0; i < 4; ++i) rig.transport.refuse(0x99);
+  for (int i = 0; i < 4; ++i) rig.transport.reject(ReasonCode{0x99});
   rig.turn();
   rig.uplink().begin_stop(rig.moment());
   rig.turn();
@@ -227,13 +227,13 @@ TEST_CASE("what was refused a moment before a stop is told all the same") {
 }
 
 TEST_CASE("refused for load: slower, in order, nothing dead-lettered, nothing lost (58)") {
-  const Reason reason = GENERATE(Reason{0x80}, Reason{0x93}, Reason{0x96}, Reason{0x97});
+  const ReasonCode reason = GENERATE(ReasonCode{0x80}, ReasonCode{0x93}, ReasonCode{0x96}, ReasonCode{0x97});
   UplinkRig rig;
   rig.start_connected();
   settle_announcements(rig);
   rig.samples(50);
   const Seqs first = rig.sent_seqs();
-  for (int i = 0; i < 10; ++i) rig.transport.refuse(reason);
+  for (int i = 0; i < 10; ++i) rig.transport.reject(reason);
   const auto sent_before = rig.transport.sent.size();
   rig.turn();
   CHECK(rig.transport.sent.size() == sent_before);  // a pause
@@ -248,7 +248,7 @@ TEST_CASE("refused for load: slower, in order, nothing dead-lettered, nothing lo
   REQUIRE(again.size() >= 10);
   CHECK(Seqs(again.begin(), again.begin() + 10) == Seqs(first.begin(), first.begin() + 10));
   CHECK(std::is_sorted(again.begin(), again.end()));
-  CHECK_THAT(rig.log(), ContainsSubstring("sending slower"));
+  CHECK_THAT(rig.log(), ContainsSubstring("publishing slower"));
   figure("58", "refused with ", reason_text(reason), ": 50 records, 10 sent again in order, 0 dead-lettered, 0 lost");
 }
 
@@ -264,15 +264,15 @@ TEST_CASE("one record that is refused for load for ever does not hold up the oth
   const Seq bad = rig.sent_seqs().back();
   std::size_t tried = 0;
   const auto broker = [&] {
-    while (rig.transport.out() > 0) {
+    while (rig.transport.in_flight() > 0) {
       const auto& sent = rig.transport.sent;
       const auto oldest = std::find_if(sent.begin(), sent.end(),
-                                       [&](const auto& one) { return one.token == rig.transport.oldest_out(); });
+                                       [&](const auto& one) { return one.token == rig.transport.oldest_in_flight(); });
       const auto payload = nlohmann::json::parse(oldest->message.payload);
       const bool is_bad = oldest->message.topic == "plant/boiler" && payload["seq"] == bad;
       tried += is_bad ? 1 : 0;
       if (is_bad) {
-        rig.transport.refuse(0x80);
+        rig.transport.reject(ReasonCode{0x80});
       } else {
         rig.transport.acknowledge();
       }
@@ -298,14 +298,14 @@ TEST_CASE("a broker busy for minutes gets a trickle, and full speed when it reco
   UplinkRig rig;
   rig.start_connected();
   settle_announcements(rig);
-  rig.transport.refuses = 0x97;
+  rig.transport.rejects = ReasonCode{0x97};
   rig.samples(100);
   rig.pass(5min);
   const std::size_t tried = rig.transport.sent.size();
   CHECK(tried < 200);
   CHECK(rig.counters().queued >= 100);
   CHECK(rig.transport.is_up());
-  rig.transport.refuses.reset();
+  rig.transport.rejects.reset();
   rig.transport.acknowledges = true;
   rig.pass(30s);
   CHECK(rig.counters().queued == 0);
@@ -319,7 +319,7 @@ TEST_CASE("not authorised: dead-lettered, told, and tried again every 15 minutes
   settle_announcements(rig);
   rig.samples(1);
   const Seq seq = rig.sent_seqs()[0];
-  rig.transport.refuse(0x87);
+  rig.transport.reject(ReasonCode{0x87});
   rig.transport.acknowledges = true;
   rig.turn();
   CHECK(rig.counters().dead_lettered == 1);

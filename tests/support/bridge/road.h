@@ -35,8 +35,8 @@ class Road {
     options_.version = "test";
     options_.boot = clock_.boot_id();
     if (change) change(options_);
-    queue_.state_dir = dir_.path();
-    queue_.runtime_dir = dir_.file("run");
+    queue_config_.state_dir = dir_.path();
+    queue_config_.runtime_dir = dir_.file("run");
     begin();
   }
   ~Road() { end(); }
@@ -44,7 +44,7 @@ class Road {
   Road& operator=(const Road&) = delete;
 
   void begin() {
-    auto opened = Queue::open(queue_, clock_.now(), clock_.boot_id());
+    auto opened = Queue::open(queue_config_, clock_.now(), clock_.boot_id());
     REQUIRE(opened);
     queue_ = std::move(*opened);
     mailbox_ = std::make_unique<UplinkMailbox>(1U << 20U);
@@ -64,7 +64,7 @@ class Road {
   }
 
   /// What the RAM file system held is gone; only while ended.
-  void forget_tail() { std::filesystem::remove_all(queue_.runtime_dir); }
+  void forget_tail() { std::filesystem::remove_all(queue_config_.runtime_dir); }
 
   void sample(const std::string& device = "boiler") {
     Intake intake = Sample{device, taken_at(clock_.now(), clock_.boot_id()), {{"n", Value{std::int64_t{count_++}}}}};
@@ -113,7 +113,7 @@ class Road {
   TempDir dir_;
   Clock clock_;
   UplinkOptions options_;
-  QueueConfig queue_;
+  QueueConfig queue_config_;
   std::unique_ptr<Queue> queue_;
   std::unique_ptr<UplinkMailbox> mailbox_;
   std::unique_ptr<Transport> transport_;

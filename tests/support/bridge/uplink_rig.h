@@ -30,21 +30,21 @@ class UplinkRig {
     options.publish.base = "plant";
     options.version = "1.0";
     options.boot = kBoot;
-    queue.state_dir = dir_.path();
-    queue.runtime_dir = dir_.file("run");
+    queue_config.state_dir = dir_.path();
+    queue_config.runtime_dir = dir_.file("run");
   }
 
   /// Opens the queue and begins; call it again for what a restart of the process does.
   void start() {
     uplink_.reset();
     queue_.reset();
-    auto opened = Queue::open(queue, moment(), boot);
+    auto opened = Queue::open(queue_config, moment(), boot);
     if (!opened) FAIL(opened.error().what);
     queue_ = std::move(*opened);
     transport.disconnect(false);
     transport.sent.clear();
     Commands commands(options.publish, targets, [this](const WriteRequest& request) {
-      orders.push_back(request);
+      requests.push_back(request);
       return true;
     });
     options.boot = boot;
@@ -154,9 +154,9 @@ class UplinkRig {
   [[nodiscard]] const std::string& folder() const { return dir_.path(); }
 
   UplinkOptions options;
-  QueueConfig queue;
+  QueueConfig queue_config;
   std::vector<CommandTarget> targets;
-  std::vector<WriteRequest> orders;
+  std::vector<WriteRequest> requests;
   FakeTransport transport;
   Duration now{};
   Milliseconds utc_step{};  ///< the wall clock is off by so much

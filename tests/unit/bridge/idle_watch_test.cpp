@@ -13,7 +13,7 @@ using Action = IdleWatch::Action;
 
 }  // namespace
 
-TEST_CASE("an idle connection is probed after 3/4 of the keep alive and given up within 1.5 times the keep alive") {
+TEST_CASE("an idle connection is probed after 3/4 of the keep alive and ended within 1.5 times the keep alive") {
   const Duration keep_alive = GENERATE(1s, 5s, 30s, 3600s);
   const Duration ack_timeout = GENERATE(200ms, 10s);
   IdleWatch watch(keep_alive, ack_timeout);
@@ -24,7 +24,7 @@ TEST_CASE("an idle connection is probed after 3/4 of the keep alive and given up
   CHECK(watch.check(probe_at, kStart, false) == Action::probe);
   const Steady end = watch.due();
   CHECK(watch.check(end - 1ns, kStart, false) == Action::none);
-  CHECK(watch.check(end, kStart, false) == Action::give_up);
+  CHECK(watch.check(end, kStart, false) == Action::end);
   CHECK(end > probe_at);
   CHECK(end <= kStart + keep_alive * 3 / 2);
 }
@@ -45,5 +45,5 @@ TEST_CASE("a connection with messages in flight is not probed, and a probe that 
   CHECK(watch.due() > kStart + 3s);
   REQUIRE(watch.check(kStart + 4s, kStart, false) == Action::probe);
   CHECK(watch.check(kStart + 5s, kStart, true) == Action::none);
-  CHECK(watch.check(kStart + 6s, kStart, true) == Action::give_up);
+  CHECK(watch.check(kStart + 6s, kStart, true) == Action::end);
 }

@@ -150,10 +150,12 @@ TEST_CASE("an interruption ends the next wait, and only that one") {
   CHECK(take_all(box) == Texts{"a"});
 }
 
-TEST_CASE("a calm wait lets work gather, until there is enough, something hurries or time is up") {
+TEST_CASE(
+    "in a coalesce window work ends the wait only when there is enough; a signal, an interruption and the end of the "
+    "window end it at once") {
   Box box(10);
   box.post("a", 1);
-  Calm calm{Steady::max()};
+  CoalesceWindow window{Steady::max()};
   std::jthread other;
   Texts all;
   SECTION("much work") {
@@ -161,7 +163,7 @@ TEST_CASE("a calm wait lets work gather, until there is enough, something hurrie
     all = {"a", "b"};
   }
   SECTION("many items of work") {
-    calm.work = 2;
+    window.max_items = 2;
     other = std::jthread([&] { box.post("b", 0); });
     all = {"a", "b"};
   }
@@ -170,18 +172,18 @@ TEST_CASE("a calm wait lets work gather, until there is enough, something hurrie
     all = {"!3", "a"};
   }
   SECTION("the time") {
-    calm.until = std::chrono::steady_clock::now() + 1ms;
+    window.until = std::chrono::steady_clock::now() + 1ms;
     all = {"a"};
   }
   SECTION("an interruption") {
     other = std::jthread([&] { box.interrupt(); });
     all = {"a"};
   }
-  box.wait(Steady::max(), calm);
+  box.wait(Steady::max(), window);
   CHECK(take_all(box) == all);
 }
 
-TEST_CASE("without calm everything ends the wait, and a past deadline never waits") {
+TEST_CASE("without a coalesce window everything ends the wait, and a past deadline does not wait") {
   Box box(10);
   box.wait(Steady::min());
   box.wait(std::chrono::steady_clock::now() + 1ms);
@@ -190,14 +192,14 @@ TEST_CASE("without calm everything ends the wait, and a past deadline never wait
   CHECK(take_all(box) == Texts{"a"});
 }
 
-TEST_CASE("a descriptor beside the mailbox ends the wait, once the calm is over") {
+TEST_CASE("a descriptor ends the wait when the coalesce window has ended") {
   Box box(10);
-  const UniqueFd beside(::eventfd(1, EFD_CLOEXEC));
-  const pollfd ready{beside.get(), POLLIN, 0};
+  const UniqueFd descriptor(::eventfd(1, EFD_CLOEXEC));
+  const pollfd ready{descriptor.get(), POLLIN, 0};
   box.wait(Steady::max(), {}, ready);
-  const Steady calm = std::chrono::steady_clock::now() + 2ms;
-  box.wait(Steady::max(), Calm{calm}, ready);
-  CHECK(std::chrono::steady_clock::now() >= calm);
+  const Steady end = std::chrono::steady_clock::now() + 2ms;
+  box.wait(Steady::max(), CoalesceWindow{end}, ready);
+  CHECK(std::chrono::steady_clock::now() >= end);
 }
 
 TEST_CASE("what other threads post arrives, all of it and in each sender's order") {

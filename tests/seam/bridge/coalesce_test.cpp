@@ -9,7 +9,7 @@ namespace {
 constexpr Duration kTogether = 5ms;
 
 UplinkRig& connected(UplinkRig& rig) {
-  rig.options.together = kTogether;
+  rig.options.coalesce = kTogether;
   rig.options.broker.max_in_flight = 20;
   rig.start_connected();
   rig.transport.acknowledge_all();
@@ -21,22 +21,22 @@ UplinkRig& connected(UplinkRig& rig) {
 
 TEST_CASE("what comes when nothing is under way is handled at once") {
   UplinkRig rig;
-  CHECK(connected(rig).uplink().calm(rig.moment(), false).until == Steady::min());
+  CHECK(connected(rig).uplink().coalesce_window(rig.moment(), false).until == Steady::min());
 }
 
 TEST_CASE("while records come one after the other, they and their acknowledgements gather for a moment") {
   UplinkRig rig;
   connected(rig).samples(3);
   for (const bool accepted : {false, true}) {
-    CHECK(rig.uplink().calm(rig.moment(), accepted).until == rig.moment().steady + kTogether);
+    CHECK(rig.uplink().coalesce_window(rig.moment(), accepted).until == rig.moment().steady + kTogether);
   }
 }
 
 TEST_CASE("a full window is looked at again as soon as the broker can have worked it off") {
   UplinkRig rig;
   connected(rig).samples(100);
-  CHECK(rig.transport.most_out == 20);
-  CHECK(rig.uplink().calm(rig.moment(), true).until == rig.moment().steady + 200us);
+  CHECK(rig.transport.most_in_flight == 20);
+  CHECK(rig.uplink().coalesce_window(rig.moment(), true).until == rig.moment().steady + 200us);
 }
 
 TEST_CASE("while the link is down records gather, too; at a stop and while connecting nothing waits") {
@@ -44,7 +44,7 @@ TEST_CASE("while the link is down records gather, too; at a stop and while conne
   connected(rig).transport.drop();
   rig.turn();
   rig.samples(1);
-  CHECK(rig.uplink().calm(rig.moment(), true).until == rig.moment().steady + kTogether);
+  CHECK(rig.uplink().coalesce_window(rig.moment(), true).until == rig.moment().steady + kTogether);
   SECTION("at a stop") {
     rig.uplink().begin_stop(rig.moment());
   }
@@ -52,5 +52,5 @@ TEST_CASE("while the link is down records gather, too; at a stop and while conne
     for (int i = 0; i < 1000 && !rig.transport.attempting(); ++i) rig.pass(100ms);
     REQUIRE(rig.transport.attempting());
   }
-  CHECK(rig.uplink().calm(rig.moment(), true).until == Steady::min());
+  CHECK(rig.uplink().coalesce_window(rig.moment(), true).until == Steady::min());
 }
