@@ -7,8 +7,8 @@
 
 namespace baudbridge {
 
-/// How many messages may be in flight so that a slow connection acknowledges them within ack_timeout. It grows with each
-/// acknowledgement within half of ack_timeout, shrinks with later ones, and starts smaller after a timeout.
+/// How many messages may be in flight so that a slow connection acknowledges them within ack_timeout. It grows with
+/// each acknowledgement within half of ack_timeout, shrinks with later ones, and starts smaller after a timeout.
 /// Threads: one owner.
 class AckWindow {
  public:

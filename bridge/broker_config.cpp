@@ -24,7 +24,7 @@ using std::chrono::seconds;
 std::string file_setting(Settings& settings, const std::string& key) {
   const std::string name = settings.text(key, "");
   if (name.empty()) {
-    if (settings.has(key)) settings.problem(key, "an empty file name; leave the line out, or name a file");
+    if (settings.has(key)) settings.problem(key, "must not be empty: remove the line, or set a file");
     return name;
   }
   const std::filesystem::path path(name);
@@ -45,13 +45,13 @@ void parse_password(Settings& broker, BrokerConfig& config) {
   const std::string credential = broker.text("password_credential", "");
   if (!config.password_file.empty()) {
     if (!credential.empty())
-      broker.problem("password_credential", "there is a password_file as well: keep one of the two");
+      broker.problem("password_credential", "must not be set together with password_file: remove one of the two");
     if (const auto password = read_password(config.password_file); !password) {
       broker.problem("password_file", password.error().what);
     }
   } else if (!credential.empty()) {
     if (credential.find('/') != std::string::npos) {
-      broker.problem("password_credential", "a credential's name has no \"/\"; for a file use password_file");
+      broker.problem("password_credential", "must be a name without \"/\": set password_file for a file");
     }
     config.password_is_credential = true;
     const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
@@ -77,7 +77,7 @@ void parse_tls(Settings& broker, BrokerConfig& config) {
   config.key_file = file_setting(broker, "key_file");
   config.alpn = broker.texts("alpn", {});
   for (const auto& name : config.alpn) {
-    if (name.empty() || name.size() > 255) broker.problem("alpn", "a protocol name has 1 to 255 bytes");
+    if (name.empty() || name.size() > 255) broker.problem("alpn", "a protocol name must have 1 to 255 bytes");
   }
   if (config.cert_file.empty() != config.key_file.empty()) {
     broker.problem(config.cert_file.empty() ? "key_file" : "cert_file",
@@ -87,15 +87,15 @@ void parse_tls(Settings& broker, BrokerConfig& config) {
   if (!config.key_file.empty()) {
     if (const auto mode = check_secret_mode(config.key_file); !mode) broker.problem("key_file", mode.error().what);
   }
-  struct Look {
+  struct TlsFiles {
     const char* key;
     std::string ca, cert, private_key;
   };
-  const std::array<Look, 2> looks{
+  const std::array<TlsFiles, 2> checks{
       {{"ca_file", config.ca_file, "", ""}, {"cert_file", "", config.cert_file, config.key_file}}};
-  for (const auto& look : looks) {
-    if (const auto files = check_tls_files(look.ca, look.cert, look.private_key); !files) {
-      broker.problem(look.key, files.error().what);
+  for (const auto& check : checks) {
+    if (const auto files = check_tls_files(check.ca, check.cert, check.private_key); !files) {
+      broker.problem(check.key, files.error().what);
     }
   }
 }
@@ -119,7 +119,7 @@ void parse_times(Settings& broker, BrokerConfig& config) {
   config.reconnect_min = broker.duration("reconnect_min", defaults.reconnect_min, milliseconds(10));
   config.reconnect_max = broker.duration("reconnect_max", std::max(defaults.reconnect_max, config.reconnect_min));
   if (config.reconnect_max < config.reconnect_min) {
-    broker.problem("reconnect_max", "is below reconnect_min, which is \"" + duration_text(config.reconnect_min) + "\"");
+    broker.problem("reconnect_max", "must be at least reconnect_min, \"" + duration_text(config.reconnect_min) + "\"");
     config.reconnect_max = config.reconnect_min;
   }
 }
@@ -132,10 +132,10 @@ BrokerConfig parse_broker(Settings& broker, const std::string& gateway_id) {
   config.mqtt5 = broker.choice<bool>("protocol", {{"5", true}, {"3.1.1", false}}, true);
   config.client_id = broker.text("client_id", "baudbridge-" + gateway_id);
   if (config.client_id.empty() || has_control_character(config.client_id) || config.client_id.size() > 65535) {
-    broker.problem("client_id", "must not be empty or have control characters");
+    broker.problem("client_id", "must not be empty and must not contain control characters");
   }
   config.username = broker.text("username", "");
-  if (has_control_character(config.username)) broker.problem("username", "has control characters");
+  if (has_control_character(config.username)) broker.problem("username", "must not contain control characters");
   parse_password(broker, config);
   parse_tls(broker, config);
   config.qos = static_cast<int>(broker.integer("qos", config.qos, 0, 2));
@@ -157,15 +157,15 @@ PublishConfig parse_publish(Settings& publish, const std::string& gateway_id) {
   if (base.empty()) {
     publish.problem("base", "must not be empty");
   } else if (base.find_first_of("+#") != std::string::npos || has_control_character(base)) {
-    publish.problem("base", "has +, # or a control character in it, which no topic may have");
+    publish.problem("base", "must not contain +, # or a control character");
   } else if (base.find_first_of("{}") != std::string::npos) {
-    publish.problem("base", "has { or } in it: {gateway} alone is replaced, by the gateway's id");
+    publish.problem("base", "must not contain { or }, except {gateway}, which is replaced by the gateway's id");
   } else if (base.front() == '/' || base.back() == '/') {
-    publish.problem("base", "begins or ends with \"/\", which makes an empty topic level: leave it out");
+    publish.problem("base", "must not begin or end with \"/\": remove it");
   } else if (base.front() == '$') {
-    publish.problem("base", "begins with $: those topics belong to the broker");
+    publish.problem("base", "must not begin with $: those topics are the broker's");
   } else if (base.size() > 60000) {
-    publish.problem("base", "is longer than a topic can be");
+    publish.problem("base", "must be at most 60000 bytes");
   }
   if (!is_utf8(base)) publish.problem("base", "is not UTF-8");
   config.format = publish.choice<PayloadFormat>(
@@ -180,9 +180,9 @@ Result<void> check_secret_mode(const std::string& file) {
   if (::stat(file.c_str(), &info) != 0) {
     return Error{Fault::config, file + ": " + std::strerror(errno), errno};
   }
-  if (!S_ISREG(info.st_mode)) return Error{Fault::config, file + ": is not a file"};
+  if (!S_ISREG(info.st_mode)) return Error{Fault::config, file + ": must be a regular file"};
   if ((info.st_mode & 077U) != 0) {
-    return Error{Fault::config, file + ": others than its owner may use it: run chmod 600 " + file +
+    return Error{Fault::config, file + ": must be accessible to its owner only: run chmod 600 " + file +
                                     ", and chown it to the user of the service"};
   }
   return {};
@@ -198,7 +198,7 @@ Result<std::string> read_password(const std::string& file, bool check_mode) {
   if (stream.bad()) return Error{Fault::config, file + ": cannot be read"};
   if (password.ends_with('\n')) password.pop_back();
   if (password.ends_with('\r')) password.pop_back();
-  if (password.size() > 65535) return Error{Fault::config, file + ": is longer than a password may be (65535 bytes)"};
+  if (password.size() > 65535) return Error{Fault::config, file + ": must be at most 65535 bytes"};
   return password;
 }
 

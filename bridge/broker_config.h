@@ -1,5 +1,5 @@
 #pragma once
-// What the configuration says about the broker and about what is published: contract section 2, [broker] and [publish].
+// The tables [broker] and [publish] of the configuration (contract section 2).
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -22,7 +22,7 @@ struct ServerUrl {
   [[nodiscard]] bool websocket() const { return scheme == "ws" || scheme == "wss"; }
 };
 
-/// The parts of a URL; an Error (Fault::config) says what is wrong and what would be right.
+/// The parts of a URL. The Error (Fault::config) names the problem and the remedy.
 Result<ServerUrl> parse_server_url(std::string_view text);
 
 /// The [broker] table. Files are absolute or relative to the working directory by now.
@@ -31,7 +31,7 @@ struct BrokerConfig {
   bool mqtt5 = true;
   std::string client_id;
   std::string username;
-  std::string password_file;            ///< read anew at each connect; empty: no password
+  std::string password_file;            ///< read at each attempt; empty: no password
   bool password_is_credential = false;  ///< from systemd, which sets its mode; password_file is then where it stands
   std::string ca_file;                  ///< empty: the system's store
   std::string cert_file;
@@ -57,7 +57,7 @@ struct PublishConfig {
 };
 
 /// Parses the whole [broker] table, also its files: unreadable, too open, mismatched ones are problems. A missing
-/// `urls` is none (the caller knows whether it needs a broker: servers.empty() and kUrlsMissing).
+/// `urls` is not a problem here: `run` requires it, see kUrlsMissing.
 BrokerConfig parse_broker(Settings& broker, const std::string& gateway_id);
 /// Parses the whole [publish] table.
 PublishConfig parse_publish(Settings& publish, const std::string& gateway_id);

@@ -26,11 +26,11 @@ struct CommandTarget {
 /// topic, if it has one. No message of a broker makes it throw or grow without limit.
 ///
 /// With QoS 1 a command may arrive twice. A command with the id and content of the device's last command, within a
-/// minute, is the same command: its result is published again, and nothing is written. The same holds for a command with
-/// DUP set, with or without an id, if the device had a command with this content within a minute.
+/// minute, is the same command: its result is published again, and nothing is written. The same holds for a command
+/// with DUP set, with or without an id, if the device had a command with this content within a minute.
 ///
-/// A command whose Message Expiry Interval (MQTT 5.0 section 3.3.2.3.3) has ended is rejected; its bus does not begin it
-/// after that, either.
+/// A command whose Message Expiry Interval (MQTT 5.0 section 3.3.2.3.3) has ended is rejected; its bus does not begin
+/// it after that, either.
 /// Threads: one owner; `sink` is called on the same thread and must not block.
 class Commands {
  public:

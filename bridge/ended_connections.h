@@ -20,7 +20,7 @@ class EndedConnections {
   EndedConnections(const EndedConnections&) = delete;
   EndedConnections& operator=(const EndedConnections&) = delete;
 
-  /// with_will: the broker shall publish the will.
+  /// with_will: so that the broker publishes the will.
   void add(const std::shared_ptr<PahoConnection>& connection, bool with_will);
   /// True: none is being freed, and a new handle may be made; the inbox is rung when that becomes so. While another
   /// handle exists, a connect takes the library 1.1 s. And in the library a write that fails frees a message twice, at

@@ -6,9 +6,9 @@
 
 namespace baudbridge {
 
-/// Ends a dead connection within 1.5 times the keep alive: after 3/4 of the keep alive without a packet it is probed, and
-/// the broker must answer within half a keep alive, at most ack_timeout. The MQTT library itself takes 2.5 times the
-/// keep alive to find a missing PINGRESP (MQTT 5.0 section 3.1.2.10).
+/// Ends a dead connection within 1.5 times the keep alive: after 3/4 of the keep alive without a packet it is probed,
+/// and the broker must answer within half a keep alive, at most ack_timeout. The MQTT library itself takes 2.5 times
+/// the keep alive to find a missing PINGRESP (MQTT 5.0 section 3.1.2.10).
 /// Threads: one owner.
 class IdleWatch {
  public:
@@ -17,7 +17,8 @@ class IdleWatch {
   IdleWatch(Duration keep_alive, Duration ack_timeout)
       : keep_alive_(keep_alive), answer_time_(std::min(ack_timeout, keep_alive / 2)) {}
 
-  /// received: when the last packet of the broker arrived. waiting: messages are in flight; ack_timeout applies to them.
+  /// received: when the last packet of the broker arrived. waiting: messages are in flight; ack_timeout applies to
+  ///           them.
   Action check(Steady now, Steady received, bool waiting) {
     if (received >= probed_at_) probed_ = false;
     if (waiting && !probed_) {

@@ -36,7 +36,7 @@ void append_escaped(std::string& out, unsigned char c) {
   out += kHex[c & 15U];
 }
 
-/// Appends valid runs at once; `plain` says which ASCII characters need nothing done.
+/// Appends valid runs at once; `plain`: which ASCII characters are copied.
 template <class Plain, class Special>
 void append_checked(std::string& out, std::string_view text, Plain plain, Special special) {
   std::size_t begin = 0;

@@ -17,7 +17,7 @@ namespace baudbridge {
 /// Numbers the handles of the library in the order of their creation; never used twice.
 using ConnectionId = std::uint64_t;
 
-/// A list of events and a descriptor that is readable while there is something to take.
+/// A list of events and a descriptor that is readable while there are events.
 /// Threads: append() and ring() from any; the others from the transport's owner.
 /// Errors:  the constructor throws std::system_error when the process has no descriptor left.
 class LinkInbox {

@@ -13,7 +13,8 @@ constexpr Duration kReminder = std::chrono::hours(1);
 constexpr Duration kTakeoverWindow = std::chrono::minutes(1);
 constexpr std::size_t kTakeovers = 3;
 constexpr int kCredentialsFactor = 5;
-/// The transport applies connect_timeout and reports what timed out; this limit is for a transport that reports nothing.
+/// The transport applies connect_timeout and reports what timed out; this limit is for a transport that reports
+/// nothing.
 constexpr Duration kGrace = std::chrono::milliseconds(500);
 const std::string kNoServer = "no server";
 

@@ -185,7 +185,7 @@ struct PahoConnection::Callbacks {
     }
     MQTTAsync_freeMessage(&message);
     MQTTAsync_free(topic);
-    // Under MQTT 3.1.1 a repeated subscription sends the retained messages once more (section 3.8.4).
+    // Under MQTT 3.1.1 a repeated subscription sends the retained messages again (section 3.8.4).
     if (!self.options_.mqtt5 && incoming.retained && self.probed_) return 1;
     self.append(std::move(incoming));
     return 1;
@@ -197,7 +197,7 @@ struct PahoConnection::Callbacks {
     PahoConnection& self = connection(context);
     const std::lock_guard lock(self.disconnect_mutex_);
     self.disconnect_ended_ = true;
-    self.disconnect_ended_signal_.notify_all();  // with the lock: the connection may be gone once the waiter continues
+    self.disconnect_ended_signal_.notify_all();  // with the lock: the waiter may destroy the connection
   }
   static void disconnect_done(void* context, MQTTAsync_successData*) { disconnect_ended(context); }
   static void disconnect_done5(void* context, MQTTAsync_successData5*) { disconnect_ended(context); }
@@ -269,7 +269,7 @@ int PahoConnection::subscribe() {
     call.onSuccess5 = Callbacks::subscribed5;
     call.onFailure5 = Callbacks::not_subscribed5;
     // Retained commands only when the subscription is new: each is rejected, and once is enough. A command that was
-    // published to be retained says so while the subscription exists, too.
+    // published to be retained has the retain flag while the subscription exists, too.
     call.subscribeOptions.retainHandling = 1;
     call.subscribeOptions.retainAsPublished = 1;
   } else {
@@ -298,7 +298,7 @@ Result<void> PahoConnection::publish(Token token, const Message& message) {
   const State state = state_;
   if (state == State::ended) return {};
   if (state != State::up) return Error{Fault::closed, "the connection is not up"};
-  if (!is_topic_name(message.topic)) return Error{Fault::refused, "\"" + message.topic + "\" is not a topic name"};
+  if (!is_topic_name(message.topic)) return Error{Fault::refused, "\"" + message.topic + "\": invalid topic name"};
   if (message.correlation_data.size() > 0xFFFF) return Error{Fault::refused, "the correlation data is too long"};
   if (message.payload.size() > kLargestPacket_bytes) return Error{Fault::refused, "the payload is too long"};
   Slot* slot = free_slot();

@@ -1,5 +1,5 @@
 #pragma once
-// One handle of Paho MQTTAsync. Private to this folder; only its .cpp knows the library.
+// One handle of Paho MQTTAsync. Private to this folder; only its .cpp includes the library.
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -55,7 +55,7 @@ class PahoConnection {
   /// Success after the connection was lost: its LinkDown is in the inbox. Errors: refused: this message can never be
   /// sent; closed: the connection is not up yet; io: the library accepts no more.
   Result<void> publish(Token token, const Message& message);
-  /// Requests an answer of the broker: the subscription once more, which changes nothing. False: there is none to
+  /// Requests an answer of the broker: the same subscription again, which changes nothing. False: there is none to
   /// repeat.
   bool probe();
   /// DISCONNECT with this reason code (MQTT 5) and a wait of at most kDisconnectTimeout until it was written.

@@ -17,8 +17,8 @@ struct LinkPurpose {
 /// Will `B/bridge/state`, subscription `B/+/set`.
 [[nodiscard]] LinkPurpose gateway_purpose(const PublishConfig& publish);
 
-/// The Transport over Eclipse Paho MQTT C: MQTT 5.0 or 3.1.1 over TCP, TLS or WebSocket. Proxies are not used: the first
-/// transport of a process removes them from the environment, before there are threads.
+/// The Transport over Eclipse Paho MQTT C: MQTT 5.0 or 3.1.1 over TCP, TLS or WebSocket. Proxies are not used: the
+/// first transport of a process removes them from the environment, before there are threads.
 /// Threads: as Transport; `sink` is called by service(). The library has two threads of its own, and a handle that is
 ///          being freed a third for a moment.
 /// Errors:  LinkDown::reason names the problem and the remedy.

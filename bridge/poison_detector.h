@@ -13,17 +13,17 @@ namespace baudbridge {
 
 /// The poison-message detector, for records and for announcements (messages that belong to no record).
 ///
-/// A broker that ends the connection does not report the message that made it do so; under MQTT 3.1.1 it has no other way
-/// to reject one. Its last acknowledgements may be lost with the connection. So messages are published one at a time
-/// after such an end, and a message is poison when the third connection in a row ends with it, at the last one as the
-/// only message in flight, on a connection that had acknowledged another.
+/// A broker that ends the connection does not report the message that made it do so; under MQTT 3.1.1 it has no other
+/// way to reject one. Its last acknowledgements may be lost with the connection. So messages are published one at a
+/// time after such an end, and a message is poison when the third connection in a row ends with it, at the last one as
+/// the only message in flight, on a connection that had acknowledged another.
 ///
-/// - A record is suspected while it is the oldest one in flight. All records in flight at the end are then published one
-///   at a time: under MQTT 3.1.1 from the first end on, which finds the record with the third one; under MQTT 5 from the
-///   second in a row on, which may take a fourth.
+/// - A record is suspected while it is the oldest one in flight. All records in flight at the end are then published
+///   one at a time: under MQTT 3.1.1 from the first end on, which finds the record with the third one; under MQTT 5
+///   from the second in a row on, which may take a fourth.
 /// - An announcement is suspected by its topic, if it is larger than every announcement that the broker has
-///   acknowledged. The broker's limit is between the two sizes: above the middle nothing is published to that topic until
-///   the process ends.
+///   acknowledged. The broker's limit is between the two sizes: above the middle nothing is published to that topic
+///   until the process ends.
 /// Threads: one owner.
 class PoisonDetector {
  public:

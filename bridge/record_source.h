@@ -21,7 +21,7 @@ class RecordSource {
   void link_up();
   /// The queue hands out again what was in flight.
   void link_down();
-  /// Call it before the takes of a turn.
+  /// Call it before take() in each turn.
   void begin_turn() { due_ = Steady::max(); }
   /// Takes and encodes the next record. Nothing: none is due.
   std::optional<Seq> take(const Now& now);

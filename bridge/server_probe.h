@@ -1,5 +1,5 @@
 #pragma once
-// Why a server cannot be connected to: TCP and TLS tried once more, step by step.
+// Finds why a connection to a server fails: TCP and TLS are tried again, step by step.
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,14 +10,14 @@
 namespace baudbridge {
 
 /// A connection of its own to a server: name lookup, TCP and, for mqtts and wss, the TLS handshake. It sends no MQTT.
-/// The MQTT library reports a failed connection without its reason; this finds it.
-/// Threads: one owner; nothing waits. `lookup` must outlive it.
-/// Errors:  timeout, io, refused, config: what says what is wrong and what to do.
+/// The MQTT library reports a failed connection without a reason.
+/// Threads: one owner; no call blocks. `lookup` must outlive it.
+/// Errors:  timeout, io, refused, config; the text names the problem and the remedy.
 class ServerProbe {
  public:
   ServerProbe(HostLookup& lookup, const ServerUrl& server, const BrokerConfig& broker, Steady deadline);
 
-  /// True: TCP, and TLS where there is any, work. False: call it again as awaited() says.
+  /// True: TCP, and TLS where there is any, work. False: call it again when awaited() is met.
   Result<bool> advance(Steady now);
   [[nodiscard]] Awaited awaited() const;
 

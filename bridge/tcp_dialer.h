@@ -12,14 +12,14 @@
 namespace baudbridge {
 
 /// Looks the name up and tries its addresses in the resolver's order (RFC 6724), each for its share of the time that is
-/// left. Nothing waits.
+/// left. No call blocks.
 /// Threads: one owner; `lookup` must outlive it and may keep a lookup open that this one has begun.
-/// Errors:  timeout, or io; what says what is missing, of the last address if none could be reached.
+/// Errors:  timeout, or io; the text is about the last address, if none could be connected to.
 class TcpDialer {
  public:
   TcpDialer(HostLookup& lookup, std::string host, std::uint16_t port, Steady deadline);
 
-  /// The connected socket; nothing yet: call it again as awaited() says. No call follows a socket or an Error.
+  /// The connected socket; nothing yet: call it again when awaited() is met. No call follows a socket or an Error.
   Result<std::optional<UniqueFd>> service(Steady now);
   [[nodiscard]] Awaited awaited() const;
 

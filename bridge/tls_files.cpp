@@ -14,13 +14,13 @@ namespace {
 
 using File = std::unique_ptr<std::FILE, Release<std::fclose>>;
 
-Error wrong(const std::string& file, const std::string& what) {
+Error file_error(const std::string& file, const std::string& what) {
   return Error{Fault::config, file + ": " + what};
 }
 
 Result<File> open_file(const std::string& name) {
   File file(std::fopen(name.c_str(), "re"));
-  if (!file) return wrong(name, std::strerror(errno));
+  if (!file) return file_error(name, std::strerror(errno));
   return file;
 }
 
@@ -30,24 +30,23 @@ Result<Certificate> read_certificate(const std::string& name) {
   ERR_clear_error();
   Certificate certificate(PEM_read_X509(file->get(), nullptr, nullptr, nullptr));
   ERR_clear_error();
-  if (!certificate) return wrong(name, "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)");
+  if (!certificate) return file_error(name, "holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)");
   return certificate;
 }
 
 Result<Key> read_key(const std::string& name) {
   auto file = open_file(name);
   if (!file) return file.error();
-  // An encrypted key would ask on the terminal: nobody is there to answer.
-  const auto no_password = [](char*, int, int, void* asked) {
-    *static_cast<bool*>(asked) = true;
+  // Otherwise an encrypted key would prompt for a password on the terminal.
+  const auto no_password = [](char*, int, int, void* encrypted) {
+    *static_cast<bool*>(encrypted) = true;
     return -1;
   };
-  bool asked = false;
-  Key key(PEM_read_PrivateKey(file->get(), nullptr, no_password, &asked));
+  bool encrypted = false;
+  Key key(PEM_read_PrivateKey(file->get(), nullptr, no_password, &encrypted));
   ERR_clear_error();
-  if (asked)
-    return wrong(name, "is encrypted; a service cannot type a password, so store it unencrypted with mode 600");
-  if (!key) return wrong(name, "holds no private key in PEM form");
+  if (encrypted) return file_error(name, "is encrypted: store it unencrypted, with mode 600");
+  if (!key) return file_error(name, "holds no private key in PEM form");
   return key;
 }
 
@@ -64,7 +63,7 @@ Result<void> check_tls_files(const std::string& ca_file, const std::string& cert
   if (!key) return key.error();
   const int match = X509_check_private_key(certificate->get(), key->get());
   ERR_clear_error();
-  if (match != 1) return wrong(key_file, "does not belong to the certificate " + cert_file);
+  if (match != 1) return file_error(key_file, "does not belong to the certificate " + cert_file);
   return {};
 }
 

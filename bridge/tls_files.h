@@ -1,6 +1,5 @@
 #pragma once
-// What TLS is set up with: certificates and keys, looked at before TLS does, whose errors do not say which file is
-// wrong; and the names of protocols in the form that TLS wants.
+// The files of TLS, checked before TLS reads them, because its errors do not name the file; and the ALPN list.
 #include <string>
 #include <vector>
 

@@ -155,13 +155,13 @@ Result<bool> TlsHandshake::advance(Steady now) {
     if (returned == 1 && handshake_done_) return true;
     if (returned == 1) {
       handshake_done_ = true;
-      until_ = now + kVerdict;
+      until_ = now + kRejectionTime;
       continue;
     }
     const int wanted = SSL_get_error(tls, returned);
     if (wanted == SSL_ERROR_WANT_READ || wanted == SSL_ERROR_WANT_WRITE) {
       events_ = wanted == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT;
-      return now >= until_;  // a server that says nothing has no objection
+      return now >= until_;  // without an alert the server accepts the certificate
     }
     return explain();
   }

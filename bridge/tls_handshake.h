@@ -1,5 +1,5 @@
 #pragma once
-// A TLS handshake that says why it fails.
+// A TLS handshake that reports why it fails.
 #include <memory>
 #include <string>
 
@@ -12,10 +12,10 @@
 namespace baudbridge {
 
 /// One TLS handshake as a client over a connected socket that does not block, with the certificate and the name of the
-/// server verified as the MQTT library verifies them; then a short wait for the server's verdict on the client's
+/// server verified as the MQTT library verifies them; then a short wait for the server's alert about the client's
 /// certificate, which TLS 1.3 sends after the handshake. Nothing else is sent.
 /// Threads: one owner.
-/// Errors:  what it says is for users: the certificate, the names that it has, the file, the remedy.
+/// Errors:  the text is for users: the certificate, its names, the file, the remedy.
 /// Source:  RFC 8446 section 4.4.2.4 (a certificate that is rejected after the handshake), RFC 6125 (names).
 class TlsHandshake {
  public:
@@ -24,12 +24,12 @@ class TlsHandshake {
   TlsHandshake(const TlsHandshake&) = delete;
   TlsHandshake& operator=(const TlsHandshake&) = delete;
 
-  /// True: it succeeded. False: call it again as awaited() says. No call follows true or an Error.
+  /// True: it succeeded. False: call it again when awaited() is met. No call follows true or an Error.
   Result<bool> advance(Steady now);
   [[nodiscard]] Awaited awaited() const;
 
-  /// How long the server has for its verdict on the client's certificate.
-  static constexpr Duration kVerdict = std::chrono::milliseconds(300);
+  /// How long the server has to reject the client's certificate.
+  static constexpr Duration kRejectionTime = std::chrono::milliseconds(300);
 
  private:
   struct Session;
@@ -43,7 +43,7 @@ class TlsHandshake {
   std::unique_ptr<Session> session_;  ///< null: not begun
   bool handshake_done_ = false;
   short events_ = 0;              ///< poll(2)
-  Steady until_ = Steady::max();  ///< the server's time for its verdict
+  Steady until_ = Steady::max();  ///< the server may reject the client's certificate until then
 };
 
 }  // namespace baudbridge

@@ -215,8 +215,8 @@ Steady Uplink::next_due(const Now& now) const {
 }
 
 CoalesceWindow Uplink::coalesce_window(const Now& now, bool accepted) const {
-  // No broker acknowledges faster. While the window is full, a wake-up for a single acknowledgement costs the broker more
-  // than a message.
+  // No broker acknowledges faster. While the window is full, a wake-up for a single acknowledgement costs the broker
+  // more than a message.
   constexpr Duration kFastestAcknowledgement = std::chrono::microseconds(10);
   if (options_.coalesce <= Duration::zero() || stop_.begun() || keeper_.connecting()) return {};
   if (window_.messages().empty() && !accepted) return {};

@@ -31,13 +31,13 @@ class Broker {
   Broker& operator=(const Broker&) = delete;
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
-  /// Where it speaks MQTT without WebSockets.
+  /// The port of MQTT without WebSockets.
   [[nodiscard]] std::uint16_t plain_port() const { return plain_port_; }
   /// "mqtt://127.0.0.1:PORT", or mqtts, ws, wss with `localhost`, for which the good certificate was made.
   [[nodiscard]] std::string url() const;
   [[nodiscard]] std::string log() const { return process_ ? process_->error_output() : ""; }
-  bool wait_for_log(const std::string& text, Duration patience = kTestTimeout) {
-    return process_ && process_->wait_for_error_output(text, patience);
+  bool wait_for_log(const std::string& text, Duration timeout = kTestTimeout) {
+    return process_ && process_->wait_for_error_output(text, timeout);
   }
 
   void stop();    ///< SIGTERM, as a restart of the service does; writes what persistence keeps

@@ -119,7 +119,7 @@ void FakeBroker::send(const std::string& bytes) {
   if (!clients_.empty()) send_all(clients_.back().socket.get(), bytes);
 }
 
-void FakeBroker::hang_up() {
+void FakeBroker::close_connections() {
   const std::lock_guard lock(mutex_);
   clients_.clear();
 }
@@ -252,7 +252,7 @@ bool FakeBroker::take_publish(Client& client, std::uint8_t header, const std::st
     case Act::disconnect:
       send_all(socket, mqtt_packet(kDisconnect << 4U, std::string(1, static_cast<char>(answer.reason))));
       return false;
-    case Act::hang_up:
+    case Act::close:
       return false;
   }
   return false;

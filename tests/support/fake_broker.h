@@ -15,7 +15,7 @@
 
 namespace baudbridge::testing {
 
-/// Listens on a free port of 127.0.0.1 and speaks just enough MQTT 5.0 and 3.1.1 to misbehave.
+/// Listens on a free port of 127.0.0.1, with as much of MQTT 5.0 and 3.1.1 as the tests need.
 /// Threads: its own; all methods from the test.
 class FakeBroker {
  public:
@@ -27,14 +27,14 @@ class FakeBroker {
     bool duplicate = false;
     std::size_t connection = 0;  ///< of how many-th connection, from 1
   };
-  enum class Act { acknowledge, ignore, disconnect, hang_up };
+  enum class Act { acknowledge, ignore, disconnect, close };
   struct Answer {
     Act act = Act::acknowledge;
     ReasonCode reason{};
   };
   struct Behaviour {
-    std::string greeting;            ///< sent to whoever connects, who is then hung up on: not MQTT at all
-    bool answers_connect = true;     ///< false: accepts the TCP connection and says nothing
+    std::string greeting;            ///< sent to each client, whose connection is then closed: not MQTT
+    bool answers_connect = true;     ///< false: accepts the TCP connection and sends nothing
     ReasonCode connack{};            ///< MQTT 5 reason code, or 3.1.1 return code
     std::string connack_properties;  ///< encoded (MQTT 5.0 section 3.2.2.3), without their length
     bool answers_subscribe = true;
@@ -55,7 +55,7 @@ class FakeBroker {
   void behave(Behaviour behaviour);
   /// To the connection that there is: any bytes.
   void send(const std::string& bytes);
-  void hang_up();
+  void close_connections();
 
   [[nodiscard]] std::size_t connections() const { return connections_; }
   [[nodiscard]] std::vector<Publish> published() const;
@@ -79,7 +79,7 @@ class FakeBroker {
 
   std::uint16_t port_;
   UniqueFd listener_;
-  std::vector<Client> clients_;  ///< its own thread's, but for send() and hang_up(), which lock
+  std::vector<Client> clients_;  ///< its own thread's, but for send() and close_connections(), which lock
 
   mutable std::mutex mutex_;
   Behaviour behaviour_;

@@ -12,8 +12,8 @@
 
 namespace baudbridge::testing {
 
-/// Records what is published; the test decides what the broker does. Events wait until take_events(), or go to a sink at
-/// once. One suite of tests runs against it and the real transport: tests/seam/bridge/transport_contract.cpp.
+/// Records what is published; the test decides what the broker does. Events wait until take_events(), or go to a sink
+/// at once. One suite of tests runs against it and the real transport: tests/seam/bridge/transport_contract.cpp.
 /// Threads: one.
 class FakeTransport : public Transport {
  public:

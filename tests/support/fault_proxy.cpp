@@ -60,7 +60,7 @@ void FaultProxy::run(const std::stop_token& stop) {
     std::vector<pollfd> waiting{{listener_.get(), POLLIN, 0}};
     for (const auto& pair : pairs_) {
       for (const Way* way : {&pair.up, &pair.down}) {
-        if (way->under_way.size() < kMostUnderWay) waiting.push_back({way->from, POLLIN, 0});
+        if (way->in_transit.size() < kMostUnderWay) waiting.push_back({way->from, POLLIN, 0});
       }
     }
     ::poll(waiting.data(), waiting.size(), kProxyTurn_ms);
@@ -95,13 +95,13 @@ bool FaultProxy::move(Pair& pair) {
     reset(pair.server);
     return false;
   }
-  const auto over = [](const Way& way) { return way.closed && way.under_way.empty(); };
+  const auto over = [](const Way& way) { return way.closed && way.in_transit.empty(); };
   return goes_on && !over(pair.up) && !over(pair.down);
 }
 
 /// False: an error. The end of what there is to read is the end of that way.
 bool FaultProxy::read_some(Way& way, bool lost, bool upwards) {
-  if (way.closed || way.under_way.size() >= kMostUnderWay) return true;
+  if (way.closed || way.in_transit.size() >= kMostUnderWay) return true;
   std::array<char, 2048> chunk;
   std::size_t most = chunk.size();
   const std::int64_t left = reset_after_;
@@ -117,23 +117,23 @@ bool FaultProxy::read_some(Way& way, bool lost, bool upwards) {
   const std::uint32_t rate = bytes_per_second_;
   way.free_at = std::max(way.free_at, now());
   if (rate > 0) way.free_at += Duration(std::chrono::seconds(1)) * size / rate;
-  way.under_way.push_back({way.free_at + Duration(delay_), std::string(chunk.data(), size)});
+  way.in_transit.push_back({way.free_at + Duration(delay_), std::string(chunk.data(), size)});
   return true;
 }
 
 bool FaultProxy::write_due(Way& way) {
-  while (!way.under_way.empty() && way.under_way.front().due <= now()) {
-    std::string& bytes = way.under_way.front().bytes;
+  while (!way.in_transit.empty() && way.in_transit.front().due <= now()) {
+    std::string& bytes = way.in_transit.front().bytes;
     const ssize_t sent = ::send(way.to, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0) return errno == EAGAIN;
     bytes.erase(0, static_cast<std::size_t>(sent));
     if (!bytes.empty()) return true;
-    way.under_way.pop_front();
+    way.in_transit.pop_front();
   }
   return true;
 }
 
-/// The kernel says RST instead of FIN, and forgets what was not sent.
+/// The kernel sends RST instead of FIN, and drops what was not sent.
 void FaultProxy::reset(UniqueFd& socket) {
   const linger at_once{1, 0};
   ::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);

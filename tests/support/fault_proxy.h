@@ -1,5 +1,5 @@
 #pragma once
-// A way to a broker that has something wrong with it, on command of the test.
+// A proxy to a broker, with the faults that a test sets.
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -13,8 +13,7 @@
 
 namespace baudbridge::testing {
 
-/// Passes TCP connections on from a free port of 127.0.0.1 to another. What it is told holds for the connections that
-/// there are and for those that come.
+/// Forwards TCP connections from a free port of 127.0.0.1 to another. Faults apply to present and future connections.
 /// Threads: its own; all methods from the test.
 class FaultProxy {
  public:
@@ -25,12 +24,12 @@ class FaultProxy {
 
   [[nodiscard]] std::string url() const { return "mqtt://127.0.0.1:" + std::to_string(port_); }
 
-  /// What the client says, or what it would hear, gets lost, and neither side is told: a dead link.
+  /// Drops the bytes of the client, or those to it, without an error on either side: a dead connection.
   void lose(bool upwards, bool downwards) {
     loses_up_ = upwards;
     loses_down_ = downwards;
   }
-  /// Bytes a second in each direction, 0: no bound; and how long each byte is under way in each direction.
+  /// Bytes a second in each direction, 0: no bound; and the delay of each byte in each direction.
   void slow_down(std::uint32_t bytes_per_second, Duration one_way) {
     bytes_per_second_ = bytes_per_second;
     delay_ = one_way.count();
@@ -50,7 +49,7 @@ class FaultProxy {
   struct Way {
     int from = -1;
     int to = -1;
-    std::deque<Chunk> under_way;
+    std::deque<Chunk> in_transit;
     Steady free_at{};  ///< when the line has room for the next byte
     bool closed = false;
   };

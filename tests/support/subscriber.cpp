@@ -22,8 +22,8 @@ std::string unused_client_id() {
 std::vector<std::string> command_of(std::uint16_t port, SubscriberOptions options) {
   std::vector<std::string> command = {"stdbuf", "-oL", "mosquitto_sub", "-d", "-V", "mqttv5", "-h", "127.0.0.1", "-p"};
   command.push_back(std::to_string(port));
-  // Not QoS 2: after a restart Mosquitto 2.0.11 begins its packet identifiers anew, and a QoS 2 subscriber that was in
-  // the middle of an exchange takes new messages for old ones.
+  // Not QoS 2: after a restart Mosquitto 2.0.11 starts its packet identifiers again, and a QoS 2 subscriber that was in
+  // the middle of an exchange treats new messages as repetitions.
   command.insert(command.end(), {"-q", "1", "-F", kFormat});
   command.insert(command.end(), {"-i", options.client_id.empty() ? unused_client_id() : options.client_id});
   if (options.keeps_session) command.insert(command.end(), {"-c", "-x", "86400"});
@@ -85,18 +85,18 @@ std::vector<Received> Subscriber::messages(const std::string& topic) const {
   return all;
 }
 
-bool Subscriber::wait_for(const std::function<bool(const std::vector<Received>&)>& good, Duration patience) {
-  return eventually([&] { return good(messages()); }, patience);
+bool Subscriber::wait_for(const std::function<bool(const std::vector<Received>&)>& good, Duration timeout) {
+  return eventually([&] { return good(messages()); }, timeout);
 }
 
-bool Subscriber::wait_for(const std::string& topic, const std::string& text, Duration patience) {
+bool Subscriber::wait_for(const std::string& topic, const std::string& text, Duration timeout) {
   return wait_for(
       [&](const std::vector<Received>& all) {
         return std::any_of(all.begin(), all.end(), [&](const Received& message) {
           return message.topic == topic && message.payload.find(text) != std::string::npos;
         });
       },
-      patience);
+      timeout);
 }
 
 void publish(std::uint16_t port, const std::string& topic, const std::string& payload, std::vector<std::string> more) {

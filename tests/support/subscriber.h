@@ -35,9 +35,9 @@ class Subscriber {
   /// Those of one topic.
   [[nodiscard]] std::vector<Received> messages(const std::string& topic) const;
   /// Waits until the messages so far are as they should be.
-  bool wait_for(const std::function<bool(const std::vector<Received>&)>& good, Duration patience = kTestTimeout);
+  bool wait_for(const std::function<bool(const std::vector<Received>&)>& good, Duration timeout = kTestTimeout);
   /// Waits for a message of that topic whose payload has `text` in it.
-  bool wait_for(const std::string& topic, const std::string& text, Duration patience = kTestTimeout);
+  bool wait_for(const std::string& topic, const std::string& text, Duration timeout = kTestTimeout);
   void stop() { process_.stop(SIGTERM); }
 
  private:

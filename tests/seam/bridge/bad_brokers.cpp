@@ -1,4 +1,4 @@
-// The transport and brokers that do not do what brokers should; the numbers are those of docs/faults.md.
+// The transport and brokers that do not behave as they should. The numbers are those of docs/faults.md.
 #include <random>
 #include <thread>
 
@@ -36,36 +36,36 @@ TEST_CASE("a captive portal is not taken for a broker (53)") {
   const LinkDown down = connected.down();
   CHECK_FALSE(down.was_up);
   CHECK_THAT(down.reason, ContainsSubstring("broker"));
-  figure("53", "told as: ", down.reason);
+  figure("53", "reported as: ", down.reason);
 }
 
-TEST_CASE("a refused connection is told with the broker's reason (64)") {
+TEST_CASE("a rejected connection is reported with the broker's reason code (64)") {
   const ReasonCode reason = GENERATE(ReasonCode{0x85}, ReasonCode{0x86}, ReasonCode{0x87}, ReasonCode{0x88},
                                      ReasonCode{0x89}, ReasonCode{0x9F});
-  FakeBroker::Behaviour refusing;
-  refusing.connack = reason;
-  const FakeBroker broker(refusing);
+  FakeBroker::Behaviour rejecting;
+  rejecting.connack = reason;
+  const FakeBroker broker(rejecting);
   Connected connected = connected_to(broker);
   CHECK(connected.down().reason_code == reason);
-  figure("64", "refused with ", reason_text(reason), ": told, 0 records left the queue");
+  figure("64", "rejected with ", reason_text(reason), ": reported, 0 records left the queue");
 }
 
-TEST_CASE("under MQTT 3.1.1 the return code becomes the nearest reason (64)") {
+TEST_CASE("under MQTT 3.1.1 the return code becomes the nearest reason code (64)") {
   struct Case {
     ReasonCode code;
     ReasonCode reason;
   };
   const Case one = GENERATE(Case{ReasonCode{2}, ReasonCode{0x85}}, Case{ReasonCode{3}, ReasonCode{0x88}},
                             Case{ReasonCode{4}, ReasonCode{0x86}}, Case{ReasonCode{5}, ReasonCode{0x87}});
-  FakeBroker::Behaviour refusing;
-  refusing.connack = one.code;
-  const FakeBroker broker(refusing);
+  FakeBroker::Behaviour rejecting;
+  rejecting.connack = one.code;
+  const FakeBroker broker(rejecting);
   Connected connected = connected_to(broker, false);
   CHECK(connected.down().reason_code == one.reason);
-  figure("64", "return code ", static_cast<int>(one.code), " is told as ", reason_text(one.reason));
+  figure("64", "return code ", static_cast<int>(one.code), " is reported as ", reason_text(one.reason));
 }
 
-TEST_CASE("a DISCONNECT is told with its reason and the server that it names (65)") {
+TEST_CASE("a DISCONNECT is reported with its reason code and the server that it names (65)") {
   FakeBroker broker;
   Connected connected = connected_to(broker);
   connected.up();
@@ -76,10 +76,10 @@ TEST_CASE("a DISCONNECT is told with its reason and the server that it names (65
   CHECK(down->reason_code == ReasonCode{0x9D});
   CHECK(down->server_reference == "other.example:1883");
   CHECK_THAT(down->reason, ContainsSubstring("server moved"));
-  figure("65", "told as: ", down->reason, ", next server ", down->server_reference);
+  figure("65", "reported as: ", down->reason, ", next server ", down->server_reference);
 }
 
-TEST_CASE("a take-over by another client is told as such (63)") {
+TEST_CASE("a session that another client takes over is reported as such (63)") {
   FakeBroker broker;
   Connected connected = connected_to(broker);
   connected.up();
@@ -87,36 +87,36 @@ TEST_CASE("a take-over by another client is told as such (63)") {
   const auto down = connected.next_of<LinkDown>();
   REQUIRE(down);
   CHECK(down->reason_code == ReasonCode{0x8E});
-  figure("63", "told as: ", down->reason);
+  figure("63", "reported as: ", down->reason);
 }
 
-TEST_CASE("a refused subscription is told, and the connection stays") {
+TEST_CASE("a rejected subscription is reported, and the connection stays") {
   const bool mqtt5 = GENERATE(true, false);
-  FakeBroker::Behaviour refusing;
-  refusing.suback = mqtt5 ? ReasonCode{0x87} : ReasonCode{0x80};
-  const FakeBroker broker(refusing);
+  FakeBroker::Behaviour rejecting;
+  rejecting.suback = mqtt5 ? ReasonCode{0x87} : ReasonCode{0x80};
+  const FakeBroker broker(rejecting);
   Connected connected = connected_to(broker, mqtt5);
   connected.up();
   const auto answered = connected.next_of<SubscriptionAnswered>();
   REQUIRE(answered);
-  CHECK(answered->reason_code == refusing.suback);
-  CHECK_FALSE(connected.refusal_of(message_to("plant/boiler", "x")));
+  CHECK(answered->reason_code == rejecting.suback);
+  CHECK_FALSE(connected.rejection_of(message_to("plant/boiler", "x")));
 }
 
-TEST_CASE("a refused message is never told as delivered, whatever the quality of service (58, 59)") {
+TEST_CASE("a rejected message is never reported as delivered, with any quality of service (58, 59)") {
   const int qos = GENERATE(1, 2);
   const ReasonCode reason = GENERATE(ReasonCode{0x80}, ReasonCode{0x83}, ReasonCode{0x87}, ReasonCode{0x90},
                                      ReasonCode{0x97}, ReasonCode{0x99});
-  FakeBroker::Behaviour refusing;
-  refusing.on_publish = [&](const FakeBroker::Publish&) {
+  FakeBroker::Behaviour rejecting;
+  rejecting.on_publish = [&](const FakeBroker::Publish&) {
     return FakeBroker::Answer{FakeBroker::Act::acknowledge, reason};
   };
-  const FakeBroker broker(refusing);
+  const FakeBroker broker(rejecting);
   Connected connected = connected_to(broker);
   connected.up();
-  CHECK(connected.refusal_of(message_to("plant/boiler", "x", qos)) == reason);
-  CHECK(connected.refusal_of(message_to("plant/boiler", "y", qos)) == reason);
-  figure("58, 59", "refused with ", reason_text(reason), " under QoS ", qos, ": 0 of 2 told as delivered");
+  CHECK(connected.rejection_of(message_to("plant/boiler", "x", qos)) == reason);
+  CHECK(connected.rejection_of(message_to("plant/boiler", "y", qos)) == reason);
+  figure("58, 59", "rejected with ", reason_text(reason), " under QoS ", qos, ": 0 of 2 reported as delivered");
 }
 
 TEST_CASE("no matching subscribers (0x10) is a success") {
@@ -127,10 +127,10 @@ TEST_CASE("no matching subscribers (0x10) is a success") {
   const FakeBroker broker(lonely);
   Connected connected = connected_to(broker);
   connected.up();
-  CHECK_FALSE(connected.refusal_of(message_to("plant/boiler", "x")));
+  CHECK_FALSE(connected.rejection_of(message_to("plant/boiler", "x")));
 }
 
-TEST_CASE("a broker that never acknowledges is left when the uplink says so, at once (56)") {
+TEST_CASE("a connection to a broker that never acknowledges ends as soon as the uplink ends it (56)") {
   FakeBroker::Behaviour silent;
   silent.on_publish = [](const FakeBroker::Publish&) { return FakeBroker::Answer{FakeBroker::Act::ignore, {}}; };
   FakeBroker broker(silent);
@@ -146,11 +146,11 @@ TEST_CASE("a broker that never acknowledges is left when the uplink says so, at 
   broker.behave({});
   connected.up(2);
   CHECK(broker.disconnect_reason() == ReasonCode{0x04});  // with the will
-  CHECK_FALSE(connected.refusal_of(message_to("plant/boiler", "y"), 2));
-  figure("56", "100 messages without an acknowledgement, left in ", took, " ms; the next connection works");
+  CHECK_FALSE(connected.rejection_of(message_to("plant/boiler", "y"), 2));
+  figure("56", "100 messages without an acknowledgement, ended in ", took, " ms; the next connection works");
 }
 
-TEST_CASE("an attempt that nobody answers can be taken back, and the next one succeeds (50)") {
+TEST_CASE("an attempt without an answer can be ended, and the next one succeeds (50)") {
   FakeBroker::Behaviour silent;
   silent.answers_connect = false;
   FakeBroker broker(silent);
@@ -162,10 +162,10 @@ TEST_CASE("an attempt that nobody answers can be taken back, and the next one su
   const double took = milliseconds_of(std::chrono::steady_clock::now() - begun);
   broker.behave({});
   connected.up(2);
-  figure("50", "an attempt that nobody answered was taken back in ", took, " ms; the next one succeeded");
+  figure("50", "an attempt without an answer was ended in ", took, " ms; the next one succeeded");
 }
 
-TEST_CASE("whatever bytes a broker sends, nothing crashes and the next connection works (71)") {
+TEST_CASE("random bytes from a broker crash nothing, and the next connection works (71)") {
   std::mt19937 random(71);
   FakeBroker broker;
   Connected connected = connected_to(broker);
@@ -173,14 +173,14 @@ TEST_CASE("whatever bytes a broker sends, nothing crashes and the next connectio
     connected.up(epoch);
     std::string bytes(random() % 200 + 1, '\0');
     for (char& byte : bytes) byte = static_cast<char>(random());
-    // A known packet type in front, half of the time: nonsense that looks right goes deeper.
+    // Half of the time with a valid packet type, so that the library parses further.
     if (epoch % 2 == 0) bytes = mqtt_packet(static_cast<std::uint8_t>(random() % 16 << 4U), bytes);
     broker.send(bytes);
-    if (epoch % 3 == 0) broker.hang_up();
+    if (epoch % 3 == 0) broker.close_connections();
     connected.transport().disconnect(false);
   }
   connected.up(100);
-  CHECK_FALSE(connected.refusal_of(message_to("plant/boiler", "x"), 100));
+  CHECK_FALSE(connected.rejection_of(message_to("plant/boiler", "x"), 100));
   figure("71", "20 connections with bytes that are not MQTT: 0 crashes, the next connection works");
 }
 
@@ -189,7 +189,7 @@ TEST_CASE("a connection that ends inside a packet is a lost connection (52)") {
   Connected connected = connected_to(broker);
   connected.up(1);
   broker.send(std::string("\x30\x7F\x00\x05plant", 9));  // a PUBLISH of 127 bytes that ends after nine
-  broker.hang_up();
+  broker.close_connections();
   const auto down = connected.next_of<LinkDown>();
   REQUIRE(down);
   CHECK(down->was_up);
@@ -205,10 +205,12 @@ TEST_CASE("the keep alive that the broker requires is used (48)") {
   Connected connected(broker_config({broker.url()}));
   CHECK(connected.up().server_keep_alive == std::chrono::seconds(7));
   CHECK(broker.keep_alive_s() == 7);
-  figure("48", "the broker requires 7 s: CONNECT says ", broker.keep_alive_s(), " s");
+  figure("48", "the broker requires 7 s: CONNECT has ", broker.keep_alive_s(), " s");
 }
 
-TEST_CASE("a link without traffic is probed, and a broker that does not answer is left within 1.5 keep alives (48)") {
+TEST_CASE(
+    "a connection without traffic is probed, and ends within 1.5 times the keep alive if the broker does not answer "
+    "(48)") {
   const bool mqtt5 = GENERATE(true, false);
   FakeBroker broker;
   BrokerConfig config = broker_config({broker.url()});
@@ -230,7 +232,7 @@ TEST_CASE("a link without traffic is probed, and a broker that does not answer i
   figure("48", "a link without traffic, keep alive 1 s: ", down->reason);
 }
 
-TEST_CASE("under MQTT 3.1.1 a probe does not deliver retained commands once more") {
+TEST_CASE("under MQTT 3.1.1 a probe does not deliver retained commands again") {
   // PUBLISH with RETAIN, QoS 0, to plant/x/set.
   const std::string retained_command = mqtt_packet(0x31, std::string("\0\x0Bplant/x/set{}", 15));
   FakeBroker::Behaviour behaviour;
@@ -249,7 +251,7 @@ TEST_CASE("under MQTT 3.1.1 a probe does not deliver retained commands once more
   CHECK(next->topic == "plant/y/set");
 }
 
-TEST_CASE("an attempt that nobody answers is told with what was missing, within connect_timeout (50)") {
+TEST_CASE("an attempt without an answer is reported with what is missing, within connect_timeout (50)") {
   FakeBroker::Behaviour silent;
   silent.answers_connect = false;
   const FakeBroker broker(silent);
@@ -260,7 +262,7 @@ TEST_CASE("an attempt that nobody answers is told with what was missing, within 
   const LinkDown down = connected.down();
   CHECK_FALSE(down.was_up);
   CHECK_THAT(down.reason, ContainsSubstring("timed out") && ContainsSubstring("port"));
-  figure("50", scheme, " and no answer: told as ", down.reason);
+  figure("50", scheme, " and no answer: reported as ", down.reason);
 }
 
 TEST_CASE("a message larger than any command does not fill the memory, and the next one arrives") {
@@ -285,7 +287,7 @@ TEST_CASE("a message larger than any command does not fill the memory, and the n
   CHECK(next->payload == "{}");
 }
 
-TEST_CASE("several servers are several servers") {
+TEST_CASE("the index of an attempt selects the server") {
   const FakeBroker first;
   const FakeBroker second;
   Connected connected(broker_config({first.url(), second.url()}));

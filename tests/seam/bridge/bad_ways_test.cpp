@@ -38,15 +38,15 @@ void survive_dead_link(const std::string& fault, bool upwards, bool downwards) {
 
 }  // namespace
 
-TEST_CASE("a half-open link is noticed by the missing acknowledgement (48)") {
+TEST_CASE("a half-open connection is found by the missing acknowledgement (48)") {
   survive_dead_link("48", true, true);
 }
 
-TEST_CASE("a link that is dead in one direction is noticed like one that is dead in both (49)") {
+TEST_CASE("a connection that is dead in one direction is found like one that is dead in both (49)") {
   survive_dead_link("49", false, true);
 }
 
-TEST_CASE("a slow line is no dead one: nothing is sent twice while bytes move (51)") {
+TEST_CASE("a slow connection is not a dead one: nothing is published twice while bytes arrive (51)") {
   Broker broker;
   Subscriber subscriber(broker.port(), records());
   FaultProxy proxy(broker.port());

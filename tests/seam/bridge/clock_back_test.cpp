@@ -46,9 +46,7 @@ extern "C" int sem_timedwait(sem_t* semaphore, const timespec* deadline) {
 
 #endif
 
-TEST_CASE(
-    "a clock that is set back an hour stops neither publishing nor reconnecting nor the stop, and lengthens no wait of "
-    "ours (41)") {
+TEST_CASE("a clock that is set back an hour delays neither publishing nor reconnecting nor the stop (41)") {
 #ifdef __SANITIZE_THREAD__
   SKIP_TEST("the thread sanitizer has functions of its own in the place of these");
 #else

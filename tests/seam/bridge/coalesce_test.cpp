@@ -1,4 +1,4 @@
-// How the uplink's thread may wait: what comes one after the other is handled together.
+// Wake-up coalescing: records that come one after the other share one wake-up of the uplink's thread.
 #include "support/bridge/uplink_rig.h"
 
 using namespace baudbridge;
@@ -6,10 +6,10 @@ using namespace baudbridge::testing;
 
 namespace {
 
-constexpr Duration kTogether = 5ms;
+constexpr Duration kCoalesce = 5ms;
 
 UplinkRig& connected(UplinkRig& rig) {
-  rig.options.coalesce = kTogether;
+  rig.options.coalesce = kCoalesce;
   rig.options.broker.max_in_flight = 20;
   rig.start_connected();
   rig.transport.acknowledge_all();
@@ -19,32 +19,32 @@ UplinkRig& connected(UplinkRig& rig) {
 
 }  // namespace
 
-TEST_CASE("what comes when nothing is under way is handled at once") {
+TEST_CASE("an event that comes while nothing is in flight is handled at once") {
   UplinkRig rig;
   CHECK(connected(rig).uplink().coalesce_window(rig.moment(), false).until == Steady::min());
 }
 
-TEST_CASE("while records come one after the other, they and their acknowledgements gather for a moment") {
+TEST_CASE("while records come one after the other, they and their acknowledgements share wake-ups") {
   UplinkRig rig;
   connected(rig).samples(3);
   for (const bool accepted : {false, true}) {
-    CHECK(rig.uplink().coalesce_window(rig.moment(), accepted).until == rig.moment().steady + kTogether);
+    CHECK(rig.uplink().coalesce_window(rig.moment(), accepted).until == rig.moment().steady + kCoalesce);
   }
 }
 
-TEST_CASE("a full window is looked at again as soon as the broker can have worked it off") {
+TEST_CASE("a full in-flight window has a coalesce window of the shortest time for its acknowledgements") {
   UplinkRig rig;
   connected(rig).samples(100);
   CHECK(rig.transport.most_in_flight == 20);
   CHECK(rig.uplink().coalesce_window(rig.moment(), true).until == rig.moment().steady + 200us);
 }
 
-TEST_CASE("while the link is down records gather, too; at a stop and while connecting nothing waits") {
+TEST_CASE("while disconnected records share wake-ups, too; during a stop and while connecting nothing waits") {
   UplinkRig rig;
   connected(rig).transport.drop();
   rig.turn();
   rig.samples(1);
-  CHECK(rig.uplink().coalesce_window(rig.moment(), true).until == rig.moment().steady + kTogether);
+  CHECK(rig.uplink().coalesce_window(rig.moment(), true).until == rig.moment().steady + kCoalesce);
   SECTION("at a stop") {
     rig.uplink().begin_stop(rig.moment());
   }

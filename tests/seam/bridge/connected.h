@@ -1,5 +1,5 @@
 #pragma once
-// The real transport with what it tells, for the tests of this folder.
+// The real transport and its events, for the tests of this folder.
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,8 +29,8 @@ class Connected {
   std::optional<Kind> next_of() {
     return events_.next_of<Kind>(*transport_);
   }
-  /// The transport has its way until it is so.
-  bool eventually(const std::function<bool()>& so) { return serve(*transport_, so); }
+  /// Runs the transport until the condition holds. False: it did not in time.
+  bool eventually(const std::function<bool()>& condition) { return serve(*transport_, condition); }
   void destroy() { transport_.reset(); }
 
   /// Makes an attempt that must succeed.
@@ -54,17 +54,17 @@ class Connected {
     return event;
   }
   /// Publishes and waits for the answer. Nothing: it was delivered.
-  std::optional<ReasonCode> refusal_of(const Message& message, Epoch epoch = 1) {
+  std::optional<ReasonCode> rejection_of(const Message& message, Epoch epoch = 1) {
     REQUIRE(transport_->publish(epoch, ++token_, message));
     const auto event = next_about_publishing();
     REQUIRE(event);
-    if (const auto* refused = std::get_if<Rejected>(&*event)) return refused->reason_code;
+    if (const auto* rejected = std::get_if<Rejected>(&*event)) return rejected->reason_code;
     REQUIRE(std::holds_alternative<Delivered>(*event));
     return std::nullopt;
   }
 
  private:
-  /// What an ended epoch still had to tell is dropped, as the uplink does.
+  /// Events of an ended epoch are dropped, as the uplink does.
   LinkEvent next_of(Epoch epoch) {
     for (;;) {
       auto event = next();

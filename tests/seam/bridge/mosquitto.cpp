@@ -25,7 +25,7 @@ std::string secret_file(const TempDir& dir, const std::string& content) {
 
 }  // namespace
 
-TEST_CASE("messages arrive as they were sent, in every quality of service and both protocols") {
+TEST_CASE("messages arrive as they were published, with every quality of service and both protocols") {
   const bool mqtt5 = GENERATE(true, false);
   const bool websocket = GENERATE(false, true);
   BrokerOptions options;
@@ -38,14 +38,14 @@ TEST_CASE("messages arrive as they were sent, in every quality of service and bo
   CHECK(up.mqtt5 == mqtt5);
   for (const int qos : {0, 1, 2}) {
     const std::string topic = "plant/qos" + std::to_string(qos);
-    REQUIRE_FALSE(connected.refusal_of(message_to(topic, "{\"a\":1}\xC2\xB0", qos, true)));
+    REQUIRE_FALSE(connected.rejection_of(message_to(topic, "{\"a\":1}\xC2\xB0", qos, true)));
     const Received got = retained(broker.plain_port(), topic);
     CHECK(got.payload == "{\"a\":1}\xC2\xB0");
     CHECK(got.retain);
   }
 }
 
-TEST_CASE("what the broker allows is told") {
+TEST_CASE("the limits of the broker are reported") {
   BrokerOptions options;
   options.config = {"max_inflight_messages 7", "max_packet_size 2000", "retain_available false", "max_qos 1"};
   const Broker broker(std::move(options));
@@ -58,15 +58,15 @@ TEST_CASE("what the broker allows is told") {
   CHECK(up.maximum_qos == 1);
 }
 
-TEST_CASE("a link given up lets the broker publish the will; an orderly end does not") {
+TEST_CASE("a connection that is cut makes the broker publish the will; an orderly end does not") {
   Broker broker;
   BrokerConfig config = broker_config({broker.url()});
   config.mqtt5 = GENERATE(true, false);
   Connected connected(config);
   connected.up();
-  REQUIRE_FALSE(connected.refusal_of(message_to(kState, R"({"state":"online"})", 1, true)));
+  REQUIRE_FALSE(connected.rejection_of(message_to(kState, R"({"state":"online"})", 1, true)));
   Subscriber subscriber(broker.port(), {.topics = {kState}});
-  SECTION("given up") {
+  SECTION("cut") {
     connected.transport().disconnect(false);
     REQUIRE(subscriber.wait_for(kState, kOffline));
     REQUIRE(retained(broker.port(), kState).payload == kOffline);
@@ -86,7 +86,7 @@ TEST_CASE("a session is kept as configured") {
   const Broker broker;
   BrokerConfig config = broker_config({broker.url()});
   config.mqtt5 = mqtt5;
-  SECTION("kept: the broker knows us again, and has kept a command") {
+  SECTION("kept: the session is present, with a command") {
     Connected connected(config);
     REQUIRE_FALSE(connected.up(1).session_present);
     REQUIRE(eventually([&] { return broker.log().find("Sending SUBACK to gateway") != std::string::npos; }));
@@ -103,7 +103,7 @@ TEST_CASE("a session is kept as configured") {
     connected.transport().disconnect(true);
     REQUIRE_FALSE(connected.up(2).session_present);
   }
-  SECTION("not kept with QoS 2, whose half-finished exchanges nobody could finish after a restart") {
+  SECTION("not kept with QoS 2, whose half-finished exchanges could not be finished after a restart") {
     config.qos = 2;
     Connected connected(config);
     connected.up(1);
@@ -123,19 +123,19 @@ TEST_CASE("a second client with our id ends the connection") {
   CHECK(down->was_up);  // Mosquitto 2.0.11 gives no reason
 }
 
-TEST_CASE("a topic that the broker's access list forbids is refused with 0x87 under MQTT 5") {
+TEST_CASE("a message to a topic that the access list forbids is rejected with 0x87 under MQTT 5") {
   BrokerOptions options;
   options.acl = {"topic readwrite plant/allowed"};
   const Broker broker(std::move(options));
   Connected connected(broker_config({broker.url()}));
   connected.up();
   for (const int qos : {1, 2}) {
-    CHECK(connected.refusal_of(message_to("plant/forbidden", "x", qos)) == ReasonCode{0x87});
-    CHECK_FALSE(connected.refusal_of(message_to("plant/allowed", "x", qos)));
+    CHECK(connected.rejection_of(message_to("plant/forbidden", "x", qos)) == ReasonCode{0x87});
+    CHECK_FALSE(connected.rejection_of(message_to("plant/allowed", "x", qos)));
   }
 }
 
-TEST_CASE("a message above the broker's message_size_limit is refused or ends the connection") {
+TEST_CASE("a message above the broker's message_size_limit is rejected or ends the connection") {
   BrokerOptions options;
   options.config = {"message_size_limit 100"};
   const Broker broker(std::move(options));
@@ -144,10 +144,10 @@ TEST_CASE("a message above the broker's message_size_limit is refused or ends th
   REQUIRE(connected.transport().publish(1, 1, message_to("plant/a", std::string(1000, 'x'))));
   const auto event = connected.next_about_publishing();
   REQUIRE(event);
-  const auto* refused = std::get_if<Rejected>(&*event);
+  const auto* rejected = std::get_if<Rejected>(&*event);
   const auto* down = std::get_if<LinkDown>(&*event);
-  REQUIRE((refused != nullptr || down != nullptr));
-  if (refused != nullptr) CHECK(refused->reason_code == ReasonCode{0x95});
+  REQUIRE((rejected != nullptr || down != nullptr));
+  if (rejected != nullptr) CHECK(rejected->reason_code == ReasonCode{0x95});
 }
 
 TEST_CASE("user and password are read from the file at each attempt") {
@@ -160,9 +160,9 @@ TEST_CASE("user and password are read from the file at each attempt") {
   config.username = "plant-7";
   config.password_file = secret_file(dir, "wrong\n");
   Connected connected(config);
-  const LinkDown refused = connected.down(1);
-  CHECK((refused.reason_code == ReasonCode{0x86} || refused.reason_code == ReasonCode{0x87}));
-  CHECK_THAT(refused.reason, ContainsSubstring("password"));
+  const LinkDown rejected = connected.down(1);
+  CHECK((rejected.reason_code == ReasonCode{0x86} || rejected.reason_code == ReasonCode{0x87}));
+  CHECK_THAT(rejected.reason, ContainsSubstring("password"));
   secret_file(dir, "open sesame\n");
   connected.up(2);
   connected.transport().disconnect(true);
@@ -172,7 +172,7 @@ TEST_CASE("user and password are read from the file at each attempt") {
   CHECK(broker.log().find("open sesame") == std::string::npos);
 }
 
-TEST_CASE("a command arrives with everything that MQTT 5 says about it") {
+TEST_CASE("a command arrives with all of its MQTT 5 properties") {
   const Broker broker;
   publish(broker.port(), "plant/old/set", R"({"kept":1})", {"-r", "-q", "1"});
   Connected connected(broker_config({broker.url()}));
@@ -196,7 +196,7 @@ TEST_CASE("a command arrives with everything that MQTT 5 says about it") {
   CHECK(*command->expires_after <= std::chrono::seconds(300));
 }
 
-TEST_CASE("under MQTT 5 a command that was published to be retained says so, also while we listen") {
+TEST_CASE("under MQTT 5 a retained command has the retain flag, also while subscribed") {
   const Broker broker;
   Connected connected(broker_config({broker.url()}));
   connected.up();
@@ -211,26 +211,26 @@ TEST_CASE("under MQTT 5 a command that was published to be retained says so, als
   CHECK_FALSE(passing->retained);
 }
 
-TEST_CASE("correlation data goes back with the answer") {
+TEST_CASE("correlation data is published with the result") {
   const Broker broker;
   Connected connected(broker_config({broker.url()}));
   connected.up();
   Subscriber subscriber(broker.port(), {.topics = {"answers/#"}});
   Message answer = message_to("answers/7", "{}");
   answer.correlation_data = "c-7";
-  REQUIRE_FALSE(connected.refusal_of(answer));
+  REQUIRE_FALSE(connected.rejection_of(answer));
   REQUIRE(subscriber.wait_for([](const auto& all) { return all.size() == 1; }));
   CHECK(subscriber.messages().front().correlation_data == "c-7");
 }
 
-TEST_CASE("a proxy in the environment is not asked") {
+TEST_CASE("a proxy in the environment is not used") {
   const Broker broker;
   ::setenv("http_proxy", "http://127.0.0.1:9", 1);
   Connected connected(broker_config({broker.url()}));
   connected.up();
 }
 
-TEST_CASE("a host name with several addresses is reached at the one that answers") {
+TEST_CASE("of a host name with several addresses the one that answers is used") {
   // localhost is ::1 as well, where this broker does not listen.
   const Broker broker;
   Connected connected(broker_config({"mqtt://localhost:" + std::to_string(broker.port())}));

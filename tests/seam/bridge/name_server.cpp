@@ -1,4 +1,4 @@
-// A name server that says nothing (fault 54 of docs/faults.md): in a mount namespace with a resolv.conf of its
+// A name server that does not answer (fault 54 of docs/faults.md): in a mount namespace with a resolv.conf of its
 // own, where the machine lets us make one.
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -20,7 +20,7 @@ using namespace baudbridge::testing;
 
 namespace {
 
-/// Runs one hidden test of this program where names are asked of 127.0.0.53, at which nobody answers.
+/// Runs one hidden test of this program where names are asked of 127.0.0.53, where no name server answers.
 void passes_in_silence(const std::string& test) {
   const TempDir dir;
   std::ofstream(dir.file("resolv.conf")) << "nameserver 127.0.0.53\n";
@@ -50,10 +50,10 @@ struct MuteNameServer {
 
 }  // namespace
 
-TEST_CASE("a silent name server is told within the deadline, and holds up nobody (54)") {
+TEST_CASE("a silent name server is reported within the deadline, and delays no other lookup (54)") {
   passes_in_silence("silent lookup");
 }
-TEST_CASE("a transport whose name server is silent can be asked, stopped and destroyed (54)") {
+TEST_CASE("a transport whose name server is silent can be used, stopped and destroyed (54)") {
   passes_in_silence("silent transport");
 }
 
@@ -90,13 +90,13 @@ TEST_CASE("silent transport", "[.in-silence]") {
          " ms; another server was tried meanwhile");
 }
 
-TEST_CASE("names are looked up anew each time (55)") {
+TEST_CASE("a name is looked up again each time (55)") {
   HostLookup lookup;
-  const Steady patience = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  CHECK(lookup.find("localhost", 1883, patience));
-  CHECK(lookup.find("localhost", 1883, patience));
-  const auto none = lookup.find("no-such-name.invalid", 1883, patience);
+  const Steady deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  CHECK(lookup.find("localhost", 1883, deadline));
+  CHECK(lookup.find("localhost", 1883, deadline));
+  const auto none = lookup.find("no-such-name.invalid", 1883, deadline);
   REQUIRE_FALSE(none);
   CHECK_THAT(none.error().what, ContainsSubstring("no-such-name.invalid"));
-  figure("55", "3 names looked up 3 times: nothing is remembered from one attempt to the next");
+  figure("55", "3 names looked up 3 times: no result is kept from one attempt to the next");
 }

@@ -80,7 +80,7 @@ TEST_CASE("a connection reset with 1,000 messages in flight is a lost connection
   proxy.reset_after(FaultProxy::kNever);
   broker.behave({});
   connected.up(resets + 1);
-  CHECK_FALSE(connected.refusal_of(message_to("plant/boiler", "x"), resets + 1));
+  CHECK_FALSE(connected.rejection_of(message_to("plant/boiler", "x"), resets + 1));
   figure("52", resets, " connections reset with ", kInFlight, " messages in flight: ", broker.published().size(),
          " received, ", changed, " changed");
 }

@@ -26,7 +26,7 @@ TEST_CASE("a broker that is stopped and started again gets every record (45)") {
   figure("45", "broker stopped and started with its session: 150 records, 0 lost, ", twice, " sent twice");
 }
 
-TEST_CASE("a broker that is killed and forgets its sessions gets what it had not acknowledged (46)") {
+TEST_CASE("a broker that is killed and loses its sessions gets what it had not acknowledged (46)") {
   Broker broker;
   Road road({broker.url()});
   road.samples(50);
@@ -43,7 +43,7 @@ TEST_CASE("a broker that is killed and forgets its sessions gets what it had not
   figure("46", "broker killed, its session forgotten: 101 records accepted, 101 acknowledged, 0 lost");
 }
 
-TEST_CASE("the next server is taken when the first is dead") {
+TEST_CASE("the next server is used when the first is dead") {
   Broker broker;
   Subscriber subscriber(broker.port(), records());
   Road road({"mqtt://127.0.0.1:" + std::to_string(free_port()), broker.url()});
@@ -85,7 +85,7 @@ TEST_CASE("a clean stop leaves the gateway's state as offline, a second start as
   CHECK(retained(broker.port(), state).payload == R"({"state":"offline"})");
 }
 
-TEST_CASE("a topic that the access list forbids holds up no other (60)") {
+TEST_CASE("a topic that the access list forbids blocks no other (60)") {
   BrokerOptions options;
   options.acl = {"topic readwrite plant/boiler", "topic readwrite plant/bridge/#"};
   Broker broker(std::move(options));
@@ -102,7 +102,7 @@ TEST_CASE("a topic that the access list forbids holds up no other (60)") {
   figure("60", "20 records of a forbidden topic dead-lettered, 20 of the other delivered, 0 reconnects");
 }
 
-TEST_CASE("what is too large for the broker holds up nothing (61)") {
+TEST_CASE("a record that is too large for the broker blocks no other (61)") {
   const auto mqtt5 = GENERATE(true, false);
   BrokerOptions options;
   // Under 3.1.1 it would acknowledge what is above message_size_limit, and forget it.
@@ -120,7 +120,7 @@ TEST_CASE("what is too large for the broker holds up nothing (61)") {
   REQUIRE(
       eventually([&] { return road.counters().dead_lettered == 1 && road.counters().queued == 0; }, 2 * kTestTimeout));
   const LinkReport link = road.link();
-  CHECK(link.connects <= 4);  // three hang-ups, and each is followed by one connection
+  CHECK(link.connects <= 4);  // three connections end, and each is followed by one
   CHECK(link.connects == (mqtt5 ? 1 : 4));
   const RecordCounters counters = road.counters();
   CHECK(counters.balanced());
@@ -129,7 +129,7 @@ TEST_CASE("what is too large for the broker holds up nothing (61)") {
          " record dead-lettered, ", counters.acknowledged, " others delivered, 0 lost");
 }
 
-TEST_CASE("a broker that never acknowledges gets everything once it does (56)") {
+TEST_CASE("a broker that begins to acknowledge gets every record (56)") {
   FakeBroker::Behaviour silent;
   silent.on_publish = [](const FakeBroker::Publish&) { return FakeBroker::Answer{FakeBroker::Act::ignore, {}}; };
   FakeBroker broker(silent);
@@ -145,7 +145,7 @@ TEST_CASE("a broker that never acknowledges gets everything once it does (56)") 
          " connections: 10 records, 0 lost, all delivered once it did");
 }
 
-TEST_CASE("a broker that reads nothing any more costs no memory without bound (72)") {
+TEST_CASE("memory is limited while a broker stops reading (72)") {
   BrokerOptions options;
   options.config = {"max_queued_messages 0"};
   Broker broker(std::move(options));
@@ -168,7 +168,7 @@ TEST_CASE("a broker that reads nothing any more costs no memory without bound (7
          " bytes of the others in memory, ", report.in_store, " on disk, 0 lost");
 }
 
-TEST_CASE("a stop with ten thousand records that the broker does not acknowledge puts them all on disk (27)") {
+TEST_CASE("a stop with ten thousand records that the broker does not acknowledge writes them all to disk (27)") {
   FakeBroker::Behaviour silent;
   silent.on_publish = [](const FakeBroker::Publish&) { return FakeBroker::Answer{FakeBroker::Act::ignore, {}}; };
   FakeBroker broker(silent);
@@ -178,7 +178,7 @@ TEST_CASE("a stop with ten thousand records that the broker does not acknowledge
   const auto begun = std::chrono::steady_clock::now();
   road.end();
   const double took = milliseconds_of(std::chrono::steady_clock::now() - begun);
-  road.forget_tail();
+  road.remove_tail();
   broker.behave({});
   road.begin();
   CHECK(road.counters().accepted == 10'000);

@@ -1,5 +1,6 @@
-// Uplink and queue driven by random actions beside a plain model. A failing seed is printed; BAUDBRIDGE_SEED=N runs
-// that one again, BAUDBRIDGE_STEPS=N so many steps (the test run has few, scripts/torture a million).
+// Uplink and queue driven by random actions and compared with a plain model. A failing seed is printed;
+// BAUDBRIDGE_SEED=N runs that one again, BAUDBRIDGE_STEPS=N so many steps (the test run has few, scripts/torture a
+// million).
 #include <sys/resource.h>
 
 #include <chrono>
@@ -128,7 +129,7 @@ class Model {
       ++missing;
       if (dropped == 0) FAIL("reading " << i << " of " << readings_.size() << " was lost");
     }
-    if (missing > dropped) FAIL(missing << " readings are missing, the counters say " << dropped << " dropped");
+    if (missing > dropped) FAIL(missing << " readings are missing, the counters have " << dropped << " dropped");
   }
 
   bool ordered = true;
@@ -217,7 +218,7 @@ class Simulation {
     } else if (action < 900) {
       pass(std::chrono::milliseconds(pick(500)));
     } else if (action < 920) {
-      // Under 3.1.1 there is no way to refuse but to hang up.
+      // Under 3.1.1 a broker can only end the connection.
       if (rig_.transport.in_flight() > 0 && rig_.options.broker.mqtt5) reject();
     } else if (action < 940) {
       rig_.transport.drop();
@@ -294,14 +295,14 @@ class Simulation {
     rig_.transport.sent.clear();
     const Duration age =
         rig_.queue_config.durability == Durability::strict ? Duration::zero() : rig_.queue_config.commit_after;
-    if (!rig_.disk_refuses) model_.durable_before(rig_.persisted_at - age);
+    if (!rig_.disk_fails) model_.durable_before(rig_.persisted_at - age);
   }
 
   std::mt19937_64 random_;
   UplinkRig rig_;
   Model model_;
   std::optional<FullDisk> disk_;
-  std::uint64_t poison_every_ = 0;  ///< the broker hangs up on every so many-th reading, 0: on none
+  std::uint64_t poison_every_ = 0;  ///< the broker ends the connection on every so many-th reading; 0: on none
 };
 
 }  // namespace

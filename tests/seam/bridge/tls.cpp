@@ -1,4 +1,4 @@
-// TLS with verification on, client certificates, and what is said when it fails.
+// TLS with verification, client certificates, and the messages when it fails.
 #include <cstdlib>
 #include <filesystem>
 
@@ -24,7 +24,7 @@ Broker tls_broker(const std::string& certificate) {
   return Broker(std::move(options));
 }
 
-std::string why_refused(const std::string& certificate) {
+std::string reason_of_rejection(const std::string& certificate) {
   const Broker broker = tls_broker(certificate);
   const LinkDown down = Connected(tls_config(broker.url())).down();
   REQUIRE_FALSE(down.was_up);
@@ -43,7 +43,7 @@ TEST_CASE("a server with a good certificate is connected to over TLS") {
   REQUIRE(broker.url().find(websocket ? "wss://" : "mqtts://") == 0);
   Connected connected(tls_config(broker.url()));
   connected.up();
-  REQUIRE_FALSE(connected.refusal_of(message_to("plant/boiler", "hello")));
+  REQUIRE_FALSE(connected.rejection_of(message_to("plant/boiler", "hello")));
 }
 
 TEST_CASE("an address in the certificate is as good as a name") {
@@ -52,31 +52,31 @@ TEST_CASE("an address in the certificate is as good as a name") {
   connected.up();
 }
 
-TEST_CASE("a certificate for another host is refused, and the host is named (66)") {
-  const std::string why = why_refused("wrong-host");
-  CHECK_THAT(why, ContainsSubstring("ertificate"));
-  CHECK_THAT(why, ContainsSubstring("localhost"));
-  CHECK_THAT(why, ContainsSubstring("elsewhere.example"));
-  figure("66", "0 bytes of MQTT sent before the refusal: ", why);
+TEST_CASE("a certificate for another host is rejected, and the host is named (66)") {
+  const std::string reason = reason_of_rejection("wrong-host");
+  CHECK_THAT(reason, ContainsSubstring("ertificate"));
+  CHECK_THAT(reason, ContainsSubstring("localhost"));
+  CHECK_THAT(reason, ContainsSubstring("elsewhere.example"));
+  figure("66", "0 bytes of MQTT sent before the refusal: ", reason);
 }
 
-TEST_CASE("an expired certificate is refused (66)") {
-  const std::string why = why_refused("expired");
-  CHECK_THAT(why, ContainsSubstring("expired"));
-  figure("66", "0 bytes of MQTT sent before the refusal: ", why);
+TEST_CASE("an expired certificate is rejected (66)") {
+  const std::string reason = reason_of_rejection("expired");
+  CHECK_THAT(reason, ContainsSubstring("expired"));
+  figure("66", "0 bytes of MQTT sent before the refusal: ", reason);
 }
 
-TEST_CASE("a certificate that is not yet valid makes the clock suspect (67)") {
-  const std::string why = why_refused("not-yet-valid");
-  CHECK_THAT(why, ContainsSubstring("not yet valid"));
-  CHECK_THAT(why, ContainsSubstring("clock"));
-  figure("67", "0 bytes of MQTT sent before the refusal: ", why);
+TEST_CASE("for a certificate that is not yet valid the message names the clock (67)") {
+  const std::string reason = reason_of_rejection("not-yet-valid");
+  CHECK_THAT(reason, ContainsSubstring("not yet valid"));
+  CHECK_THAT(reason, ContainsSubstring("clock"));
+  figure("67", "0 bytes of MQTT sent before the refusal: ", reason);
 }
 
-TEST_CASE("a certificate of another authority is refused, and ca_file is named (66)") {
-  const std::string why = why_refused("stranger");
-  CHECK_THAT(why, ContainsSubstring(authority()));
-  figure("66", "0 bytes of MQTT sent before the refusal: ", why);
+TEST_CASE("a certificate of another authority is rejected, and ca_file is named (66)") {
+  const std::string reason = reason_of_rejection("stranger");
+  CHECK_THAT(reason, ContainsSubstring(authority()));
+  figure("66", "0 bytes of MQTT sent before the refusal: ", reason);
 }
 
 TEST_CASE("without ca_file the system's store decides") {
@@ -103,13 +103,13 @@ TEST_CASE("with ca_file the system's store does not count") {
   CHECK_THAT(down.reason, ContainsSubstring(other_authority()));
 }
 
-TEST_CASE("a port without TLS is told as such") {
+TEST_CASE("a port without TLS is reported as such") {
   const Broker broker;
   const LinkDown down = Connected(tls_config("mqtts://localhost:" + std::to_string(broker.port()))).down();
   CHECK_THAT(down.reason, ContainsSubstring("TLS port"));
 }
 
-TEST_CASE("a client certificate opens a server that asks for one; without it the message says what is missing") {
+TEST_CASE("a server that requires a client certificate accepts it; without one the message names what is missing") {
   BrokerOptions options;
   options.certificate = "good";
   options.client_authority = authority();

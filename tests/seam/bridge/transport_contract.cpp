@@ -1,4 +1,4 @@
-// What every Transport promises, asked of the real one and of the fake that the unit tests trust.
+// The contract of Transport, for the real one and for the fake of the other tests.
 #include <memory>
 #include <set>
 
@@ -41,7 +41,7 @@ class RealRig {
                      gateway_purpose({"plant", PayloadFormat::json, false}), events_.sink());
 };
 
-/// The fake, behaving like a broker that does its duty.
+/// The fake, with a broker that acknowledges everything.
 class FakeRig {
  public:
   FakeRig() : transport_(events_.sink()) {
@@ -50,7 +50,7 @@ class FakeRig {
       if (fake.attempts.back().server == 0) {
         fake.accept();
       } else {
-        fake.drop("nobody listens there");
+        fake.drop("connection refused");
       }
     };
   }
@@ -85,7 +85,7 @@ constexpr std::size_t kDead = 1;
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("a connection is told once, with its epoch", "", RealRig, FakeRig) {
+TEMPLATE_TEST_CASE("a connection is reported once, with its epoch", "", RealRig, FakeRig) {
   TestType rig;
   rig.transport().connect(7, kGood);
   const auto up = rig.template next_of<LinkUp>();
@@ -94,7 +94,7 @@ TEMPLATE_TEST_CASE("a connection is told once, with its epoch", "", RealRig, Fak
   REQUIRE(up->receive_maximum > 0);
 }
 
-TEMPLATE_TEST_CASE("every message is told to be delivered, by its token", "", RealRig, FakeRig) {
+TEMPLATE_TEST_CASE("each message is reported as delivered, by its token", "", RealRig, FakeRig) {
   TestType rig;
   rig.transport().connect(1, kGood);
   REQUIRE(rig.template next_of<LinkUp>());
@@ -105,14 +105,14 @@ TEMPLATE_TEST_CASE("every message is told to be delivered, by its token", "", Re
     REQUIRE(rig.transport().publish(1, token, one));
     expected.insert(token);
   }
-  std::set<Token> told;
+  std::set<Token> reported;
   for (int i = 0; i < 10; ++i) {
     const auto delivered = rig.template next_of<Delivered>();
     REQUIRE(delivered);
     REQUIRE(delivered->epoch == 1);
-    told.insert(delivered->token);
+    reported.insert(delivered->token);
   }
-  REQUIRE(told == expected);
+  REQUIRE(reported == expected);
 }
 
 TEMPLATE_TEST_CASE("nothing can be published without a connection", "", RealRig, FakeRig) {
@@ -126,7 +126,7 @@ TEMPLATE_TEST_CASE("nothing can be published without a connection", "", RealRig,
   REQUIRE(rig.transport().publish(2, 1, message("now")));
 }
 
-TEMPLATE_TEST_CASE("an attempt that fails is told as such, with a reason for people", "", RealRig, FakeRig) {
+TEMPLATE_TEST_CASE("an attempt that fails is reported, with a reason for users", "", RealRig, FakeRig) {
   TestType rig;
   rig.transport().connect(3, kDead);
   const auto down = rig.template next_of<LinkDown>();
@@ -136,7 +136,7 @@ TEMPLATE_TEST_CASE("an attempt that fails is told as such, with a reason for peo
   REQUIRE_FALSE(down->reason.empty());
 }
 
-TEMPLATE_TEST_CASE("a lost connection is told once", "", RealRig, FakeRig) {
+TEMPLATE_TEST_CASE("a lost connection is reported once", "", RealRig, FakeRig) {
   TestType rig;
   rig.transport().connect(4, kGood);
   REQUIRE(rig.template next_of<LinkUp>());
@@ -152,7 +152,7 @@ TEMPLATE_TEST_CASE("a lost connection is told once", "", RealRig, FakeRig) {
   REQUIRE(next->epoch == 5);
 }
 
-TEMPLATE_TEST_CASE("after disconnect nothing of that epoch is told", "", RealRig, FakeRig) {
+TEMPLATE_TEST_CASE("after disconnect no event of that epoch is reported", "", RealRig, FakeRig) {
   TestType rig;
   rig.transport().connect(1, kGood);
   rig.transport().disconnect(false);
@@ -162,7 +162,7 @@ TEMPLATE_TEST_CASE("after disconnect nothing of that epoch is told", "", RealRig
     const auto event = rig.next();
     REQUIRE(event);
     if (const auto* one = std::get_if<LinkUp>(&*event); one != nullptr && one->epoch == 2) up = true;
-    // The first connection may have come up before it was taken back; its end must not be told.
+    // The first connection may have come up before it was ended; its end must not be reported.
     const auto* down = std::get_if<LinkDown>(&*event);
     REQUIRE(down == nullptr);
   }

@@ -11,18 +11,12 @@ namespace {
 
 using Seqs = std::vector<Seq>;
 
-/// So that only records are out: the announcements of the new link are acknowledged.
-void acknowledge_announcements(UplinkRig& rig) {
-  rig.transport.acknowledge_all();
-  rig.turn();
-}
-
 }  // namespace
 
-TEST_CASE("a stop sends what there is, says farewell and ends in order (27)") {
+TEST_CASE("a stop publishes the records and the shutdown messages, then disconnects (27)") {
   UplinkRig rig;
   rig.start_connected();
-  acknowledge_announcements(rig);
+  rig.acknowledge_announcements();
   rig.uplink().accept(DeviceState{"boiler", true, ""}, rig.moment());
   rig.samples(200);
   rig.transport.acknowledges = true;
@@ -43,10 +37,10 @@ TEST_CASE("a stop sends what there is, says farewell and ends in order (27)") {
   figure("27", "200 records sent and acknowledged in ", milliseconds_of(rig.now), " ms of the stop, 0 left");
 }
 
-TEST_CASE("a stop does not wait for a broker that is silent: three seconds, and the will speaks") {
+TEST_CASE("a stop waits three seconds for a silent broker, then the broker publishes the will") {
   UplinkRig rig;
   rig.start_connected();
-  acknowledge_announcements(rig);
+  rig.acknowledge_announcements();
   rig.samples(200);
   rig.uplink().begin_stop(rig.moment());
   rig.turn();
@@ -61,7 +55,7 @@ TEST_CASE("a stop does not wait for a broker that is silent: three seconds, and 
   CHECK(rig.transport.cuts == cuts + 1);
 }
 
-TEST_CASE("a stop without a link is over at once, and starts no attempt") {
+TEST_CASE("a stop without a connection ends at once, and starts no attempt") {
   UplinkRig rig;
   rig.start();
   rig.transport.drop("refused");
@@ -75,10 +69,10 @@ TEST_CASE("a stop without a link is over at once, and starts no attempt") {
   CHECK(rig.wake() > rig.moment().steady);
 }
 
-TEST_CASE("after a restart what was not acknowledged is sent again, with the same number and content (24)") {
+TEST_CASE("after a restart the records not acknowledged are published again, with the same seq and content (24)") {
   UplinkRig rig;
   rig.start_connected();
-  acknowledge_announcements(rig);
+  rig.acknowledge_announcements();
   rig.samples(5);
   rig.transport.acknowledge(2);
   rig.turn();
@@ -122,7 +116,7 @@ TEST_CASE("drain live-first: new records do not wait behind the backlog, each la
   CHECK(rig.counters().queued == 0);
 }
 
-TEST_CASE("drain_rate paces the backlog, and not what comes after it") {
+TEST_CASE("drain_rate limits the backlog, and not the records after it") {
   UplinkRig rig;
   rig.options.drain_rate = 20;
   rig.start();
@@ -140,7 +134,7 @@ TEST_CASE("drain_rate paces the backlog, and not what comes after it") {
   CHECK(rig.sent().size() == before + 500);
 }
 
-TEST_CASE("a quality of service or retention that the broker does not offer is done without, and told once") {
+TEST_CASE("QoS and retain are reduced to what the broker accepts, and this is reported once") {
   UplinkRig rig;
   rig.options.broker.qos = 2;
   LinkUp limits;
@@ -161,7 +155,7 @@ TEST_CASE("a quality of service or retention that the broker does not offer is d
   CHECK(rig.log().find("at most") == rig.log().rfind("at most"));
 }
 
-TEST_CASE("the gateway's state is said again when the broker refused it for load") {
+TEST_CASE("the gateway's state is published again when the broker rejected it for load") {
   UplinkRig rig;
   rig.start_connected();
   REQUIRE(rig.sent("plant/bridge/state").size() == 1);
@@ -184,7 +178,7 @@ TEST_CASE("health is published every minute while the link is up") {
   CHECK(health["link"]["connected"] == true);
 }
 
-TEST_CASE("records taken before the clock was set leave with the corrected time (39, 42)") {
+TEST_CASE("records taken before the clock was set are published with the corrected time (39, 42)") {
   UplinkRig rig;
   rig.synced = false;
   rig.start();
@@ -201,7 +195,7 @@ TEST_CASE("records taken before the clock was set leave with the corrected time 
          record["ts"].get<std::int64_t>() - at(0s).utc.count(), " ms");
 }
 
-TEST_CASE("a board that boots in 1970 sends its backlog with the right times once the clock is set (39, 42)") {
+TEST_CASE("a board that boots in 1970 publishes its backlog with the right times once the clock is set (39, 42)") {
   UplinkRig rig;
   rig.synced = false;
   rig.utc_step = -at(0s).utc;  // 1970
@@ -211,7 +205,7 @@ TEST_CASE("a board that boots in 1970 sends its backlog with the right times onc
     rig.sample(i);
     rig.pass(1s);
   }
-  rig.crash(false);  // and the service is started anew before the clock is set
+  rig.crash(false);  // and the service is restarted before the clock is set
   rig.pass(10s);
   rig.utc_step = Milliseconds(0);
   rig.synced = true;
@@ -248,7 +242,7 @@ TEST_CASE("a clock that steps ten years forward or an hour back expires nothing 
   rig.utc_step = step;
   while (rig.transport.attempts.size() == before && rig.now < stepped + 10min) rig.pass(100ms);
   const Duration waited = rig.now - stepped;
-  CHECK(waited <= 60s);  // reconnect_max, whatever the clock says
+  CHECK(waited <= 60s);  // reconnect_max, at any clock time
   if (rig.transport.attempting()) rig.transport.drop("refused");
   rig.pass(2min);
   CHECK(rig.transport.attempts.size() <= before + 6);
@@ -263,7 +257,7 @@ TEST_CASE("a clock that steps ten years forward or an hour back expires nothing 
          " s, 1 event, 0 of 100 records expired, 0 lost");
 }
 
-TEST_CASE("a certificate that is not yet valid: tried again as soon as the clock is set, and the backlog leaves (67)") {
+TEST_CASE("with a certificate that is not yet valid the next attempt comes as soon as the clock is set (67)") {
   UplinkRig rig;
   rig.synced = false;
   rig.start();
@@ -286,7 +280,7 @@ TEST_CASE("a certificate that is not yet valid: tried again as soon as the clock
   figure("67", "connected ", seconds_of(waited), " s after the clock was set, 60 records published, 0 lost");
 }
 
-TEST_CASE("records sent before the clock was set say so") {
+TEST_CASE("records published before the clock was set are marked as unsynced") {
   UplinkRig rig;
   rig.synced = false;
   rig.start_connected();
@@ -294,14 +288,14 @@ TEST_CASE("records sent before the clock was set say so") {
   CHECK(nlohmann::json::parse(rig.sent().at(0).message.payload)["clock"] == "unsynced");
 }
 
-TEST_CASE("a command goes through to the bus, and its answer to the broker, also over a lost link") {
+TEST_CASE("a command reaches the bus, and its result the broker, also after a lost connection") {
   UplinkRig rig;
   Point setpoint;
   setpoint.id = "setpoint";
   setpoint.writable = true;
   rig.targets = {{"boiler", {setpoint}}};
   rig.start_connected();
-  acknowledge_announcements(rig);
+  rig.acknowledge_announcements();
   Incoming command;
   command.topic = "plant/boiler/set";
   command.payload = R"({"id":"1","setpoint":20})";
@@ -319,7 +313,7 @@ TEST_CASE("a command goes through to the bus, and its answer to the broker, also
   CHECK(rig.sent("plant/boiler/result").back().message.payload == R"({"id":"1","ok":true,"values":{"setpoint":20}})");
 }
 
-TEST_CASE("a refused subscription is logged once, not at each connection") {
+TEST_CASE("a rejected subscription is logged once, not at each connection") {
   UplinkRig rig;
   rig.start_connected();
   for (int i = 0; i < 5; ++i) {
@@ -337,7 +331,7 @@ TEST_CASE("format value: a record is acknowledged when all of its messages are")
   UplinkRig rig;
   rig.options.publish.format = PayloadFormat::value;
   rig.start_connected();
-  acknowledge_announcements(rig);
+  rig.acknowledge_announcements();
   rig.uplink().accept(Sample{"boiler", taken_at(rig.moment(), kBoot), {{"a", Value{1.0}}, {"b", Value{2.0}}}},
                       rig.moment());
   rig.turn();
@@ -350,11 +344,11 @@ TEST_CASE("format value: a record is acknowledged when all of its messages are")
   CHECK(rig.counters().acknowledged == 1);
 }
 
-TEST_CASE("a message that can never be sent is dead-lettered, the others flow") {
+TEST_CASE("a record that can never be sent is dead-lettered, the others are published") {
   UplinkRig rig;
   rig.start_connected();
   rig.transport.acknowledges = true;
-  acknowledge_announcements(rig);
+  rig.acknowledge_announcements();
   rig.transport.impossible_topic = "plant/boiler";
   rig.sample(1.0, "boiler");
   rig.sample(1.0, "pump");
@@ -363,11 +357,11 @@ TEST_CASE("a message that can never be sent is dead-lettered, the others flow") 
   CHECK(rig.sent("plant/pump").size() == 1);
 }
 
-TEST_CASE("the uplink never asks to be called in the past, and not in a circle") {
+TEST_CASE("the next turn is never due in the past, and turns are few while nothing happens") {
   UplinkRig rig;
   rig.start_connected();
   rig.transport.acknowledges = true;
-  acknowledge_announcements(rig);
+  rig.acknowledge_announcements();
   rig.samples(3);
   rig.pass(5s);
   int turns = 0;

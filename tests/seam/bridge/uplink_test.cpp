@@ -1,4 +1,4 @@
-// The uplink over a real queue: what is sent, when, and what an answer means (contract section 6).
+// The uplink over a real queue: what is published, when, and how an answer ends a record (contract section 6).
 #include <set>
 
 #include "bridge/reason_code.h"
@@ -12,12 +12,6 @@ namespace {
 
 using Seqs = std::vector<Seq>;
 
-/// So that only records are out: the announcements of the new link are acknowledged.
-void settle_announcements(UplinkRig& rig) {
-  rig.transport.acknowledge_all();
-  rig.turn();
-}
-
 LinkUp with_receive_maximum(std::uint16_t maximum) {
   LinkUp up;
   up.receive_maximum = maximum;
@@ -26,10 +20,10 @@ LinkUp with_receive_maximum(std::uint16_t maximum) {
 
 }  // namespace
 
-TEST_CASE("records leave in order, and leave the queue when the broker has acknowledged them") {
+TEST_CASE("records are published in order, and leave the queue when the broker has acknowledged them") {
   UplinkRig rig;
   rig.start_connected();
-  settle_announcements(rig);
+  rig.acknowledge_announcements();
   rig.samples(3);
   const Seqs seqs = rig.sent_seqs();
   REQUIRE(seqs.size() == 3);
@@ -43,10 +37,10 @@ TEST_CASE("records leave in order, and leave the queue when the broker has ackno
   CHECK(rig.counters().acknowledged == 2);
 }
 
-TEST_CASE("what was in flight when the link fell is sent again, in order, and before what is newer") {
+TEST_CASE("records in flight when the connection was lost are published again, in order, before newer ones") {
   UplinkRig rig;
   rig.start_connected();
-  settle_announcements(rig);
+  rig.acknowledge_announcements();
   rig.samples(4);
   rig.transport.acknowledge(1);
   rig.turn();
@@ -65,7 +59,7 @@ TEST_CASE("what was in flight when the link fell is sent again, in order, and be
 TEST_CASE("an acknowledgement of a connection that has ended acknowledges nothing") {
   UplinkRig rig;
   rig.start_connected();
-  settle_announcements(rig);
+  rig.acknowledge_announcements();
   rig.samples(1);
   const auto old = rig.transport.sent.back();
   rig.transport.drop();
@@ -77,7 +71,8 @@ TEST_CASE("an acknowledgement of a connection that has ended acknowledges nothin
 }
 
 TEST_CASE(
-    "never more is out than the configuration and the broker's Receive Maximum allow, also when they shrink (62)") {
+    "never more messages are in flight than the configuration and the broker's Receive Maximum permit, also when they "
+    "shrink (62)") {
   UplinkRig rig;
   rig.options.broker.max_in_flight = 15;
   rig.start_connected();
@@ -100,14 +95,14 @@ TEST_CASE(
   rig.reconnect(small);
   CHECK(rig.transport.in_flight() == 0);
   CHECK(rig.counters().queued == 0);
-  CHECK(rig.counters().dead_lettered >= 100);  // and the event that tells of it
+  CHECK(rig.counters().dead_lettered >= 100);  // and the event that reports it
   CHECK(rig.counters().balanced());
   figure("62",
          "Receive Maximum 65535, 5, 1: at most 15, 4, 1 out; 100 records above the new maximum packet size set "
          "aside, 0 sent, 0 lost");
 }
 
-TEST_CASE("under 3.1.1 few QoS 2 messages are out: the broker could drop one more without telling") {
+TEST_CASE("under 3.1.1 few QoS 2 messages are in flight: the broker could drop one more without an error") {
   UplinkRig rig;
   rig.options.broker.qos = 2;
   rig.options.broker.mqtt5 = false;
@@ -118,10 +113,11 @@ TEST_CASE("under 3.1.1 few QoS 2 messages are out: the broker could drop one mor
   CHECK(rig.transport.most_in_flight == 10);
 }
 
-TEST_CASE("a broker that acknowledges nothing is left after ack_timeout, and everything is sent again (56)") {
+TEST_CASE(
+    "a broker that acknowledges nothing is disconnected after ack_timeout, and every record is published again (56)") {
   UplinkRig rig;
   rig.start_connected();
-  settle_announcements(rig);
+  rig.acknowledge_announcements();
   rig.samples(3);
   const auto first = rig.sent();
   rig.pass(9900ms);
@@ -139,10 +135,10 @@ TEST_CASE("a broker that acknowledges nothing is left after ack_timeout, and eve
   figure("56", "left after 10 s without an acknowledgement, 3 records sent again with the same content, 0 lost");
 }
 
-TEST_CASE("one acknowledgement that is lost costs one reconnection and duplicates with the same content (57)") {
+TEST_CASE("one lost acknowledgement costs one reconnect and duplicates with the same content (57)") {
   UplinkRig rig;
   rig.start_connected();
-  settle_announcements(rig);
+  rig.acknowledge_announcements();
   rig.samples(1);
   const Token forgotten = rig.transport.sent.back().token;
   rig.transport.forget(forgotten);
@@ -164,11 +160,11 @@ TEST_CASE("one acknowledgement that is lost costs one reconnection and duplicate
          " records sent twice with the same content, 0 lost");
 }
 
-TEST_CASE("a record refused for good is dead-lettered and told, and the others flow (59)") {
+TEST_CASE("a record rejected permanently is dead-lettered and reported, and the others are published (59)") {
   const ReasonCode reason = GENERATE(ReasonCode{0x90}, ReasonCode{0x99}, ReasonCode{0x95}, ReasonCode{0x83});
   UplinkRig rig;
   rig.start_connected();
-  settle_announcements(rig);
+  rig.acknowledge_announcements();
   rig.samples(3);
   const Seqs seqs = rig.sent_seqs();
   rig.transport.acknowledge(1);
@@ -178,11 +174,11 @@ TEST_CASE("a record refused for good is dead-lettered and told, and the others f
   rig.turn();
   CHECK(rig.counters().dead_lettered == 1);
   CHECK(rig.counters().queued == 0);
-  const auto aside = rig.queue().dead_lettered(10);
-  REQUIRE(aside.size() == 1);
-  CHECK(aside[0].record.seq == seqs[1]);
-  CHECK_THAT(aside[0].why, ContainsSubstring(reason_text(reason)));
-  CHECK_FALSE(aside[0].retry);
+  const auto dead_letters = rig.queue().dead_lettered(10);
+  REQUIRE(dead_letters.size() == 1);
+  CHECK(dead_letters[0].record.seq == seqs[1]);
+  CHECK_THAT(dead_letters[0].why, ContainsSubstring(reason_text(reason)));
+  CHECK_FALSE(dead_letters[0].retry);
   const auto events = rig.sent("plant/bridge/event");
   REQUIRE(events.size() == 1);
   const auto event = nlohmann::json::parse(events[0].message.payload);
@@ -192,14 +188,14 @@ TEST_CASE("a record refused for good is dead-lettered and told, and the others f
   CHECK(rig.sent_seqs().size() == 3);  // it was not tried again
   rig.pass(30min);
   CHECK(rig.sent_seqs().size() == 3);
-  figure("59", "refused with ", reason_text(reason),
+  figure("59", "rejected with ", reason_text(reason),
          ": 1 record dead-lettered, the others acknowledged in the same turn");
 }
 
-TEST_CASE("a broker that refuses everything for good is told about in few events") {
+TEST_CASE("a broker that rejects every record permanently is reported in few events") {
   UplinkRig rig;
   rig.start_connected();
-  settle_announcements(rig);
+  rig.acknowledge_announcements();
   rig.transport.rejects = ReasonCode{0x99};
   for (int second = 0; second < 60; ++second) {
     rig.samples(10);
@@ -210,27 +206,27 @@ TEST_CASE("a broker that refuses everything for good is told about in few events
   CHECK(rig.counters().queued == 0);
 }
 
-TEST_CASE("what was refused a moment before a stop is told all the same") {
+TEST_CASE("records rejected just before a stop are reported") {
   UplinkRig rig;
   rig.start_connected();
-  settle_announcements(rig);
+  rig.acknowledge_announcements();
   rig.samples(4);
   for (int i = 0; i < 4; ++i) rig.transport.reject(ReasonCode{0x99});
   rig.turn();
   rig.uplink().begin_stop(rig.moment());
   rig.turn();
-  std::uint64_t told = 0;
+  std::uint64_t reported = 0;
   for (const auto& sent : rig.sent("plant/bridge/event")) {
-    told += nlohmann::json::parse(sent.message.payload)["count"].get<std::uint64_t>();
+    reported += nlohmann::json::parse(sent.message.payload)["count"].get<std::uint64_t>();
   }
-  CHECK(told == 4);
+  CHECK(reported == 4);
 }
 
-TEST_CASE("refused for load: slower, in order, nothing dead-lettered, nothing lost (58)") {
+TEST_CASE("rejected for load: slower, in order, nothing dead-lettered, nothing lost (58)") {
   const ReasonCode reason = GENERATE(ReasonCode{0x80}, ReasonCode{0x93}, ReasonCode{0x96}, ReasonCode{0x97});
   UplinkRig rig;
   rig.start_connected();
-  settle_announcements(rig);
+  rig.acknowledge_announcements();
   rig.samples(50);
   const Seqs first = rig.sent_seqs();
   for (int i = 0; i < 10; ++i) rig.transport.reject(reason);
@@ -249,13 +245,13 @@ TEST_CASE("refused for load: slower, in order, nothing dead-lettered, nothing lo
   CHECK(Seqs(again.begin(), again.begin() + 10) == Seqs(first.begin(), first.begin() + 10));
   CHECK(std::is_sorted(again.begin(), again.end()));
   CHECK_THAT(rig.log(), ContainsSubstring("publishing slower"));
-  figure("58", "refused with ", reason_text(reason), ": 50 records, 10 sent again in order, 0 dead-lettered, 0 lost");
+  figure("58", "rejected with ", reason_text(reason), ": 50 records, 10 sent again in order, 0 dead-lettered, 0 lost");
 }
 
-TEST_CASE("one record that is refused for load for ever does not hold up the others (58)") {
+TEST_CASE("one record that is always rejected for load does not block the others (58)") {
   UplinkRig rig;
   rig.start_connected();
-  settle_announcements(rig);
+  rig.acknowledge_announcements();
   rig.transport.acknowledges = true;
   const bool alone = GENERATE(false, true);
   rig.samples(1);
@@ -290,14 +286,14 @@ TEST_CASE("one record that is refused for load for ever does not hold up the oth
   if (!alone) CHECK(rig.queue().dead_lettered(1).at(0).retry);
   CHECK(tried >= 8);
   CHECK(tried < 40);
-  figure("58", "one record refused as if for load: tried ", tried, " times in 3 min, ", rig.counters().queued,
-         " queued, ", rig.counters().dead_lettered, " dead-lettered, the others delivered");
+  figure("58", "one record rejected for load: tried ", tried, " times in 3 min, ", rig.counters().queued, " queued, ",
+         rig.counters().dead_lettered, " dead-lettered, the others delivered");
 }
 
-TEST_CASE("a broker busy for minutes gets a trickle, and full speed when it recovers (58)") {
+TEST_CASE("a broker that is busy for minutes gets few messages, and full speed when it recovers (58)") {
   UplinkRig rig;
   rig.start_connected();
-  settle_announcements(rig);
+  rig.acknowledge_announcements();
   rig.transport.rejects = ReasonCode{0x97};
   rig.samples(100);
   rig.pass(5min);
@@ -313,10 +309,10 @@ TEST_CASE("a broker busy for minutes gets a trickle, and full speed when it reco
   figure("58", "busy for 5 min: ", tried, " messages tried, 100 records delivered within 30 s after it, 0 lost");
 }
 
-TEST_CASE("not authorised: dead-lettered, told, and tried again every 15 minutes (60)") {
+TEST_CASE("not authorized: dead-lettered, reported, and published again every 15 minutes (60)") {
   UplinkRig rig;
   rig.start_connected();
-  settle_announcements(rig);
+  rig.acknowledge_announcements();
   rig.samples(1);
   const Seq seq = rig.sent_seqs()[0];
   rig.transport.reject(ReasonCode{0x87});
@@ -328,7 +324,7 @@ TEST_CASE("not authorised: dead-lettered, told, and tried again every 15 minutes
   SECTION("the same run") {
     rig.pass(16min);
   }
-  SECTION("also when the process was started anew meanwhile") {
+  SECTION("also when the process was restarted meanwhile") {
     rig.pass(1min);
     rig.start_connected();
     rig.pass(16min);
@@ -345,7 +341,7 @@ TEST_CASE("a record larger than the broker's maximum is dead-lettered without be
   limits.maximum_packet_size = 400;
   rig.start_connected(limits);
   rig.transport.acknowledges = true;
-  settle_announcements(rig);
+  rig.acknowledge_announcements();
   rig.uplink().accept(Sample{"boiler", taken_at(rig.moment(), kBoot), {{"text", Value{std::string(500, 'x')}}}},
                       rig.moment());
   rig.samples(2);
@@ -361,7 +357,7 @@ TEST_CASE("a record exactly as large as the broker's maximum is sent (61)") {
   UplinkRig rig;
   rig.options.broker.mqtt5 = true;
   rig.start_connected();
-  settle_announcements(rig);
+  rig.acknowledge_announcements();
   rig.samples(1);
   const auto size = static_cast<std::uint32_t>(packet_size(rig.sent().back().message));
   rig.transport.drop();
@@ -374,7 +370,7 @@ TEST_CASE("a record exactly as large as the broker's maximum is sent (61)") {
   figure("61", "a packet of ", size, " bytes, maximum ", limits.maximum_packet_size, ": ", rig.sent().size(), " sent");
 }
 
-TEST_CASE("an attempt that has no outcome is given up, and the next server is tried (50, 54)") {
+TEST_CASE("an attempt without an outcome is ended, and the next server is tried (50, 54)") {
   UplinkRig rig;
   rig.options.broker.servers.push_back(*parse_server_url("mqtt://second.example"));
   rig.start();

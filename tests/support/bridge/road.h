@@ -63,8 +63,8 @@ class Road {
     queue_.reset();
   }
 
-  /// What the RAM file system held is gone; only while ended.
-  void forget_tail() { std::filesystem::remove_all(queue_config_.runtime_dir); }
+  /// Empties the RAM file system; only while ended.
+  void remove_tail() { std::filesystem::remove_all(queue_config_.runtime_dir); }
 
   void sample(const std::string& device = "boiler") {
     Intake intake = Sample{device, taken_at(clock_.now(), clock_.boot_id()), {{"n", Value{std::int64_t{count_++}}}}};
@@ -74,7 +74,7 @@ class Road {
   void samples(int count) {
     for (int i = 0; i < count; ++i) sample();
   }
-  /// What the uplink's thread answers.
+  /// Runs a function on the uplink's thread and returns its result.
   template <class Answer>
   Answer ask(std::function<Answer(Uplink&, const Now&)> question) {
     auto promise = std::make_shared<std::promise<Answer>>();
@@ -93,15 +93,15 @@ class Road {
   QueueReport queue() {
     return ask<QueueReport>([](Uplink& uplink, const Now&) { return uplink.queue().report(); });
   }
-  /// As many as the mailbox need not drop.
+  /// Posts samples no faster than the mailbox can hold them.
   void many_samples(int count) {
     for (; count > 0; count -= 500) {
-      const std::uint64_t wanted = counters().accepted + static_cast<std::uint64_t>(std::min(count, 500));
+      const std::uint64_t expected = counters().accepted + static_cast<std::uint64_t>(std::min(count, 500));
       samples(std::min(count, 500));
-      REQUIRE(eventually([&] { return counters().accepted >= wanted; }));
+      REQUIRE(eventually([&] { return counters().accepted >= expected; }));
     }
   }
-  /// Waits until all samples are accepted and acknowledged. The mailbox answers questions before it hands over samples.
+  /// Waits until all samples are accepted and acknowledged. The mailbox hands out signals before samples.
   bool all_acknowledged() {
     return eventually([this] {
       const RecordCounters all = counters();

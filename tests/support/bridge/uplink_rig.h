@@ -1,5 +1,5 @@
 #pragma once
-// An uplink between a real queue and a broker that the test plays; time is the test's.
+// An uplink between a real queue and a broker that is played by the test, as time is.
 #include <unistd.h>
 
 #include <filesystem>
@@ -56,7 +56,7 @@ class UplinkRig {
   void crash(bool power_cut) {
     namespace fs = std::filesystem;
     const std::string copy = dir_.path() + ".copy";
-    fs::copy(dir_.path(), copy, fs::copy_options::recursive);  // before any destructor can tidy up
+    fs::copy(dir_.path(), copy, fs::copy_options::recursive);  // before any destructor runs
     uplink_.reset();
     queue_.reset();
     for (const auto& entry : fs::directory_iterator(dir_.path())) fs::remove_all(entry);
@@ -83,14 +83,14 @@ class UplinkRig {
     connect(limits);
   }
 
-  /// One turn of the uplink's thread: what was told is handled, what is due is done, until nothing more happens.
+  /// One turn of the uplink's thread: handles events and does what is due, until nothing more happens.
   void turn() {
     do {
       for (auto& event : transport.take_events()) uplink_->handle(event, moment());
       queue_->flush(moment());
       if (queue_->persist_due() <= at(now).steady) {
         const auto stored = queue_->persist(moment(), false);
-        disk_refuses = !stored;
+        disk_fails = !stored;
         if (stored) persisted_at = now;
       }
       wake_ = uplink_->advance(moment());
@@ -98,7 +98,7 @@ class UplinkRig {
     } while (transport.has_events());
     check_counters();
   }
-  /// Time passes, with a turn whenever the uplink or the queue wants one.
+  /// Time passes, with a turn whenever one is due for the uplink or the queue.
   void pass(Duration how_long) {
     const Duration end = now + how_long;
     while (now < end) {
@@ -109,12 +109,17 @@ class UplinkRig {
     }
   }
 
-  /// A device says something; nothing is done about it before the next turn.
+  /// A sample of a device; it is handled in the next turn.
   void sample(double value, const std::string& device = "boiler") {
     uplink_->accept(Sample{device, taken_at(moment(), boot), {{"flow_temp", Value{value}}}}, moment());
   }
   void samples(int count) {
     for (int i = 0; i < count; ++i) sample(i);
+    turn();
+  }
+  /// So that only records are in flight.
+  void acknowledge_announcements() {
+    transport.acknowledge_all();
     turn();
   }
 
@@ -163,7 +168,7 @@ class UplinkRig {
   bool synced = true;
   BootId boot = kBoot;
   Duration persisted_at{};  ///< when persist() last succeeded
-  bool disk_refuses = false;
+  bool disk_fails = false;
 
  private:
   TempDir dir_;

@@ -62,7 +62,7 @@ TEST_CASE("an empty [broker] has the defaults of the contract") {
   CHECK(config.reconnect_max == std::chrono::seconds(60));
 }
 
-TEST_CASE("what is wrong in [broker] is told, all of it at once") {
+TEST_CASE("all problems of [broker] are reported at once") {
   const Parsed result = broker(R"(
 urls = ["http://broker", "mqtt://broker:0"]
 protocol = "4"
@@ -73,8 +73,8 @@ reconnect_max = "1m"
 cert_file = "client.pem"
 passwort_file = "x"
 )");
-  CHECK(result.complains_of("\"http\" is none of mqtt, mqtts, ws, wss"));
-  CHECK(result.complains_of("not a number from 1 to 65535"));
+  CHECK(result.complains_of("\"http\" must be one of mqtt, mqtts, ws, wss"));
+  CHECK(result.complains_of("must be a number from 1 to 65535"));
   CHECK(result.complains_of("protocol"));
   CHECK(result.complains_of("qos"));
   CHECK(result.complains_of("max_in_flight"));
@@ -84,7 +84,7 @@ passwort_file = "x"
   for (const auto& problem : result.problems) CHECK(problem.find("plant.toml:") != std::string::npos);
 }
 
-TEST_CASE("a password file that others can read is refused, with the command that mends it") {
+TEST_CASE("a password file that others can read is rejected, with the command that corrects it") {
   const TempDir dir;
   const std::string file = dir.file("password");
   std::ofstream(file) << "secret\n";
@@ -100,12 +100,12 @@ TEST_CASE("a password file that others can read is refused, with the command tha
   CHECK_FALSE(read_password(dir.path()));
 }
 
-TEST_CASE("files are looked for beside the configuration") {
+TEST_CASE("file names are relative to the folder of the configuration") {
   CHECK(broker("ca_file = \"ca.pem\"").config.ca_file == "/etc/baudbridge/ca.pem");
   CHECK(broker("ca_file = \"/ca.pem\"").config.ca_file == "/ca.pem");
 }
 
-TEST_CASE("the base of topics can never hold what no topic may") {
+TEST_CASE("the base of topics contains nothing that a topic must not contain") {
   std::vector<std::string> problems;
   CHECK(publishing("", problems).base == "baudbridge/plant-7");
   CHECK(publishing("base = \"a/{gateway}/b/{gateway}\"", problems).base == "a/plant-7/b/plant-7");
@@ -119,7 +119,7 @@ TEST_CASE("the base of topics can never hold what no topic may") {
   }
 }
 
-TEST_CASE("addresses of servers are taken apart") {
+TEST_CASE("a server address is parsed into its parts") {
   struct Case {
     const char* text;
     const char* host;
@@ -143,7 +143,7 @@ TEST_CASE("addresses of servers are taken apart") {
   }
 }
 
-TEST_CASE("addresses that are none are refused, and say what would be right") {
+TEST_CASE("an invalid server address is rejected, with the right form") {
   for (const char* text :
        {"", "broker", "broker:1883", "tcp://broker", "mqtt://", "mqtt://:1883", "mqtt://broker:", "mqtt://broker:x",
         "mqtt://broker:65536", "mqtt://broker:-1", "mqtt://::1", "mqtt://[::1", "mqtt://[::1]x",

@@ -30,10 +30,10 @@ std::vector<CommandTarget> targets() {
 
 /// Commands, and what they handed to the bus.
 struct CommandDesk {
-  std::vector<WriteRequest> orders;
+  std::vector<WriteRequest> requests;
   bool bus_takes = true;
   Commands commands{PublishConfig{"plant", PayloadFormat::json, false}, targets(), [this](const WriteRequest& request) {
-                      if (bus_takes) orders.push_back(request);
+                      if (bus_takes) requests.push_back(request);
                       return bus_takes;
                     }};
 
@@ -46,17 +46,17 @@ struct CommandDesk {
     incoming.payload = payload;
     return incoming;
   }
-  /// The bus has written what it was told.
-  std::vector<Message> carried_out(std::size_t order) {
+  /// The bus has written the values.
+  std::vector<Message> carried_out(std::size_t request) {
     std::vector<Reading> readings;
-    for (const auto& [id, value] : orders.at(order).points) readings.push_back({id, value});
-    return commands.take(WriteOutcome{orders.at(order).ticket, orders.at(order).device, std::move(readings)});
+    for (const auto& [id, value] : requests.at(request).points) readings.push_back({id, value});
+    return commands.take(WriteOutcome{requests.at(request).ticket, requests.at(request).device, std::move(readings)});
   }
-  /// The error in the answer to this command; it must be refused and nothing handed to the bus.
-  std::string refusal(const std::string& payload) {
-    const auto before = orders.size();
+  /// The error of this command, which must be rejected without a request to the bus.
+  std::string error_of(const std::string& payload) {
+    const auto before = requests.size();
     const auto answers = send(payload);
-    REQUIRE(orders.size() == before);
+    REQUIRE(requests.size() == before);
     REQUIRE(answers.size() == 1);
     CHECK(answers[0].topic == "plant/boiler/result");
     CHECK(answers[0].qos == 1);
@@ -69,13 +69,13 @@ struct CommandDesk {
 
 }  // namespace
 
-TEST_CASE("a command goes to the bus, and its outcome to the result topic") {
+TEST_CASE("a command goes to the bus, and its result to the result topic") {
   CommandDesk desk;
   CHECK(desk.send(R"({"id":"c1","setpoint":21.5})").empty());
-  REQUIRE(desk.orders.size() == 1);
-  CHECK(desk.orders[0].device == "boiler");
-  CHECK(desk.orders[0].points == std::vector<std::pair<std::string, Value>>{{"setpoint", Value{21.5}}});
-  CHECK_FALSE(desk.orders[0].not_after);
+  REQUIRE(desk.requests.size() == 1);
+  CHECK(desk.requests[0].device == "boiler");
+  CHECK(desk.requests[0].points == std::vector<std::pair<std::string, Value>>{{"setpoint", Value{21.5}}});
+  CHECK_FALSE(desk.requests[0].not_after);
   const auto answers = desk.carried_out(0);
   REQUIRE(answers.size() == 1);
   CHECK(answers[0].topic == "plant/boiler/result");
@@ -83,35 +83,35 @@ TEST_CASE("a command goes to the bus, and its outcome to the result topic") {
   CHECK(desk.carried_out(0).empty());  // once
 }
 
-TEST_CASE("a command without an id gets an answer without one") {
+TEST_CASE("a command without an id has a result without one") {
   CommandDesk desk;
   desk.send(R"({"setpoint":21})");
   CHECK(desk.carried_out(0)[0].payload == R"({"ok":true,"values":{"setpoint":21}})");
 }
 
-TEST_CASE("the bounds of a point bound what is written") {
+TEST_CASE("min and max of a point limit what is written") {
   CommandDesk desk;
-  CHECK(desk.refusal(R"({"setpoint":95})") == "setpoint: 95 is above max 80");
-  CHECK(desk.refusal(R"({"setpoint":4.99})") == "setpoint: 4.99 is below min 5");
-  CHECK(desk.refusal(R"({"setpoint":1e300})") == "setpoint: 1e+300 is above max 80");
-  CHECK(desk.refusal(R"({"setpoint":18446744073709551615})") == "setpoint: 18446744073709551615 is above max 80");
-  CHECK(desk.refusal(R"({"setpoint":"21"})") == "setpoint: must be a number");
-  CHECK(desk.refusal(R"({"setpoint":true})") == "setpoint: must be a number");
+  CHECK(desk.error_of(R"({"setpoint":95})") == "setpoint: 95 is above max 80");
+  CHECK(desk.error_of(R"({"setpoint":4.99})") == "setpoint: 4.99 is below min 5");
+  CHECK(desk.error_of(R"({"setpoint":1e300})") == "setpoint: 1e+300 is above max 80");
+  CHECK(desk.error_of(R"({"setpoint":18446744073709551615})") == "setpoint: 18446744073709551615 is above max 80");
+  CHECK(desk.error_of(R"({"setpoint":"21"})") == "setpoint: must be a number");
+  CHECK(desk.error_of(R"({"setpoint":true})") == "setpoint: must be a number");
 }
 
-TEST_CASE("one bad value refuses the whole command") {
+TEST_CASE("one invalid value rejects the whole command") {
   CommandDesk desk;
-  CHECK(desk.refusal(R"({"free":1,"setpoint":95})") == "setpoint: 95 is above max 80");
+  CHECK(desk.error_of(R"({"free":1,"setpoint":95})") == "setpoint: 95 is above max 80");
 }
 
-TEST_CASE("what may not be written is refused") {
+TEST_CASE("a point that is not writable is not written") {
   CommandDesk desk;
-  CHECK(desk.refusal(R"({"flow_temp":1})") == "flow_temp: is not writable");
-  CHECK(desk.refusal(R"({"nonsense":1})") == "nonsense: no such point");
-  CHECK_THAT(desk.refusal(R"({"mode":"cooling"})"), ContainsSubstring("\"cooling\": must be one of off, heating"));
+  CHECK(desk.error_of(R"({"flow_temp":1})") == "flow_temp: is not writable");
+  CHECK(desk.error_of(R"({"nonsense":1})") == "nonsense: no such point");
+  CHECK_THAT(desk.error_of(R"({"mode":"cooling"})"), ContainsSubstring("\"cooling\": must be one of off, heating"));
 }
 
-TEST_CASE("malformed payloads of all kinds get an answer and nothing else") {
+TEST_CASE("a malformed payload has a result and writes nothing") {
   CommandDesk desk;
   for (const char* payload : {"",
                               " ",
@@ -146,19 +146,19 @@ TEST_CASE("malformed payloads of all kinds get an answer and nothing else") {
                               "{\"setpoint\":+21}",
                               "\xff\xfe{\x00"}) {
     INFO(payload);
-    CHECK_FALSE(desk.refusal(payload).empty());
+    CHECK_FALSE(desk.error_of(payload).empty());
   }
-  CHECK_THAT(desk.refusal(std::string(100'000, ' ')), ContainsSubstring("64 KiB"));
-  CHECK_FALSE(desk.refusal(std::string(60'000, '[')).empty());
-  CHECK_FALSE(desk.refusal("{\"setpoint\":" + std::string(30'000, '[') + std::string(30'000, ']') + "}").empty());
-  CHECK(desk.refusal(R"({"setpoint":21,"setpoint":79})") == "setpoint: must occur once");
+  CHECK_THAT(desk.error_of(std::string(100'000, ' ')), ContainsSubstring("64 KiB"));
+  CHECK_FALSE(desk.error_of(std::string(60'000, '[')).empty());
+  CHECK_FALSE(desk.error_of("{\"setpoint\":" + std::string(30'000, '[') + std::string(30'000, ']') + "}").empty());
+  CHECK(desk.error_of(R"({"setpoint":21,"setpoint":79})") == "setpoint: must occur once");
 }
 
 TEST_CASE("damaged commands never reach the bus by chance, nor crash") {
   CommandDesk desk;
   std::mt19937 random(5);
   const std::string good = R"({"id":"c1","setpoint":21.5,"mode":"off"})";
-  for (int context = 0; context < 5000; ++context) {
+  for (int round = 0; round < 5000; ++round) {
     std::string payload = good;
     for (unsigned i = 0; i <= random() % 3; ++i) {
       const std::size_t place = random() % payload.size();
@@ -174,43 +174,43 @@ TEST_CASE("damaged commands never reach the bus by chance, nor crash") {
           break;
       }
     }
-    const auto before = desk.orders.size();
+    const auto before = desk.requests.size();
     for (const auto& answer : desk.send(payload)) REQUIRE(nlohmann::json::accept(answer.payload));
-    if (desk.orders.size() > before) {
+    if (desk.requests.size() > before) {
       // Still a good command, then it is within the bounds.
-      for (const auto& [id, value] : desk.orders.back().points) {
+      for (const auto& [id, value] : desk.requests.back().points) {
         if (id == "setpoint") REQUIRE((as_double(value) >= 5.0 && as_double(value) <= 80.0));
       }
-      desk.carried_out(desk.orders.size() - 1);
+      desk.carried_out(desk.requests.size() - 1);
     }
   }
 }
 
-TEST_CASE("a retained command is refused (85)") {
+TEST_CASE("a retained command is rejected (85)") {
   CommandDesk desk;
   Incoming old = CommandDesk::command(R"({"setpoint":21})");
   old.retained = true;
   const auto answers = desk.commands.take(old, at(0s));
   REQUIRE(answers.size() == 1);
   CHECK_THAT(answers[0].payload, ContainsSubstring("retained"));
-  CHECK(desk.orders.empty());
+  CHECK(desk.requests.empty());
   figure("85", "a retained command: 0 writes");
 }
 
-TEST_CASE("a command past its message expiry is refused, and one that has time left tells the bus until when") {
+TEST_CASE("an expired command is rejected, and one that has not expired gives the bus its deadline") {
   CommandDesk desk;
   Incoming late = CommandDesk::command(R"({"setpoint":21})");
   late.expires_after = 0s;
   CHECK_THAT(desk.commands.take(late, at(0s)).at(0).payload, ContainsSubstring("expired"));
-  CHECK(desk.orders.empty());
+  CHECK(desk.requests.empty());
   Incoming timely = CommandDesk::command(R"({"setpoint":21})");
   timely.expires_after = 5s;
   CHECK(desk.commands.take(timely, at(1s)).empty());
-  REQUIRE(desk.orders.size() == 1);
-  CHECK(desk.orders[0].not_after == at(6s).steady);
+  REQUIRE(desk.requests.size() == 1);
+  CHECK(desk.requests[0].not_after == at(6s).steady);
 }
 
-TEST_CASE("response topic and correlation data are honoured beside the result topic") {
+TEST_CASE("the result is published to the result topic, and with correlation data to the response topic") {
   CommandDesk desk;
   Incoming command = CommandDesk::command(R"({"setpoint":21})");
   command.response_topic = "answers/7";
@@ -235,7 +235,7 @@ TEST_CASE("without a response topic the correlation data goes with the result") 
   CHECK(answers[0].correlation_data == "c-7");
 }
 
-TEST_CASE("a response topic that nobody may publish to is left alone") {
+TEST_CASE("nothing is published to an invalid response topic") {
   CommandDesk desk;
   for (const std::string& topic : std::vector<std::string>{"a/+", "#", "$SYS/x", std::string("a\0b", 3), ""}) {
     Incoming command = CommandDesk::command("{}");
@@ -244,15 +244,15 @@ TEST_CASE("a response topic that nobody may publish to is left alone") {
   }
 }
 
-TEST_CASE("the same command twice is carried out once and answered twice") {
+TEST_CASE("the same command twice is carried out once and has two results") {
   CommandDesk desk;
   const std::string payload = R"({"id":"c1","setpoint":21.5})";
   CHECK(desk.send(payload, 0s).empty());
   CHECK(desk.send(payload, 1s).empty());  // while the bus is at work
-  REQUIRE(desk.orders.size() == 1);
+  REQUIRE(desk.requests.size() == 1);
   const auto first = desk.carried_out(0);
   const auto second = desk.send(payload, 2s);
-  REQUIRE(desk.orders.size() == 1);
+  REQUIRE(desk.requests.size() == 1);
   REQUIRE(second.size() == 1);
   CHECK(second[0].payload == first[0].payload);
 }
@@ -262,24 +262,24 @@ TEST_CASE("a command after another one is new, even with the content of an older
   for (const char* payload :
        {R"({"id":"1","setpoint":20})", R"({"id":"2","setpoint":30})", R"({"id":"1","setpoint":20})"}) {
     desk.send(payload);
-    desk.carried_out(desk.orders.size() - 1);
+    desk.carried_out(desk.requests.size() - 1);
   }
-  CHECK(desk.orders.size() == 3);
+  CHECK(desk.requests.size() == 3);
 }
 
-TEST_CASE("without an id only the broker's word makes a repetition") {
+TEST_CASE("without an id only DUP makes a repetition") {
   CommandDesk desk;
   desk.send(R"({"setpoint":20})");
   desk.carried_out(0);
   desk.send(R"({"setpoint":20})");
-  CHECK(desk.orders.size() == 2);
+  CHECK(desk.requests.size() == 2);
   desk.carried_out(1);
   Incoming again = CommandDesk::command(R"({"setpoint":20})");
   again.duplicate = true;
   CHECK(desk.commands.take(again, at(1s)).size() == 1);
-  CHECK(desk.orders.size() == 2);
+  CHECK(desk.requests.size() == 2);
   CHECK(desk.commands.take(again, at(2min)).empty());  // too long ago to be the same
-  CHECK(desk.orders.size() == 3);
+  CHECK(desk.requests.size() == 3);
 }
 
 TEST_CASE("1,000 replays of a command write once (85)") {
@@ -290,14 +290,14 @@ TEST_CASE("1,000 replays of a command write once (85)") {
     (void)desk.commands.take(command, at(std::chrono::milliseconds(i)));
     if (i == 500) desk.carried_out(0);
   }
-  CHECK(desk.orders.size() == 1);
-  figure("85", "1000 replays of a command: ", desk.orders.size(), " write");
+  CHECK(desk.requests.size() == 1);
+  figure("85", "1000 replays of a command: ", desk.requests.size(), " write");
 }
 
-TEST_CASE("a bus that takes nothing, or never answers, is told") {
+TEST_CASE("a bus that accepts no command, or does not answer, is reported") {
   CommandDesk desk;
   desk.bus_takes = false;
-  CHECK_THAT(desk.refusal(R"({"setpoint":21})"), ContainsSubstring("accepts no commands"));
+  CHECK_THAT(desk.error_of(R"({"setpoint":21})"), ContainsSubstring("accepts no commands"));
   desk.bus_takes = true;
   desk.send(R"({"id":7,"setpoint":21})");
   CHECK(desk.commands.wake_at() == at(30s).steady);
@@ -306,27 +306,27 @@ TEST_CASE("a bus that takes nothing, or never answers, is told") {
   REQUIRE(answers.size() == 1);
   CHECK_THAT(answers[0].payload, ContainsSubstring(R"({"id":7,"ok":false)"));
   CHECK(desk.commands.wake_at() == Steady::max());
-  CHECK(desk.carried_out(0).empty());  // the late answer answers nobody
+  CHECK(desk.carried_out(0).empty());  // a late outcome has no effect
 }
 
-TEST_CASE("a flood of commands is bounded") {
+TEST_CASE("the number of waiting commands is limited") {
   CommandDesk desk;
-  std::size_t refused = 0;
-  for (int i = 0; i < 1000; ++i) refused += desk.send("{\"id\":" + std::to_string(i) + ",\"setpoint\":21}").size();
-  CHECK(desk.orders.size() == 64);
-  CHECK(refused == 936);
+  std::size_t rejected = 0;
+  for (int i = 0; i < 1000; ++i) rejected += desk.send("{\"id\":" + std::to_string(i) + ",\"setpoint\":21}").size();
+  CHECK(desk.requests.size() == 64);
+  CHECK(rejected == 936);
 }
 
-TEST_CASE("a value that could not be read back is told with the others") {
+TEST_CASE("a value that could not be read back is reported with the others") {
   CommandDesk desk;
   desk.send(R"({"id":"x","setpoint":21,"free":3})");
   std::vector<Reading> readings{{"setpoint", Value{21.0}}, {"free", Error{Fault::timeout, "no answer in 300 ms"}}};
-  const auto answers = desk.commands.take(WriteOutcome{desk.orders[0].ticket, "boiler", readings});
+  const auto answers = desk.commands.take(WriteOutcome{desk.requests[0].ticket, "boiler", readings});
   CHECK(answers.at(0).payload ==
         R"({"id":"x","ok":false,"error":"free: no answer in 300 ms","values":{"setpoint":21}})");
 }
 
-TEST_CASE("other topics are not for us, and an unknown device is told so") {
+TEST_CASE("other topics are ignored, and a command for an unknown device is rejected") {
   CommandDesk desk;
   for (const char* topic : {"plant/boiler/get", "other/boiler/set", "plant//set", "plant/set", "boiler/set", ""}) {
     Incoming incoming = CommandDesk::command(R"({"setpoint":21})");
@@ -339,5 +339,5 @@ TEST_CASE("other topics are not for us, and an unknown device is told so") {
   REQUIRE(answers.size() == 1);
   CHECK(answers[0].topic == "plant/pump/result");
   CHECK_THAT(answers[0].payload, ContainsSubstring("no device pump"));
-  CHECK(desk.orders.empty());
+  CHECK(desk.requests.empty());
 }

@@ -45,7 +45,7 @@ TEST_CASE("values and faults are left out when empty") {
         R"({"ts":1763800000123,"seq":4711,"faults":{"a":"exception_2"}})");
 }
 
-TEST_CASE("the clock's word stands in the payload when there is one") {
+TEST_CASE("the payload has \"clock\" when the clock was not synced or the time was corrected") {
   const Record record = record_of({{"a", Value{false}}});
   CHECK(encoded(record, json_below("b"), {Milliseconds(7), ClockWord::unsynced})[0].payload ==
         R"({"ts":7,"seq":4711,"values":{"a":false},"clock":"unsynced"})");

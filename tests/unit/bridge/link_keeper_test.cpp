@@ -64,7 +64,7 @@ struct Life {
 
 }  // namespace
 
-TEST_CASE("the first attempt is made at once, and has its deadline, a moment after the transport's own") {
+TEST_CASE("the first attempt is due at once, and has a deadline shortly after the transport's") {
   Life life(servers(1));
   CHECK(life.wait() == 0s);
   CHECK(life.attempt->epoch == 1);
@@ -73,7 +73,7 @@ TEST_CASE("the first attempt is made at once, and has its deadline, a moment aft
   CHECK(life.keeper.overdue(at(10500ms)));
 }
 
-TEST_CASE("attempts that fail come more seldom, up to reconnect_max, never at the same pace for two gateways") {
+TEST_CASE("attempts that fail become less frequent, up to reconnect_max, with different delays for two gateways") {
   Life life(servers(1), 1);
   Life other(servers(1), 2);
   life.fail();
@@ -92,7 +92,7 @@ TEST_CASE("attempts that fail come more seldom, up to reconnect_max, never at th
   CHECK(different > 45);
 }
 
-TEST_CASE("a refused hour costs few attempts (47)") {
+TEST_CASE("an hour of refused connections costs few attempts (47)") {
   Life life(servers(1));
   int attempts = 0;
   for (; life.now < std::chrono::hours(1); ++attempts) life.fail();
@@ -100,7 +100,7 @@ TEST_CASE("a refused hour costs few attempts (47)") {
   figure("47", attempts, " attempts in an hour of refused connections");
 }
 
-TEST_CASE("a link that stood for a minute is tried again within reconnect_min") {
+TEST_CASE("a connection lost after a minute is tried again within reconnect_min") {
   Life life(servers(3));
   for (int i = 0; i < 20; ++i) life.fail();
   life.connect();
@@ -110,7 +110,7 @@ TEST_CASE("a link that stood for a minute is tried again within reconnect_min") 
   CHECK(life.attempt->server == server);
 }
 
-TEST_CASE("several servers are tried in turn, with a pause after the context") {
+TEST_CASE("several servers are tried in turn, with a delay after the last one") {
   Life life(servers(3));
   std::vector<std::size_t> order;
   std::vector<Duration> waits;
@@ -124,7 +124,7 @@ TEST_CASE("several servers are tried in turn, with a pause after the context") {
   CHECK(waits[3] >= 1s);
 }
 
-TEST_CASE("a server that moves or shuts down sends us to the next one at once (65)") {
+TEST_CASE("after a server that moves or shuts down the next one is tried at once (65)") {
   const ReasonCode reason = GENERATE(ReasonCode{0x8B}, ReasonCode{0x9C}, ReasonCode{0x9D});
   Life life(servers(2));
   life.connect();
@@ -134,7 +134,7 @@ TEST_CASE("a server that moves or shuts down sends us to the next one at once (6
   figure("65", "the next server was tried after 0 s");
 }
 
-TEST_CASE("a server that moves names its successor in the log (65)") {
+TEST_CASE("the log names the server that a moved one refers to (65)") {
   Life life(servers(1));
   life.connect();
   (void)life.notices.take();
@@ -147,7 +147,7 @@ TEST_CASE("a server that moves names its successor in the log (65)") {
   figure("65", "logged: ", lines[0].text);
 }
 
-TEST_CASE("refused credentials are tried seldom: about every five minutes (64)") {
+TEST_CASE("rejected credentials are tried about every five minutes (64)") {
   const ReasonCode reason = GENERATE(ReasonCode{0x86}, ReasonCode{0x87});
   Life life(servers(1));
   int attempts = 0;
@@ -156,10 +156,10 @@ TEST_CASE("refused credentials are tried seldom: about every five minutes (64)")
   life.connect();
   life.lose(2min);
   CHECK(life.wait() <= 1s);
-  figure("64", attempts, " attempts in an hour of refused credentials");
+  figure("64", attempts, " attempts in an hour of rejected credentials");
 }
 
-TEST_CASE("three take-overs a minute slow us down and name the cause (63)") {
+TEST_CASE("a session taken over three times a minute is retried more slowly, and the log names the cause (63)") {
   Life life(servers(1));
   for (int i = 0; i < 3; ++i) {
     life.connect();
@@ -179,7 +179,7 @@ TEST_CASE("three take-overs a minute slow us down and name the cause (63)") {
   figure("63", "after three take-overs a minute: ", seconds_of(waited), " s until the next attempt");
 }
 
-TEST_CASE("a broker that ends each connection soon and says nothing makes the client id suspect (63)") {
+TEST_CASE("when a broker ends each connection soon without a reason code, the log names the client id (63)") {
   Life life(servers(1));
   std::string all;
   Duration waited{};
@@ -195,7 +195,7 @@ TEST_CASE("a broker that ends each connection soon and says nothing makes the cl
   figure("63", "twelve connections ended soon without a word: then ", seconds_of(waited), " s until the next attempt");
 }
 
-TEST_CASE("the same failure is told once, and again after an hour with its count") {
+TEST_CASE("the same failure is logged once, and again after an hour with the number of failures") {
   Life life(servers(1));
   life.fail();
   CHECK(life.notices.take().size() == 1);
@@ -217,7 +217,7 @@ TEST_CASE("the same failure is told once, and again after an hour with its count
   CHECK_THAT(back[0].text, ContainsSubstring("connected after 5 h") && ContainsSubstring(" failures)"));
 }
 
-TEST_CASE("another reason is told at once") {
+TEST_CASE("another reason is logged at once") {
   Life life(servers(1));
   life.fail();
   (void)life.notices.take();
@@ -226,7 +226,7 @@ TEST_CASE("another reason is told at once") {
   CHECK(life.notices.take().size() == 1);
 }
 
-TEST_CASE("events of other epochs are known as such") {
+TEST_CASE("events of other epochs are not current") {
   Life life(servers(1));
   life.wait();
   CHECK(life.keeper.current(1));
@@ -238,7 +238,7 @@ TEST_CASE("events of other epochs are known as such") {
   CHECK(life.attempt->epoch == 2);
 }
 
-TEST_CASE("when the clock has been set the next attempt need not wait (67)") {
+TEST_CASE("when the clock has been set the next attempt is due at once (67)") {
   Life life(servers(1));
   for (int i = 0; i < 30; ++i) life.fail();
   life.keeper.retry_now(at(life.now));
@@ -246,7 +246,7 @@ TEST_CASE("when the clock has been set the next attempt need not wait (67)") {
   figure("67", "0 s from the clock being set to the next attempt");
 }
 
-TEST_CASE("a clock that is set back a day does not keep us from trying (41)") {
+TEST_CASE("a clock that is set back a day delays no attempt (41)") {
   Life life(servers(1));
   life.fail();
   Now now = at(3s);
@@ -261,7 +261,7 @@ TEST_CASE("without a server nothing is attempted") {
   CHECK(keeper.wake_at() == Steady::max());
 }
 
-TEST_CASE("200 gateways come back spread, not at once (69)") {
+TEST_CASE("200 gateways reconnect spread over time, not at once (69)") {
   std::vector<Duration> moments;
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     Life life(servers(1), seed * 2654435761U);

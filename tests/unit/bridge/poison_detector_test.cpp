@@ -17,8 +17,8 @@ bool is_found(PoisonDetector& detector, const std::optional<Records>& records, b
   return detector.connection_ended(records, {}, alone, mqtt5).record.has_value();
 }
 
-/// A broker acknowledges records up to the poison, and ends the connection on it. Result: how many connections end until
-/// the poison is found, if the acknowledgements of the first `lost` connections are lost.
+/// A broker acknowledges records up to the poison, and ends the connection on it. Result: how many connections end
+/// until the poison is found, if the acknowledgements of the first `lost` connections are lost.
 int ends_until_found(bool mqtt5, int lost) {
   constexpr Seq kFirst = 10;
   constexpr Seq kPoison = 14;

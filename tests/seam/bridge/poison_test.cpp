@@ -1,5 +1,5 @@
-// A broker that refuses by hanging up (contract section 6.4): what it hangs up on is found, dead-lettered, and nothing goes
-// round in a circle.
+// A broker that rejects messages by ending the connection (contract section 6.4): the poison message is found and
+// dead-lettered, and the others are published.
 #include "support/bridge/uplink_rig.h"
 #include "support/figure.h"
 
@@ -8,16 +8,16 @@ using namespace baudbridge::testing;
 
 namespace {
 
-/// A broker that takes what is out one by one and hangs up on what `poison` says. Those of the first `unheard`
-/// connections that it hangs up on do not hear its acknowledgements.
-struct HangingUp {
+/// A broker that acknowledges messages in order, and ends the connection on a poison message. Its acknowledgements on
+/// the first `lost_acks` such connections are lost.
+struct Disconnecting {
   UplinkRig& rig;
   std::function<bool(const Message&)> poison;
-  int unheard = 0;
-  bool noticed_in_publishing = false;  ///< the first hang-up: the next publish() fails before the transport tells of it
-  int hang_ups = 0;
+  int lost_acks = 0;
+  bool found_by_publish = false;  ///< the first end: publish() fails before the transport reports it
+  int ended = 0;
 
-  /// False: it hung up.
+  /// False: it ended the connection.
   bool serve() {
     for (int i = 0; i < 5000; ++i) {
       rig.turn();
@@ -26,18 +26,18 @@ struct HangingUp {
       const std::size_t first = sent.size() - rig.transport.in_flight();
       std::size_t good = 0;
       while (first + good < sent.size() && !poison(sent[first + good].message)) ++good;
-      const bool hangs_up = first + good < sent.size();
-      if (!(hangs_up && hang_ups < unheard)) rig.transport.acknowledge(good);
-      if (!hangs_up) continue;
+      const bool ends = first + good < sent.size();
+      if (!(ends && ended < lost_acks)) rig.transport.acknowledge(good);
+      if (!ends) continue;
       rig.turn();
       rig.transport.drop("the connection was lost");
-      if (noticed_in_publishing && hang_ups == 0) {
+      if (found_by_publish && ended == 0) {
         (void)rig.transport.take_events();
         rig.sample(5.0);
       }
       rig.turn();
       REQUIRE_FALSE(rig.uplink().link_is_up());
-      ++hang_ups;
+      ++ended;
       return false;
     }
     return true;
@@ -74,19 +74,19 @@ void start_old(UplinkRig& rig) {
 }  // namespace
 
 TEST_CASE(
-    "under 3.1.1 the record that makes the broker hang up is found and dead-lettered within three reconnects (61)") {
+    "under 3.1.1 the record that makes the broker disconnect is found and dead-lettered within three reconnects (61)") {
   UplinkRig rig;
   start_old(rig);
   const int before = GENERATE(0, 1, 40);
-  const int unheard = GENERATE(0, 1, 2, 3);  // the acknowledgements that go down with the connection
+  const int lost_acks = GENERATE(0, 1, 2, 3);  // connections whose acknowledgements are lost
   for (int i = 0; i < before; ++i) rig.sample(i);
   rig.sample(66666.0);
   for (int i = 0; i < 10; ++i) rig.sample(i);
-  HangingUp broker{rig, is_poison, unheard};
-  broker.noticed_in_publishing = before < 10 && GENERATE(false, true);
+  Disconnecting broker{rig, is_poison, lost_acks};
+  broker.found_by_publish = before < 10 && GENERATE(false, true);
   rig.turn();
-  while (!broker.serve() && broker.hang_ups < 20) rig.reconnect(old_protocol());
-  CHECK(broker.hang_ups == 3);
+  while (!broker.serve() && broker.ended < 20) rig.reconnect(old_protocol());
+  CHECK(broker.ended == 3);
   CHECK(rig.counters().dead_lettered == 1);
   CHECK(rig.counters().queued == 0);
   CHECK(rig.counters().acknowledged >= static_cast<std::uint64_t>(before) + 10);
@@ -94,11 +94,11 @@ TEST_CASE(
   CHECK_THAT(rig.queue().dead_lettered(1).at(0).why, ContainsSubstring("ended three connections"));
   std::size_t wasted = 0;
   for (const auto& one : rig.sent()) wasted += is_poison(one.message) ? one.message.payload.size() : 0;
-  figure("61", broker.hang_ups, " hang-ups, ", wasted, " bytes wasted, 1 record dead-lettered, ",
+  figure("61", broker.ended, " connections ended, ", wasted, " bytes wasted, 1 record dead-lettered, ",
          rig.counters().acknowledged, " delivered, 0 lost");
 }
 
-TEST_CASE("a link that falls again and again sets nothing aside while other records lead") {
+TEST_CASE("connections that end often dead-letter nothing while the oldest record differs") {
   UplinkRig rig;
   rig.options.broker.mqtt5 = GENERATE(true, false);
   LinkUp up;
@@ -121,7 +121,9 @@ TEST_CASE("a link that falls again and again sets nothing aside while other reco
   CHECK(rig.counters().queued == 0);
 }
 
-TEST_CASE("after a hang-up what was out goes one at a time, and then the window is as wide as before") {
+TEST_CASE(
+    "after the broker disconnects, the records in flight are published one at a time, then the window is as large as "
+    "before") {
   UplinkRig rig;
   start_old(rig);
   rig.samples(30);
@@ -144,11 +146,11 @@ TEST_CASE("after a hang-up what was out goes one at a time, and then the window 
   CHECK(rig.transport.most_in_flight >= wide);
 }
 
-TEST_CASE("a health message that is too large for a 3.1.1 broker costs three hang-ups, then it is shorter (61)") {
+TEST_CASE("a health message that is too large for a 3.1.1 broker costs three connections, then it is shorter (61)") {
   UplinkRig rig;
   start_old(rig);
   rig.uplink().accept(bus_of_many(), rig.moment());
-  HangingUp broker{rig, [](const Message& message) { return message.payload.size() > 4000; }};
+  Disconnecting broker{rig, [](const Message& message) { return message.payload.size() > 4000; }};
   std::uint64_t count = 0;
   for (int minute = 0; minute < 30; ++minute) {
     for (int second = 0; second < 60; ++second) {
@@ -158,7 +160,7 @@ TEST_CASE("a health message that is too large for a 3.1.1 broker costs three han
       while (!broker.serve()) rig.reconnect(old_protocol());
     }
   }
-  CHECK(broker.hang_ups == 3);
+  CHECK(broker.ended == 3);
   CHECK(rig.counters().dead_lettered == 0);
   CHECK(rig.counters().acknowledged == count);
   const auto health = rig.sent("plant/bridge/health");
@@ -168,11 +170,11 @@ TEST_CASE("a health message that is too large for a 3.1.1 broker costs three han
   const std::string log = rig.log();
   CHECK_THAT(
       log, ContainsSubstring("plant/bridge/health") && ContainsSubstring("increase the broker's maximum packet size"));
-  figure("61", "health of more than 4000 bytes: ", broker.hang_ups, " hang-ups in half an hour, then ",
+  figure("61", "health of more than 4000 bytes: ", broker.ended, " connections ended in half an hour, then ",
          health.back().message.payload.size(), " bytes; ", count, " records, 0 dead-lettered, 0 lost");
 }
 
-TEST_CASE("a command's result that the broker hangs up on does not hang it up for ever") {
+TEST_CASE("a command's result that makes the broker disconnect is published three times at most") {
   UplinkRig rig;
   Point text;
   text.id = "text";
@@ -189,15 +191,15 @@ TEST_CASE("a command's result that the broker hangs up on does not hang it up fo
   rig.uplink().accept(WriteOutcome{rig.requests[0].ticket, "boiler", std::vector<Reading>{{"text", Value{large}}}},
                       rig.moment());
   rig.samples(3);
-  HangingUp broker{rig, [](const Message& message) { return message.payload.size() > 4000; }};
-  while (!broker.serve() && broker.hang_ups < 20) rig.reconnect(old_protocol());
-  CHECK(broker.hang_ups == 3);
+  Disconnecting broker{rig, [](const Message& message) { return message.payload.size() > 4000; }};
+  while (!broker.serve() && broker.ended < 20) rig.reconnect(old_protocol());
+  CHECK(broker.ended == 3);
   CHECK(rig.counters().queued == 0);
   CHECK(rig.counters().dead_lettered == 0);
   CHECK_THAT(rig.log(), ContainsSubstring("plant/boiler/result"));
 }
 
-TEST_CASE("what is larger than the maximum of an MQTT 5 broker is not sent, and told once") {
+TEST_CASE("an announcement larger than the maximum of an MQTT 5 broker is not published, and reported once") {
   UplinkRig rig;
   LinkUp limits;
   limits.maximum_packet_size = GENERATE(2000U, 200U);
@@ -209,7 +211,7 @@ TEST_CASE("what is larger than the maximum of an MQTT 5 broker is not sent, and 
   const auto health = rig.sent("plant/bridge/health");
   CHECK(health.size() == (limits.maximum_packet_size == 2000 ? 10U : 0U));
   const std::string log = rig.log();
-  const bool told = log.find("plant/bridge/health") != std::string::npos;
-  CHECK(told == (limits.maximum_packet_size == 200));
+  const bool reported = log.find("plant/bridge/health") != std::string::npos;
+  CHECK(reported == (limits.maximum_packet_size == 200));
   CHECK(log.find("plant/bridge/health") == log.rfind("plant/bridge/health"));
 }
