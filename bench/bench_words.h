@@ -14,14 +14,14 @@ namespace baudbridge::bench {
 
 struct BenchWords {
   std::map<std::string, std::string> options;  ///< "--records" -> "30000"; given with their defaults
-  std::vector<std::string> sections;           ///< given with all there are: those that nothing else asked for
+  std::vector<std::string> sections;           ///< given with all; the default is all
 
   [[nodiscard]] long long number(const std::string& option) const {
     return std::strtoll(options.at(option).c_str(), nullptr, 10);
   }
 };
 
-/// Nothing: a word is wrong, which has been told.
+/// Nothing: an argument is invalid, and the usage was printed.
 inline std::optional<BenchWords> read_words(const std::string& program, const std::vector<std::string>& given,
                                             BenchWords words) {
   std::vector<std::string> chosen;
@@ -43,7 +43,7 @@ inline std::optional<BenchWords> read_words(const std::string& program, const st
   return words;
 }
 
-/// main() of a benchmark: what is thrown is told and fails.
+/// main() of a benchmark: an exception is printed, and the status is 1.
 template <class Run>
 int bench_main(const std::string& program, int count, char** words, Run&& run) {
   try {

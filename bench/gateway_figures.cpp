@@ -49,7 +49,7 @@ double start_ms(Process& gateway, DemoSubscriber& subscriber, steady_clock::time
   return -1.0;
 }
 
-/// What is still under way of the gateway that has just ended.
+/// Drops the messages in transit from the gateway that has just ended.
 void drop_the_rest(DemoSubscriber& subscriber) {
   while (subscriber.take(steady_clock::now() + std::chrono::milliseconds(200))) {
   }

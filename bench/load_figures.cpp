@@ -59,7 +59,7 @@ std::string config_text(const std::string& broker_url, std::uint16_t modbus_port
   return text;
 }
 
-/// The gateway, what it reads and whom it tells.
+/// The gateway, its simulated devices and its broker.
 class Plant {
  public:
   explicit Plant(const Load& load)

@@ -1,5 +1,5 @@
 #pragma once
-// What Linux tells about a running process: proc(5).
+// Figures of a running process, from proc(5).
 #include <sys/types.h>
 #include <time.h>
 

@@ -73,7 +73,7 @@ double publish_with_bare_paho(const std::string& uri, const std::string& topic, 
 }
 
 /// Written by the library's receive thread alone.
-struct SeqLedger::Heard {
+struct SeqLedger::Received {
   MQTTAsync client = nullptr;
   std::string topic;
   std::vector<bool> seen;
@@ -83,7 +83,7 @@ struct SeqLedger::Heard {
   std::atomic<std::uint64_t> out_of_order{0};
   std::promise<bool> subscribed;
 
-  void hear(const std::string& payload) {
+  void record(const std::string& payload) {
     constexpr std::string_view kName = "\"seq\":";
     const std::size_t at = payload.find(kName);
     if (at == std::string::npos) return;
@@ -95,55 +95,56 @@ struct SeqLedger::Heard {
     seen[seq] = true;
   }
 
-  static Heard& of(void* context) { return *static_cast<Heard*>(context); }
+  static Received& of(void* context) { return *static_cast<Received*>(context); }
   static int arrived(void* context, char* topic, int /*length*/, MQTTAsync_message* message) {
-    of(context).hear({static_cast<const char*>(message->payload), static_cast<std::size_t>(message->payloadlen)});
+    of(context).record({static_cast<const char*>(message->payload), static_cast<std::size_t>(message->payloadlen)});
     MQTTAsync_freeMessage(&message);
     MQTTAsync_free(topic);
     return 1;
   }
   static void failed(void* context, MQTTAsync_failureData* /*data*/) { of(context).subscribed.set_value(false); }
   static void subscribe(void* context, MQTTAsync_successData* /*data*/) {
-    Heard& heard = of(context);
+    Received& received = of(context);
     MQTTAsync_responseOptions call = MQTTAsync_responseOptions_initializer;
     call.context = context;
     call.onSuccess = [](void* self, MQTTAsync_successData*) { of(self).subscribed.set_value(true); };
     call.onFailure = failed;
-    MQTTAsync_subscribe(heard.client, heard.topic.c_str(), 1, &call);
+    MQTTAsync_subscribe(received.client, received.topic.c_str(), 1, &call);
   }
 };
 
 SeqLedger::SeqLedger(const std::string& uri, const std::string& topic, std::uint64_t count)
-    : heard_(std::make_unique<Heard>()) {
-  heard_->topic = topic;
-  heard_->seen.resize(count + 1);
-  if (MQTTAsync_create(&heard_->client, uri.c_str(), "ledger", MQTTCLIENT_PERSISTENCE_NONE, nullptr) !=
+    : received_(std::make_unique<Received>()) {
+  received_->topic = topic;
+  received_->seen.resize(count + 1);
+  if (MQTTAsync_create(&received_->client, uri.c_str(), "ledger", MQTTCLIENT_PERSISTENCE_NONE, nullptr) !=
       MQTTASYNC_SUCCESS) {
     throw std::runtime_error("the ledger: " + uri);
   }
-  MQTTAsync_setCallbacks(heard_->client, heard_.get(), nullptr, Heard::arrived, nullptr);
+  MQTTAsync_setCallbacks(received_->client, received_.get(), nullptr, Received::arrived, nullptr);
   MQTTAsync_connectOptions connect = MQTTAsync_connectOptions_initializer;
-  connect.context = heard_.get();
+  connect.context = received_.get();
   connect.cleansession = 1;
-  connect.onSuccess = Heard::subscribe;
-  connect.onFailure = Heard::failed;
-  if (MQTTAsync_connect(heard_->client, &connect) != MQTTASYNC_SUCCESS || !heard_->subscribed.get_future().get()) {
-    throw std::runtime_error("the ledger hears nothing of " + uri);
+  connect.onSuccess = Received::subscribe;
+  connect.onFailure = Received::failed;
+  if (MQTTAsync_connect(received_->client, &connect) != MQTTASYNC_SUCCESS ||
+      !received_->subscribed.get_future().get()) {
+    throw std::runtime_error("the ledger cannot subscribe at " + uri);
   }
 }
 
 SeqLedger::~SeqLedger() {
-  MQTTAsync_destroy(&heard_->client);
+  MQTTAsync_destroy(&received_->client);
 }
 
 std::uint64_t SeqLedger::different() const {
-  return heard_->different;
+  return received_->different;
 }
 std::uint64_t SeqLedger::twice() const {
-  return heard_->twice;
+  return received_->twice;
 }
 std::uint64_t SeqLedger::out_of_order() const {
-  return heard_->out_of_order;
+  return received_->out_of_order;
 }
 
 }  // namespace baudbridge::bench

@@ -1,5 +1,6 @@
-// How fast records reach a broker: on a healthy link, and from the queue after an outage, each beside bare Paho with
-// the same payload, window and broker, alternately in the same run; and a long drain: memory, rate, whether all came.
+// How fast records reach a broker: on a healthy link, and from the queue after an outage, each compared with bare Paho
+// with the same payload, window and broker, alternately in the same run; and a long drain: memory, rate, whether all
+// came.
 //
 //   publish_bench [--pairs N] [--records N] [--drain N] [--folder DISK_FOLDER] [publish|drain|million]...
 //
@@ -224,7 +225,7 @@ void million_section(const Broker& broker, const std::string& folder, std::uint6
     all_reached = all_reached && done.status == EXIT_SUCCESS;
   }
   eventually([&] { return ledger.different() >= count; });
-  std::printf("  heard by a subscriber: %llu of %llu, %llu missing (goal 0)%s, %llu twice, %llu out of order\n",
+  std::printf("  received by a subscriber: %llu of %llu, %llu missing (goal 0)%s, %llu twice, %llu out of order\n",
               static_cast<unsigned long long>(ledger.different()), static_cast<unsigned long long>(count),
               static_cast<unsigned long long>(count - ledger.different()), verdict(ledger.different() == count),
               static_cast<unsigned long long>(ledger.twice()), static_cast<unsigned long long>(ledger.out_of_order()));

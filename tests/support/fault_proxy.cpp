@@ -17,7 +17,7 @@ namespace baudbridge::testing {
 namespace {
 
 constexpr int kProxyTurn_ms = 2;
-constexpr std::size_t kMostUnderWay = 200;  ///< chunks: then the sender has to wait, as on a real line
+constexpr std::size_t kMostInTransit = 200;  ///< chunks: then the sender waits, as on a real line
 
 Steady now() {
   return std::chrono::steady_clock::now();
@@ -60,7 +60,7 @@ void FaultProxy::run(const std::stop_token& stop) {
     std::vector<pollfd> waiting{{listener_.get(), POLLIN, 0}};
     for (const auto& pair : pairs_) {
       for (const Way* way : {&pair.up, &pair.down}) {
-        if (way->in_transit.size() < kMostUnderWay) waiting.push_back({way->from, POLLIN, 0});
+        if (way->in_transit.size() < kMostInTransit) waiting.push_back({way->from, POLLIN, 0});
       }
     }
     ::poll(waiting.data(), waiting.size(), kProxyTurn_ms);
@@ -101,7 +101,7 @@ bool FaultProxy::move(Pair& pair) {
 
 /// False: an error. The end of what there is to read is the end of that way.
 bool FaultProxy::read_some(Way& way, bool lost, bool upwards) {
-  if (way.closed || way.in_transit.size() >= kMostUnderWay) return true;
+  if (way.closed || way.in_transit.size() >= kMostInTransit) return true;
   std::array<char, 2048> chunk;
   std::size_t most = chunk.size();
   const std::int64_t left = reset_after_;

@@ -194,7 +194,7 @@ TEST_CASE("a connection that ends inside a packet is a lost connection (52)") {
   REQUIRE(down);
   CHECK(down->was_up);
   connected.up(2);
-  figure("52", "a connection ended inside a packet: told as ", down->reason, "; the next one works");
+  figure("52", "a connection ended inside a packet: reported as ", down->reason, "; the next one works");
 }
 
 TEST_CASE("the keep alive that the broker requires is used (48)") {

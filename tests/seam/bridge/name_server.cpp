@@ -27,7 +27,7 @@ void passes_in_silence(const std::string& test) {
   std::ofstream(dir.file("nsswitch.conf")) << "hosts: files dns\n";
   passes_in_namespaces("mount --bind " + dir.file("resolv.conf") + " /etc/resolv.conf && mount --bind " +
                            dir.file("nsswitch.conf") + " /etc/nsswitch.conf",
-                       test, "a silent name server is told of at the deadline, ... (tests/seam/core)");
+                       test, "a silent name server ... at the deadline, ... (tests/seam/core)");
 }
 
 /// The name server of a hidden test: a bound socket that is never read from. Questions to it get lost, where a closed

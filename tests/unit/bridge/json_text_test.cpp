@@ -42,7 +42,7 @@ TEST_CASE("valid UTF-8 stays, everything else becomes the replacement character"
   CHECK(utf8("\xE2\x82") == replacement + replacement);                                      // cut off
 }
 
-TEST_CASE("whatever the bytes, the result is JSON that another parser reads, and says the same where it could") {
+TEST_CASE("any bytes become JSON that another parser reads, with the same text where it is valid") {
   std::mt19937 random(2024);
   for (int context = 0; context < 3000; ++context) {
     std::string text(random() % 24, '\0');

@@ -32,5 +32,15 @@ TEST_CASE("the status has the record counters, the queue, the connection and the
   CHECK(health["records"].dump() == R"({"accepted":10,"acknowledged":5,"dead_lettered":1,"dropped":1,"queued":3})");
   CHECK(health["link"]["connected"] == true);
   CHECK(health["buses"]["rs485"]["devices"]["boiler"]["state"] == "online");
+  CHECK_FALSE(health["queue"].contains("disk_error"));
   CHECK(status_json(view).find(' ') == std::string::npos);
+}
+
+TEST_CASE("the status has the error of a disk that cannot be written") {
+  StatusView view;
+  view.queue.durable = false;
+  view.queue.trouble = "disk full";
+  const auto status = nlohmann::json::parse(status_json(view));
+  CHECK(status["queue"]["durable"] == false);
+  CHECK(status["queue"]["disk_error"] == "disk full");
 }

@@ -58,12 +58,12 @@ TEST_CASE("gateways with different seeds come back at different moments, one wit
   CHECK(backoff.delay(8, 7) != backoff.delay(9, 7));
 }
 
-TEST_CASE("a backoff with min and max the same, or the wrong way context, waits min") {
+TEST_CASE("a backoff with min and max the same, or in the wrong order, waits min") {
   CHECK(Backoff{5s, 5s}.delay(10, 3) == 5s);
   CHECK(Backoff{5s, 1s}.delay(10, 3) == 5s);
 }
 
-TEST_CASE("a change of state is told once, with how long the old one lasted and how many failures it had") {
+TEST_CASE("a change of state is reported once, with the duration and the failures of the previous one") {
   Health health;
   CHECK_FALSE(health.known());
   const auto first = health.observe(true, at(0s));
