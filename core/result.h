@@ -25,6 +25,7 @@ enum class Fault {
   full,
   closed,
   refused,
+  in_use,  ///< another program has the port open
 };
 
 struct Error {

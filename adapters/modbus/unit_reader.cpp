@@ -32,7 +32,7 @@ bool unanswered(const Error& error) {
 /// Stopped, out of time, or the connection is of no use any more.
 bool ends_visit(const Error& error) {
   return error.kind == Fault::closed || error.kind == Fault::unplugged || error.kind == Fault::protocol ||
-         error.kind == Fault::io;
+         error.kind == Fault::io || error.kind == Fault::in_use;
 }
 
 }  // namespace

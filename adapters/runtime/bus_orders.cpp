@@ -138,7 +138,9 @@ Result<void> BusThread::forward(const ForwardQueue::Waiting& waiting, const Now&
   Result<void> bus;
   if (!response) {
     const Fault kind = response.error().kind;
-    if (kind == Fault::unplugged || kind == Fault::protocol || kind == Fault::io) bus = response.error();
+    if (kind == Fault::unplugged || kind == Fault::protocol || kind == Fault::io || kind == Fault::in_use) {
+      bus = response.error();
+    }
   } else {
     note_good(end);
   }

@@ -50,7 +50,7 @@ Error open_error(int why) {
       return Error{Fault::io,
                    "this container may not open it; pass the device on, as by docker run --device /dev/ttyUSB0"};
     case EBUSY:
-      return Error{Fault::io, "another program has it open"};
+      return Error{Fault::in_use, "another program has it open"};
     default:
       return Error{Fault::io, std::strerror(why)};
   }

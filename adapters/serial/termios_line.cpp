@@ -144,7 +144,7 @@ void wait_sent(int fd, Steady deadline, Duration character_time) {
 
 Result<void> claim(int fd) {
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    return Error{Fault::io, "another program has it open"};
+    return Error{Fault::in_use, "another program has it open"};
   }
   ::ioctl(fd, TIOCEXCL);
   return {};

@@ -19,7 +19,7 @@ Result<void> set_rs485(int fd, const LineConfig& config);
 Result<void> set_rts(int fd, bool level);
 /// Waits until the last stop bit has left the wire, as far as the driver can tell, but not beyond the deadline.
 void wait_sent(int fd, Steady deadline, Duration character_time);
-/// Others cannot open it from now on (TIOCEXCL, flock). Errors: io when another program has it.
+/// Others cannot open it from now on (TIOCEXCL, flock). Errors: in_use when another program has it.
 Result<void> claim(int fd);
 /// Undoes claim() and drops what was not sent yet, so that close() has nothing to wait for.
 void release(int fd) noexcept;

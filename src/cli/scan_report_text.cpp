@@ -15,7 +15,6 @@ using namespace std::chrono_literals;
 constexpr std::size_t kMostGarbledListed = 4;
 constexpr std::size_t kIdentificationWidth = 40;
 constexpr std::size_t kIdSize = 24;
-constexpr const char* kInUse = "another program has it open";  // the words of SerialPort::open()
 
 std::string plural(std::size_t count, const std::string& what) {
   return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
@@ -247,7 +246,7 @@ std::vector<std::string> remark_lines(const ScanReport& report, const Searched& 
     }
   }
   add_garbled(report, searched, lines);
-  if (report.error && report.error->what.find(kInUse) != std::string::npos) {
+  if (report.error && report.error->kind == Fault::in_use) {
     lines.emplace_back(
         "if that is the service: 'systemctl stop baudbridge', scan, 'systemctl start baudbridge'; a line has one "
         "master "

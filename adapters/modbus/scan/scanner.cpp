@@ -97,8 +97,10 @@ bool Scanner::open(const LineSetting& setting) {
   if (const auto opened = line_.client->open(); !opened) {
     if (!open_error_) open_error_ = opened.error();
     // A port that is not there is not there at any speed; one that refuses a speed may do others.
-    if (opened.error().kind != Fault::io || report_.tried.empty()) {
-      if (opened.error().kind != Fault::io) report_.error = opened.error();
+    const Fault kind = opened.error().kind;
+    const bool other_setting_may_work = kind == Fault::io || kind == Fault::in_use;
+    if (!other_setting_may_work || report_.tried.empty()) {
+      if (!other_setting_may_work) report_.error = opened.error();
     } else {
       report_.notes.push_back("not tried: " + opened.error().what);
     }

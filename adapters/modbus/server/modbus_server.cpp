@@ -61,6 +61,7 @@ int exception_for(const Error& error) {
     case Fault::unplugged:
     case Fault::protocol:
     case Fault::io:
+    case Fault::in_use:
     case Fault::closed:
       return kNoPath;
     case Fault::full:

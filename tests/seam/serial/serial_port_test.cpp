@@ -83,7 +83,7 @@ TEST_CASE("a port can be opened by one owner at a time, and again when that one 
     REQUIRE(first);
     auto second = SerialPort::open(line(pty.port()));
     REQUIRE_FALSE(second);
-    CHECK(second.error().kind == Fault::io);
+    CHECK(second.error().kind == Fault::in_use);
     CHECK_THAT(second.error().what, ContainsSubstring("another program has it open"));
   }
   CHECK(SerialPort::open(line(pty.port())));

@@ -151,7 +151,7 @@ TEST_CASE("nothing found: what to look at depends on what was heard") {
 
 TEST_CASE("a port in use is told with what to do") {
   ScanReport report;
-  report.error = Error{Fault::io, "port /dev/ttyUSB0: another program has it open"};
+  report.error = Error{Fault::in_use, "port /dev/ttyUSB0: another program has it open"};
   const std::string text = joined(remark_lines(report, searched_of()));
   CHECK_THAT(text, ContainsSubstring("systemctl stop baudbridge"));
   CHECK_THAT(text, !ContainsSubstring("swapped"));

@@ -259,7 +259,8 @@ TEST_CASE("a port that is not there ends the search, a speed that it cannot do d
 
 TEST_CASE("a port that is in use is told, whichever settings are to be tried") {
   FakeLine line;
-  for (const LineSetting& each : kThree) line.refused[setting_text(each)] = {Fault::io, "another program has it open"};
+  for (const LineSetting& each : kThree)
+    line.refused[setting_text(each)] = {Fault::in_use, "another program has it open"};
   const ScanReport report = scan_line(line, order_of(kThree, {1}, 1));
   REQUIRE(report.error);
   CHECK(report.error->what == "another program has it open");
