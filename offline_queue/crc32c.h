@@ -6,10 +6,7 @@
 
 namespace baudbridge {
 
-/// `before`: the checksum of what stands before `data`, so that a checksum can be made in pieces.
+/// `before`: the checksum of the bytes before `data`, so that it can be computed in pieces.
 [[nodiscard]] std::uint32_t crc32c(std::string_view data, std::uint32_t before = 0);
-
-/// The same without the processor's own instruction, as machines without one do it.
-[[nodiscard]] std::uint32_t crc32c_by_tables(std::string_view data, std::uint32_t before = 0);
 
 }  // namespace baudbridge
