@@ -1,9 +1,9 @@
-// The queue on disk: accept-and-store beside SQLite alone with the same grouping and durability, bytes written a
+// The queue on disk: accept-and-store compared with SQLite alone with the same grouping and durability, bytes written a
 // record, and what a large backlog costs: time to open, time to the first record, memory, the cost of one more commit.
 //
 //   store_bench [--records N] [--folder DISK_FOLDER] [store|bytes|backlog]...
 //
-// --records: of the backlog, 1,000,000 if nothing is said; 26,000,000 are 30 days at 10 records a second (6 GB).
+// --records: of the backlog, default 1,000,000; 26,000,000 are 30 days at 10 records a second (6 GB).
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -21,7 +21,7 @@
 #include "bench/bench_words.h"
 #include "bench/process_figures.h"
 #include "bench/usual_record.h"
-#include "offline_queue/outbox_options.h"
+#include "offline_queue/queue_options.h"
 #include "support/process.h"
 #include "support/temp_dir.h"
 
@@ -41,19 +41,19 @@ double seconds_since(steady_clock::time_point begun) {
   return std::chrono::duration<double>(steady_clock::now() - begun).count();
 }
 
-/// An queue whose broker is away. Time is made: `commit_after` passes at each commit.
-class Store {
+/// A queue without a broker. Time is simulated: `commit_after` passes at each commit.
+class OfflineQueue {
  public:
-  Store(const std::string& disk, const std::string& memory) {
+  OfflineQueue(const std::string& disk, const std::string& memory) {
     QueueConfig config;
     config.state_dir = disk;
     config.runtime_dir = memory;
     config.max_size_bytes = kMaxSize;
-    OutboxOptions options = outbox_options(config);
+    QueueOptions options = queue_options(config);
     options.vfs = kCountingVfs;
     now_ = clock_.now();
     commit_after_ = config.commit_after;
-    auto opened = open_outbox(std::move(options), now_, clock_.boot_id());
+    auto opened = open_queue(std::move(options), now_, clock_.boot_id());
     if (!opened) throw std::runtime_error(opened.error().what);
     queue_ = std::move(*opened);
   }
@@ -111,7 +111,8 @@ Took took(std::uint64_t commits, const Commit& commit) {
 void store_section(const std::string& folder) {
   const Clock clock;
   const std::string body = stored_body(usual_record(clock.now(), clock.boot_id(), 999));
-  std::printf("accept-and-store, records of %zu bytes, beside SQLite alone (WAL, synchronous=FULL):\n", body.size());
+  std::printf("accept-and-store, records of %zu bytes, compared with SQLite alone (WAL, synchronous=FULL):\n",
+              body.size());
   constexpr int kPairs = 5;
   struct Grouping {
     std::uint64_t group;
@@ -129,7 +130,7 @@ void store_section(const std::string& folder) {
       const TempDir disk(folder);
       const TempDir memory("/dev/shm");
       BareStore bare(disk.file("bare.db"));
-      Store store(disk.path(), memory.path());
+      OfflineQueue store(disk.path(), memory.path());
       // Alternately, so that a machine that is busy for a while is busy for both.
       Took bare_took;
       Took our_took;
@@ -157,7 +158,7 @@ void store_section(const std::string& folder) {
 void bytes_section(const std::string& folder) {
   const TempDir disk(folder);
   const TempDir memory("/dev/shm");
-  Store store(disk.path(), memory.path());
+  OfflineQueue store(disk.path(), memory.path());
   constexpr std::uint64_t kGroup = 10;
   constexpr std::uint64_t kCommits = 600;  // ten minutes at one a second: whole rounds of the WAL
   store.prepare(kGroup * (kCommits + 1));
@@ -180,7 +181,7 @@ void bytes_section(const std::string& folder) {
 // The backlog: each step in a process of its own, so that one's memory is not the other's.
 
 /// Milliseconds of single commits of ten records.
-std::vector<double> commit_times(Store& store, std::uint64_t commits) {
+std::vector<double> commit_times(OfflineQueue& store, std::uint64_t commits) {
   std::vector<double> all;
   store.prepare(10 * commits);
   for (std::uint64_t i = 0; i < commits; ++i) {
@@ -192,7 +193,7 @@ std::vector<double> commit_times(Store& store, std::uint64_t commits) {
 }
 
 int fill_step(const std::string& disk, const std::string& memory, std::uint64_t records) {
-  Store store(disk, memory);
+  OfflineQueue store(disk, memory);
   constexpr std::uint64_t kProbes = 1000;
   const auto first = commit_times(store, kProbes);
   const auto begun = steady_clock::now();
@@ -225,7 +226,7 @@ int open_step(const std::string& disk, const std::string& memory) {
   forget_pages(disk + "/queue.db");
   const double before = memory_MB(::getpid(), "VmRSS");
   const auto begun = steady_clock::now();
-  Store store(disk, memory);
+  OfflineQueue store(disk, memory);
   const double opened = seconds_since(begun) * 1000;
   const bool any = store.queue().next(Lane::fifo, store.now()) != nullptr;
   const double first = seconds_since(begun) * 1000;

@@ -43,7 +43,7 @@ std::optional<Seq> RecordSource::take(const Now& now) {
     encoder_.encode(*record, queue_.timeline().resolve(record->taken), batch_);
     const Seq seq = record->seq;
     if (!batch_.empty()) return seq;
-    queue_.settle(seq, Outcome::acknowledged);  // format value, and no point has a value
+    queue_.acknowledge(seq);  // format value, and no point has a value
   }
 }
 

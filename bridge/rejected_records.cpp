@@ -16,7 +16,7 @@ RejectedRecords::RejectedRecords(Queue& queue, const BootId& boot, Steady start)
     : queue_(queue), boot_(boot), requeue_at_(start + kRequeueEvery) {}
 
 void RejectedRecords::add(Seq seq, const std::string& reason, bool requeue) {
-  queue_.settle(seq, Outcome::dead_lettered, reason, requeue);
+  queue_.dead_letter(seq, reason, requeue);
   ++count_;
   if (events_.erase(seq) > 0) return;
   Unreported& unreported = unreported_[reason];

@@ -28,7 +28,7 @@ void write_queue(std::string& out, const StatusView& view) {
   object.number("last_seq", queue.last_seq);
   if (queue.oldest) object.number("oldest", queue.oldest->count());
   object.flag("durable", queue.durable);
-  if (!queue.trouble.empty()) object.text("disk_error", queue.trouble);
+  if (!queue.disk_error.empty()) object.text("disk_error", queue.disk_error);
   object.close();
 }
 

@@ -140,7 +140,7 @@ void Uplink::end_record(const Inflight::Ended& ended, const Now& now) {
     case PublishResult::acknowledged:
       poison_.record_ended();
       rejected_.acknowledged(ended.seq);
-      queue_.settle(ended.seq, Outcome::acknowledged);
+      queue_.acknowledge(ended.seq);
       if (const auto other = source_.acknowledged(ended.seq)) {
         dead_letter(*other, "rejected for load repeatedly, while other records were acknowledged", true, now);
       }

@@ -15,7 +15,6 @@ set(CMAKE_UNITY_BUILD_BATCH_SIZE 0)
 function(apply_unity_exceptions)
   set(source ${CMAKE_SOURCE_DIR})
   keep_out_of_unity_build(offline_queue
-    ${source}/offline_queue/outbox_admin.cpp ${source}/offline_queue/outbox_room.cpp
     ${source}/offline_queue/queue_file.cpp ${source}/offline_queue/tail_log.cpp)
   keep_out_of_unity_build(bus_runner ${source}/adapters/runtime/bus_meter.cpp ${source}/adapters/runtime/read_once.cpp)
   file(GLOB server ${source}/adapters/modbus/server/*.cpp)  # the other side of the protocol: the same words

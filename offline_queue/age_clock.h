@@ -4,16 +4,16 @@
 #include <vector>
 
 #include "core/time.h"
-#include "offline_queue/spool_state.h"
+#include "offline_queue/store_state.h"
 
 namespace baudbridge {
 
-/// How old records are, by a clock that no one can set: it adds up the time that the machine was on, over all its
-/// starts. The time a machine is switched off is not in it, because only the system clock could tell how long that was,
-/// and a wrong system clock must never make records expire. Pure. Threads: one owner.
+/// How old records are, by the time that the machine was on, over all its starts. The time while it was off is not
+/// contained: only the system clock could measure that, and a wrong system clock must not make records expire. Pure.
+/// Threads: one owner.
 class AgeClock {
  public:
-  /// boots: as the store remembers them. previous, previous_clock: the boot in which it was written last, and when.
+  /// boots: those of the store. previous, previous_clock: the boot in which it was written last, and when.
   void begin(const std::vector<BootRow>& boots, const BootId& previous, Milliseconds previous_clock,
              const BootId& current) {
     starts_.clear();
@@ -26,7 +26,7 @@ class AgeClock {
     starts_.push_back({current, start});
   }
 
-  /// Nothing when the record comes from a start of the machine that is not known here.
+  /// None when the record comes from an unknown start of the machine.
   [[nodiscard]] std::optional<Milliseconds> age(const Taken& taken, const Now& now) const {
     const auto then = find(taken.boot);
     const auto here = find(current_);
@@ -42,7 +42,7 @@ class AgeClock {
     Milliseconds start;
   };
   [[nodiscard]] std::optional<Milliseconds> find(const BootId& boot) const {
-    // The newest stand at the end, and are asked for most.
+    // The newest are at the end, and are looked up most often.
     const auto found = std::find_if(starts_.rbegin(), starts_.rend(), [&](const Start& s) { return s.boot == boot; });
     if (found == starts_.rend()) return std::nullopt;
     return found->start;

@@ -9,13 +9,13 @@
 
 namespace baudbridge {
 
-/// Where bytes go: to the end of a text that grows ...
+/// Appends bytes to a string ...
 struct GrowingBytes {
   std::string& out;
   void put(char byte) { out += byte; }
   void put(std::string_view bytes) { out += bytes; }
 };
-/// ... or to memory that is known to be large enough, several times as fast.
+/// ... or writes them to memory that is large enough, several times as fast.
 struct RoomForBytes {
   char* at;
   void put(char byte) { *at++ = byte; }
@@ -33,7 +33,7 @@ class BasicByteWriter {
   void byte(std::uint8_t value) { out_.put(static_cast<char>(value)); }
   void fixed32(std::uint32_t value) { little_endian(value); }
   void fixed64(std::uint64_t value) { little_endian(value); }
-  /// Seven bits a byte, lowest first; the top bit says that more follow (as protocol buffers' varint).
+  /// Seven bits a byte, lowest first; the top bit means that more follow (as protocol buffers' varint).
   void number(std::uint64_t value) {
     for (; value >= 0x80; value >>= 7) out_.put(static_cast<char>(value | 0x80U));
     out_.put(static_cast<char>(value));
@@ -65,10 +65,10 @@ class ByteWriter : public BasicByteWriter<GrowingBytes> {
  public:
   explicit ByteWriter(std::string& out) : BasicByteWriter(GrowingBytes{out}) {}
 };
-/// The most bytes that number() and signed_number() write.
-constexpr std::size_t kMostNumberBytes = 10;
+/// The maximum that number() and signed_number() write.
+constexpr std::size_t kMaxNumberBytes = 10;
 
-/// Reads what ByteWriter wrote. After the first thing that does not fit everything reads as zero, and ok() is false.
+/// Reads what ByteWriter wrote. After the first error everything is read as zero, and ok() is false.
 class ByteReader {
  public:
   explicit ByteReader(std::string_view data) : data_(data) {}

@@ -51,7 +51,7 @@ Result<void> rename_durably(const std::string& from, const std::string& to) {
 }
 
 Result<void> rename_with_wal(const std::string& from, const std::string& to) {
-  // The file first: without it nobody takes the WAL for that of another file.
+  // The file first: a WAL without its database is not used.
   if (kind_of(from) != Kind::nothing) {
     if (auto done = rename_durably(from, to); !done) return done;
   }
@@ -59,7 +59,7 @@ Result<void> rename_with_wal(const std::string& from, const std::string& to) {
   return rename_durably(from + "-wal", to + "-wal");
 }
 
-Result<void> copy_anew(const std::string& path) {
+Result<void> copy_and_sync(const std::string& path) {
   constexpr mode_t kOwnerOnly = 0600;
   const std::string copy = path + ".new";
   const UniqueFd from(::open(path.c_str(), O_RDONLY | O_CLOEXEC));

@@ -7,70 +7,70 @@
 
 namespace baudbridge {
 namespace {
-constexpr Duration kTellAgainAfter = std::chrono::minutes(1);
-constexpr Duration kHeardAgainAfter = std::chrono::seconds(10);
+constexpr Duration kReportInterval = std::chrono::minutes(1);
+constexpr Duration kIntervalAfterDelivery = std::chrono::seconds(10);
 }  // namespace
 
 void Losses::add(const Loss& loss) {
-  for (auto& known : untold_) {
+  for (auto& known : unreported_) {
     if (known.word != loss.word || known.why != loss.why) continue;
     known.count += loss.count;
     if (loss.first != 0) known.first = known.first == 0 ? loss.first : std::min(known.first, loss.first);
     known.last = std::max(known.last, loss.last);
     return;
   }
-  untold_.push_back(loss);
+  unreported_.push_back(loss);
 }
 
 void Losses::merge(const Losses& other) {
-  for (const auto& loss : other.untold_) add(loss);
-  for (const Seq seq : other.left_) left(seq);
+  for (const auto& loss : other.unreported_) add(loss);
+  for (const Seq seq : other.removed_events_) event_removed(seq);
 }
 
-void Losses::told_as(const Loss& loss, Seq event) {
-  for (auto& told : told_) {
-    if (told.word == loss.word && told.why == loss.why) told.event = event;
+void Losses::reported_as(const Loss& loss, Seq event) {
+  for (auto& report : reports_) {
+    if (report.word == loss.word && report.why == loss.why) report.event = event;
   }
 }
 
-void Losses::keep_telling(Seq seq, std::string_view body) {
+void Losses::report_again(Seq seq, std::string_view body) {
   if (!is_event(body)) return;
   const auto event = decode_record(seq, body);
   const auto loss = event ? loss_of(*event) : std::nullopt;
   if (!loss) return;
   add(*loss);
-  left(seq);
-  left_.push_back(seq);
+  event_removed(seq);
+  removed_events_.push_back(seq);
 }
 
 Steady Losses::due(const Loss& loss) const {
-  for (const auto& told : told_) {
-    if (told.word != loss.word || told.why != loss.why) continue;
-    return told.at + (told.event == kNone ? kHeardAgainAfter : kTellAgainAfter);
+  for (const auto& report : reports_) {
+    if (report.word != loss.word || report.why != loss.why) continue;
+    return report.at + (report.event == kNone ? kIntervalAfterDelivery : kReportInterval);
   }
   return Steady::min();
 }
 
 Steady Losses::due() const {
   Steady earliest = Steady::max();
-  for (const auto& loss : untold_) earliest = std::min(earliest, due(loss));
+  for (const auto& loss : unreported_) earliest = std::min(earliest, due(loss));
   return earliest;
 }
 
-std::vector<Loss> Losses::take(const Now& now, bool all) {
-  left_.clear();
+std::vector<Loss> Losses::take_due(const Now& now, bool all) {
+  removed_events_.clear();
   std::vector<Loss> taken;
-  for (auto loss = untold_.begin(); loss != untold_.end();) {
+  for (auto loss = unreported_.begin(); loss != unreported_.end();) {
     if (!all && due(*loss) > now.steady) {
       ++loss;
       continue;
     }
-    std::erase_if(told_, [&](const Told& told) {
-      return (told.word == loss->word && told.why == loss->why) || told.at + kTellAgainAfter < now.steady;
+    std::erase_if(reports_, [&](const Report& report) {
+      return (report.word == loss->word && report.why == loss->why) || report.at + kReportInterval < now.steady;
     });
-    told_.push_back({loss->word, loss->why, now.steady, kNone});
+    reports_.push_back({loss->word, loss->why, now.steady, kNone});
     taken.push_back(std::move(*loss));
-    loss = untold_.erase(loss);
+    loss = unreported_.erase(loss);
   }
   return taken;
 }
@@ -78,7 +78,7 @@ std::vector<Loss> Losses::take(const Now& now, bool all) {
 std::string Losses::encode() const {
   std::string out;
   ByteWriter writer(out);
-  for (const auto& loss : untold_) {
+  for (const auto& loss : unreported_) {
     writer.text(loss.word);
     writer.text(loss.why);
     writer.number(loss.count);

@@ -22,7 +22,7 @@ struct QueueConfig {
   WhenFull when_full = WhenFull::drop_oldest;
   Drain drain = Drain::fifo;
   double drain_rate = 0.0;                    ///< records a second for backlog; 0: as fast as the broker acknowledges
-  std::uint64_t tail_max_bytes = 8ULL << 20;  ///< bound of the tail while the disk refuses
+  std::uint64_t tail_max_bytes = 8ULL << 20;  ///< bound of the tail while the disk does not work
 };
 
 /// Parses [queue]; state_dir and runtime_dir come from the caller's defaults when the table does not say.

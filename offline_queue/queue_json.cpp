@@ -1,4 +1,4 @@
-// A record as a line of JSON: for people and jq to read, and to be imported again exactly as it was.
+// A record as a line of JSON, readable by people and jq, that is imported again without loss.
 #include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -102,19 +102,21 @@ std::string export_line(const QueueEntry& entry, const std::string& queue_id) {
 
 Result<ImportRecord> parse_export_line(std::string_view text) {
   const json line = json::parse(text, nullptr, false);
-  if (line.is_discarded() || !line.is_object()) return not_a_line("it is no JSON object");
+  if (line.is_discarded() || !line.is_object()) return not_a_line("not a JSON object");
   const auto seq = line.find("seq");
   const auto checksum = line.find("crc32c");
   if (seq == line.end() || !seq->is_number_unsigned()) return not_a_line("\"seq\" is missing");
   if (checksum == line.end() || !checksum->is_number_unsigned()) return not_a_line("\"crc32c\" is missing");
   const auto body = from_base64(text_in(line, "record"));
-  if (!body || body->empty()) return not_a_line("\"record\" is missing, or is not base64");
+  if (!body || body->empty()) return not_a_line("\"record\" is missing or not base64");
   const auto number = seq->get<Seq>();
   if (checksum->get<std::uint64_t>() != record_checksum(number, *body)) {
-    return not_a_line("record " + std::to_string(number) + " was changed: its checksum does not fit");
+    return not_a_line("record " + std::to_string(number) + " was changed: its checksum is wrong");
   }
   auto record = decode_record(number, *body);
-  if (!record) return not_a_line("record " + std::to_string(number) + " has a form that this version does not know");
+  if (!record)
+    return not_a_line("record " + std::to_string(number) +
+                      " has an unknown format: it was exported by a newer version");
   ImportRecord imported;
   imported.queue_id = text_in(line, "queue");
   imported.record = std::move(*record);

@@ -84,10 +84,10 @@ std::optional<Result<Value>> read_value(ByteReader& in) {
   }
 }
 
-/// No record takes more: texts and bytes as they are, each number at its longest.
-std::size_t most_bytes(const Record& record) {
-  constexpr std::size_t kHead = 2 + 4 * kMostNumberBytes + BootId{}.size();
-  constexpr std::size_t kReading = 2 + 3 * kMostNumberBytes;
+/// An upper bound: texts and bytes as they are, each number at its longest.
+std::size_t max_bytes(const Record& record) {
+  constexpr std::size_t kHead = 2 + 4 * kMaxNumberBytes + BootId{}.size();
+  constexpr std::size_t kReading = 2 + 3 * kMaxNumberBytes;
   std::size_t most = kHead + record.device.size();
   for (const auto& reading : record.readings) {
     most += kReading + reading.point.size();
@@ -104,7 +104,7 @@ std::size_t most_bytes(const Record& record) {
 
 void encode_record(const Record& record, std::string& out) {
   const std::size_t start = out.size();
-  out.resize(start + most_bytes(record));
+  out.resize(start + max_bytes(record));
   Writer writer(RoomForBytes{out.data() + start});
   writer.byte(kFormat);
   writer.byte(record.taken.utc_synced ? kSynced : 0);

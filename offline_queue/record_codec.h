@@ -10,13 +10,13 @@
 
 namespace baudbridge {
 
-/// Appends the stored form of all but the number.
+/// Appends the stored form, without the number.
 void encode_record(const Record& record, std::string& out);
-/// Nothing if these bytes are no record.
+/// None when these bytes are not a record.
 [[nodiscard]] std::optional<Record> decode_record(Seq seq, std::string_view body);
 /// True: these bytes are an event about the gateway itself.
 [[nodiscard]] bool is_event(std::string_view body);
-/// The checksum that stands beside a stored record: over its number (8 bytes, little endian) and its body.
+/// The checksum that is stored with a record: over its number (8 bytes, little endian) and its body.
 [[nodiscard]] std::uint32_t record_checksum(Seq seq, std::string_view body);
 
 }  // namespace baudbridge

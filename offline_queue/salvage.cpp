@@ -8,16 +8,16 @@
 #include <limits>
 #include <utility>
 
-#include "offline_queue/sqlite_cell.h"
+#include "offline_queue/page_search.h"
 
 namespace baudbridge {
 namespace {
 
-constexpr std::size_t kRowsAStep = 256;
-constexpr std::size_t kBytesAStep = 1 << 20;
-constexpr std::uint64_t kPagesAStep = 256;
+constexpr std::size_t kRowsPerStep = 256;
+constexpr std::size_t kBytesPerStep = 1 << 20;
+constexpr std::uint64_t kPagesPerStep = 256;
 constexpr std::uint64_t kWalHead = 32;    // sqlite.org/fileformat2.html, section 4.1
-constexpr std::uint64_t kFrameHead = 24;  // the page's number stands first in it
+constexpr std::uint64_t kFrameHead = 24;  // starts with the page's number
 
 std::uint64_t size_of(const UniqueFd& fd) {
   struct stat status {};
@@ -25,9 +25,9 @@ std::uint64_t size_of(const UniqueFd& fd) {
                                                                           : 0;
 }
 
-/// What there is of a page; the end of a file that was cut is filled with zeros.
+/// One page; what a truncated file does not have of it is zero.
 std::optional<std::string> read_page_at(const UniqueFd& fd, std::uint64_t offset) {
-  std::string page(Spool::kPageBytes, '\0');
+  std::string page(Store::kPageBytes, '\0');
   const ssize_t n = ::pread(fd.get(), page.data(), page.size(), static_cast<off_t>(offset));
   if (n <= 0) return std::nullopt;
   return page;
@@ -45,9 +45,9 @@ Salvage::Salvage(std::string path)
     : path_(std::move(path)),
       file_(::open(path_.c_str(), O_RDONLY | O_CLOEXEC)),
       wal_(::open((path_ + "-wal").c_str(), O_RDONLY | O_CLOEXEC)) {
-  auto spool = Spool::look(path_);
-  if (spool) {
-    spool_ = std::move(*spool);
+  auto store = Store::open_read_only(path_);
+  if (store) {
+    store_ = std::move(*store);
   } else {
     structure_lost_ = true;
   }
@@ -59,7 +59,7 @@ bool Salvage::step(SalvageMark& mark, std::vector<Found>& found) {
   found.clear();
   switch (mark.phase) {
     case kQueueTable:
-    case kAsideTable:
+    case kDeadLetterTable:
       return step_table(mark, found);
     case kPages:
     case kWalPages:
@@ -70,11 +70,12 @@ bool Salvage::step(SalvageMark& mark, std::vector<Found>& found) {
 }
 
 bool Salvage::step_table(SalvageMark& mark, std::vector<Found>& found) {
-  const bool aside = mark.phase == kAsideTable;
+  const bool dead_letters = mark.phase == kDeadLetterTable;
   auto rows = Result<std::vector<StoredRecord>>(Error{Fault::io, "not open"});
-  if (spool_) {
-    rows = aside ? spool_->read_aside(mark.position, kRowsAStep)
-                 : spool_->read(mark.position, std::numeric_limits<std::int64_t>::max(), kRowsAStep, kBytesAStep);
+  if (store_) {
+    rows = dead_letters
+               ? store_->read_dead_letters(mark.position, kRowsPerStep)
+               : store_->read(mark.position, std::numeric_limits<std::int64_t>::max(), kRowsPerStep, kBytesPerStep);
   }
   if (!rows) {
     structure_lost_ = true;
@@ -85,15 +86,15 @@ bool Salvage::step_table(SalvageMark& mark, std::vector<Found>& found) {
   for (auto& row : *rows) {
     mark.position = row.seq;
     if (row.whole()) {
-      found.push_back({std::move(row), aside});
+      found.push_back({std::move(row), dead_letters});
     } else {
       ++mark.damaged;
     }
   }
   if (!rows->empty()) return true;
   mark.position = 0;
-  if (!aside) {
-    mark.phase = kAsideTable;
+  if (!dead_letters) {
+    mark.phase = kDeadLetterTable;
   } else {
     mark.phase = mark.missing > 0 || mark.damaged > 0 ? kPages : kFinished;
   }
@@ -105,8 +106,8 @@ bool Salvage::step_pages(SalvageMark& mark, std::vector<Found>& found) {
   const UniqueFd& fd = in_wal ? wal_ : file_;
   const std::uint64_t size = size_of(fd);
   const std::uint64_t head = in_wal ? kWalHead : 0;
-  const std::uint64_t stride = Spool::kPageBytes + (in_wal ? kFrameHead : 0);
-  for (std::uint64_t i = 0; i < kPagesAStep; ++i, ++mark.position) {
+  const std::uint64_t stride = Store::kPageBytes + (in_wal ? kFrameHead : 0);
+  for (std::uint64_t i = 0; i < kPagesPerStep; ++i, ++mark.position) {
     const std::uint64_t offset = head + mark.position * stride + (in_wal ? kFrameHead : 0);
     if (offset >= size) {
       mark.phase = in_wal ? kFinished : kWalPages;
@@ -118,7 +119,7 @@ bool Salvage::step_pages(SalvageMark& mark, std::vector<Found>& found) {
   return true;
 }
 
-/// Every place of the page is tried, since the page's own list of cells may be what is damaged.
+/// Tries every offset: the page's own list of cells may be damaged.
 void Salvage::search_page(std::string_view page, SalvageMark& mark, std::vector<Found>& found) const {
   for (std::size_t at = 0; at < page.size(); ++at) {
     const auto cell = cell_at(page, at);
@@ -126,12 +127,12 @@ void Salvage::search_page(std::string_view page, SalvageMark& mark, std::vector<
     for (const bool from_wal : {true, false}) {
       Found one;
       const auto row =
-          row_of(cell->rowid, payload(cell->local, cell->payload_size, cell->overflow, from_wal), one.aside);
+          row_of(cell->rowid, payload(cell->local, cell->payload_size, cell->overflow, from_wal), one.dead_letter);
       if (!row || !row->whole()) {
         if (from_wal && cell->overflow != 0) continue;
         break;
       }
-      if (one.aside || row->seq >= mark.not_before) {
+      if (one.dead_letter || row->seq >= mark.not_before) {
         one.record = *row;
         found.push_back(std::move(one));
       }
@@ -143,7 +144,7 @@ void Salvage::search_page(std::string_view page, SalvageMark& mark, std::vector<
 std::optional<std::string> Salvage::load_page(std::uint32_t number, bool from_wal) const {
   if (from_wal) {
     const std::uint64_t size = size_of(wal_);
-    const std::uint64_t stride = kFrameHead + Spool::kPageBytes;
+    const std::uint64_t stride = kFrameHead + Store::kPageBytes;
     const std::uint64_t frames = size > kWalHead ? (size - kWalHead) / stride : 0;
     for (std::uint64_t frame = frames; frame-- > 0;) {
       std::array<char, 4> head{};
@@ -153,10 +154,10 @@ std::optional<std::string> Salvage::load_page(std::uint32_t number, bool from_wa
     }
   }
   if (!file_) return std::nullopt;
-  return read_page_at(file_, (std::uint64_t{number} - 1) * Spool::kPageBytes);
+  return read_page_at(file_, (std::uint64_t{number} - 1) * Store::kPageBytes);
 }
 
-/// The payload with what lies on overflow pages (section 1.6: the next page's number, then content).
+/// The payload with its part on overflow pages (section 1.6: the next page's number, then content).
 std::string Salvage::payload(std::string_view local, std::uint64_t size, std::uint32_t overflow, bool from_wal) const {
   std::string whole(local);
   while (whole.size() < size && overflow != 0) {

@@ -1,5 +1,5 @@
 #pragma once
-// Reads what can be read from a file that was a store. Private to this folder.
+// The readable records of a damaged store. Private to this folder.
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -9,30 +9,29 @@
 
 #include "core/result.h"
 #include "core/unique_fd.h"
-#include "offline_queue/spool.h"
-#include "offline_queue/spool_state.h"
+#include "offline_queue/store.h"
+#include "offline_queue/store_state.h"
 
 namespace baudbridge {
 
-/// A record that was found, whole by its checksum.
+/// A record that was found; its checksum fits.
 struct Found {
   StoredRecord record;
-  bool aside = false;
+  bool dead_letter = false;
 };
 
-/// First follows the file's own structure, as far as it holds; then, if it did not hold everywhere, looks into every
-/// page of the file and of its WAL for what looks like one of our rows. Nothing is trusted but the checksum of each
-/// record. The file is only read. Resumable: the mark says how far it has come, so that a large file is read bit by
-/// bit, and a restart goes on where it was. Threads: none of its own; one caller.
+/// Reads records from a damaged file of the store: first with SQLite, as far as it can read it; then, unless all records
+/// were found, by searching every page of the file and its WAL for rows of the store. Only the checksum of each record is
+/// trusted. The file is never changed. The mark is the position: a large file is read in steps, also after a restart.
+/// Threads: none of its own; one caller.
 class Salvage {
  public:
-  enum Phase : std::uint8_t { kQueueTable, kAsideTable, kPages, kWalPages, kFinished };
+  enum Phase : std::uint8_t { kQueueTable, kDeadLetterTable, kPages, kWalPages, kFinished };
 
   explicit Salvage(std::string path);
   ~Salvage();
 
-  /// Reads on from the mark and moves it. True: there is more. mark.damaged counts what looks like a record but is not
-  /// whole.
+  /// Reads from the mark and moves it. True: there is more. mark.damaged counts records whose checksum is wrong.
   bool step(SalvageMark& mark, std::vector<Found>& found);
   [[nodiscard]] bool structure_lost() const { return structure_lost_; }
 
@@ -45,7 +44,7 @@ class Salvage {
                                     bool from_wal) const;
 
   std::string path_;
-  std::unique_ptr<Spool> spool_;
+  std::unique_ptr<Store> store_;
   UniqueFd file_;
   UniqueFd wal_;
   bool structure_lost_ = false;

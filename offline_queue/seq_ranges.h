@@ -68,7 +68,6 @@ class SeqRanges {
   [[nodiscard]] bool empty() const { return ranges_.empty(); }
   /// How many numbers, not ranges.
   [[nodiscard]] std::uint64_t size() const { return size_; }
-  [[nodiscard]] Seq lowest() const { return ranges_.begin()->first; }
   [[nodiscard]] auto begin() const { return ranges_.begin(); }  ///< pairs (first, last), ascending
   [[nodiscard]] auto end() const { return ranges_.end(); }
   [[nodiscard]] std::size_t ranges() const { return ranges_.size(); }

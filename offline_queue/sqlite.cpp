@@ -41,28 +41,28 @@ int note_frames(void* frames, sqlite3* /*database*/, const char* /*name*/, int c
 
 }  // namespace
 
-Trouble trouble_of(const Error& error) {
+SqliteFault sqlite_fault(const Error& error) {
   switch (error.code & 0xFF) {
     case SQLITE_OK:
-      return Trouble::none;
+      return SqliteFault::none;
     case SQLITE_FULL:
-      return Trouble::full;
+      return SqliteFault::full;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return Trouble::locked;
+      return SqliteFault::locked;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-    case SQLITE_ERROR:  // a table or column is not there: the schema is not ours
+    case SQLITE_ERROR:  // a table or column is missing
     case SQLITE_SCHEMA:
     case SQLITE_MISMATCH:
     case SQLITE_CONSTRAINT:
-      return Trouble::damaged;
+      return SqliteFault::damaged;
     default:
-      return Trouble::disk;
+      return SqliteFault::disk;
   }
 }
 
-Error damage(std::string what) {
+Error damaged_error(std::string what) {
   return Error{Fault::protocol, std::move(what), SQLITE_CORRUPT};
 }
 
@@ -145,16 +145,15 @@ Result<Database> Database::open(const std::string& path, Mode mode, const std::s
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   const char* vfs_name = vfs.empty() ? nullptr : vfs.c_str();
   switch (mode) {
-    case Mode::change:
+    case Mode::read_write:
       flags |= SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
       break;
-    case Mode::look:
+    case Mode::read_only:
       flags |= SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
       name = uri_path(path) + "?immutable=1";
       break;
-    case Mode::look_at_wal:
-      // Without locks and with the WAL's index in our own memory nothing is written: no -shm file, no lock, no
-      // recovery.
+    case Mode::read_only_with_wal:
+      // Without locks and with the WAL's index in memory nothing is written: no -shm file, no lock, no recovery.
       flags |= SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
       name = uri_path(path) + "?mode=ro";
       if (vfs.empty()) vfs_name = "unix-none";
@@ -166,7 +165,7 @@ Result<Database> Database::open(const std::string& path, Mode mode, const std::s
   const int code = sqlite3_open_v2(name.c_str(), &handle, flags, vfs_name);
   database.handle_.reset(handle);
   if (code != SQLITE_OK) return database.error(code);
-  // In the place of the library's own hook, which would checkpoint by itself and say nothing when that fails.
+  // Replaces SQLite's own hook, which checkpoints by itself and does not report errors.
   sqlite3_wal_hook(handle, note_frames, database.wal_frames_.get());
   database.keep_wal_on_close(true);
   if (auto done = database.execute("PRAGMA locking_mode=EXCLUSIVE"); !done) return done.error();
@@ -188,7 +187,7 @@ Result<Statement> Database::prepare(const char* sql) {
   return statement;
 }
 
-Result<std::int64_t> Database::ask_number(const char* sql) {
+Result<std::int64_t> Database::query_number(const char* sql) {
   auto statement = prepare(sql);
   if (!statement) return statement.error();
   const auto row = statement->step();
@@ -196,7 +195,7 @@ Result<std::int64_t> Database::ask_number(const char* sql) {
   return *row ? statement->integer(0) : 0;
 }
 
-Result<std::string> Database::ask_text(const char* sql) {
+Result<std::string> Database::query_text(const char* sql) {
   auto statement = prepare(sql);
   if (!statement) return statement.error();
   const auto row = statement->step();

@@ -13,34 +13,35 @@ struct sqlite3_stmt;
 
 namespace baudbridge {
 
-/// What an error of SQLite means to us; Error::code keeps the library's extended result code.
-enum class Trouble { none, full, locked, damaged, disk };
-[[nodiscard]] Trouble trouble_of(const Error& error);
-/// What we noticed ourselves, as SQLite would tell it.
-[[nodiscard]] Error damage(std::string what);
-/// A sync failed: what it should have synced may be in the page cache, where every reader sees it, and not on the disk,
-/// and a later sync that succeeds says nothing about it.
+/// The kind of an error of SQLite; Error::code is its extended result code.
+enum class SqliteFault { none, full, locked, damaged, disk };
+[[nodiscard]] SqliteFault sqlite_fault(const Error& error);
+/// Damage that SQLite did not detect, with the code that it uses.
+[[nodiscard]] Error damaged_error(std::string what);
+/// A sync failed: what it should have written may be in the page cache, where every reader sees it, and not on the disk;
+/// a later sync that succeeds proves nothing.
 [[nodiscard]] bool is_sync_error(const Error& error);
 
-/// One prepared statement. Bind, step until it says false, reset (an unfinished read keeps the WAL from starting over).
-/// Threads: one caller. Must not outlive its Database.
+/// One prepared statement: bind, step until it returns false, reset (an unfinished read keeps the WAL from restarting).
+/// It must not outlive its Database.
+/// Threads: one caller.
 class Statement {
  public:
   Statement() = default;
   Statement& bind(int index, std::int64_t value);
   Statement& bind(int index, std::uint64_t value) { return bind(index, static_cast<std::int64_t>(value)); }
-  Statement& bind_blob(int index, std::string_view value);  ///< the bytes must stay until the next reset()
+  Statement& bind_blob(int index, std::string_view value);  ///< the bytes must exist until the next reset()
   Statement& bind_text(int index, std::string_view value);  ///< likewise
   Statement& bind_null(int index);
   /// True: there is a row.
   Result<bool> step();
-  /// Runs a statement that gives no rows, and resets it. How many rows it changed.
+  /// Runs a statement without a result and resets it. Returns how many rows it changed.
   Result<std::uint64_t> run();
   void reset();
 
   [[nodiscard]] std::int64_t integer(int column) const;
   [[nodiscard]] std::uint64_t number(int column) const { return static_cast<std::uint64_t>(integer(column)); }
-  [[nodiscard]] std::string_view bytes(int column) const;  ///< holds until the next step() or reset()
+  [[nodiscard]] std::string_view bytes(int column) const;  ///< valid until the next step() or reset()
   [[nodiscard]] bool is_null(int column) const;
 
  private:
@@ -53,13 +54,13 @@ class Statement {
 
 /// One connection to one file.
 /// Threads: one caller at a time.
-/// Errors:  see trouble_of().
+/// Errors:  see sqlite_fault().
 class Database {
  public:
   enum class Mode {
-    change,      ///< reads and writes; makes the file
-    look,        ///< reads only, and makes no file beside it; the file must not change meanwhile
-    look_at_wal  ///< the same, when there is a -wal file that counts
+    read_write,         ///< creates the file
+    read_only,          ///< creates no other file; the file must not change meanwhile
+    read_only_with_wal  ///< the same, with the content of the -wal file
   };
   static Result<Database> open(const std::string& path, Mode mode, const std::string& vfs = "");
   Database() = default;
@@ -71,17 +72,16 @@ class Database {
   Result<void> execute(const char* sql);
   Result<Statement> prepare(const char* sql);
   /// The first column of the first row of a query or pragma.
-  Result<std::int64_t> ask_number(const char* sql);
-  Result<std::string> ask_text(const char* sql);
+  Result<std::int64_t> query_number(const char* sql);
+  Result<std::string> query_text(const char* sql);
 
-  /// Copies the WAL into the database and syncs it; the WAL then starts over.
+  /// Copies the WAL into the database and syncs it; the next commit restarts the WAL.
   Result<void> checkpoint();
   /// Syncs the file itself: for one that was written with synchronous=OFF.
   Result<void> sync();
-  /// The WAL's committed frames that no checkpoint has copied yet, as told after the last commit.
+  /// Committed frames of the WAL that no checkpoint has copied, as of the last commit.
   [[nodiscard]] int wal_frames() const;
-  /// Whether the WAL file is left as it is when this connection closes. True from the start: SQLite would delete one
-  /// that it cannot read.
+  /// Whether the WAL file stays when this connection closes. True at first: SQLite deletes one that it cannot read.
   void keep_wal_on_close(bool keep);
 
  private:
@@ -89,7 +89,7 @@ class Database {
     void operator()(sqlite3* database) const;
   };
   [[nodiscard]] Error error(int code) const;
-  std::unique_ptr<int> wal_frames_;  ///< written by the library's hook; outlives the handle
+  std::unique_ptr<int> wal_frames_;  ///< written by SQLite's hook; outlives the handle
   std::unique_ptr<sqlite3, Close> handle_;
 };
 

@@ -3,17 +3,17 @@
 #include <deque>
 #include <vector>
 
-#include "offline_queue/spool.h"
+#include "offline_queue/store.h"
 
 namespace baudbridge {
 
-/// Reads the store's records one after the other, many with one query. A reader can be put back to any place.
+/// Reads the store's records in order, many with one query, from any position.
 /// Threads: one owner.
 class StoreReader {
  public:
-  /// The first record with after < seq <= through; null when there is none. `version` changes whenever something was
-  /// put into the store, so that the end of it need not be asked for again and again.
-  Result<const StoredRecord*> peek(Spool& spool, Seq after, Seq through, std::uint64_t version) {
+  /// The first record with after < seq <= through; null when there is none. `version` changes with the records in the
+  /// store: at the end of them the store is not queried again for the same version.
+  Result<const StoredRecord*> peek(Store& store, Seq after, Seq through, std::uint64_t version) {
     while (!batch_.empty() && batch_.front().seq <= after) {
       read_after_ = batch_.front().seq;
       batch_.pop_front();
@@ -22,7 +22,7 @@ class StoreReader {
     if (!fits) batch_.clear();
     if (batch_.empty()) {
       if (fits && finished_) return static_cast<const StoredRecord*>(nullptr);
-      auto rows = spool.read(after, through, kRows, kBytes);
+      auto rows = store.read(after, through, kRows, kBytes);
       if (!rows) return rows.error();
       read_after_ = after;
       through_ = through;

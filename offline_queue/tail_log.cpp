@@ -46,7 +46,7 @@ std::size_t entry_at(std::string_view data, bool& too_short) {
   ByteReader in(data.substr(2));
   const std::uint32_t size = in.fixed32();
   const std::uint32_t checksum = in.fixed32();
-  if (size > TailLog::kMostPayload) return 0;
+  if (size > TailLog::kMaxPayload) return 0;
   if (data.size() - TailLog::kOverhead < size) {
     too_short = true;
     return 0;
@@ -56,7 +56,7 @@ std::size_t entry_at(std::string_view data, bool& too_short) {
   return TailLog::kOverhead + size;
 }
 
-/// Answers where the last whole entry ends.
+/// Returns where the last complete entry ends.
 std::size_t visit_all(std::string_view data, const TailLog::Visitor& visit, TailLog::Scan& scan) {
   std::size_t at = 0;
   std::size_t end = 0;  // of the last whole entry
@@ -97,8 +97,8 @@ Result<std::size_t> scan_file(int fd, const TailLog::Visitor& visit, TailLog::Sc
   return end;
 }
 
-/// Somebody who only looks holds it for a moment.
-bool take(int fd, int how) {
+/// A reader holds the lock for a moment.
+bool lock_file(int fd, int how) {
   constexpr int kTries = 20;
   constexpr timespec kMoment{0, 10'000'000};
   for (int i = 0; i < kTries; ++i) {
@@ -110,23 +110,29 @@ bool take(int fd, int how) {
 
 }  // namespace
 
+std::int64_t TailLog::clock_ms() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
 Result<TailLog::Scan> TailLog::open(const Visitor& visit, Mode mode) {
   Scan scan;
   if (path_.empty()) return scan;
-  const bool change = mode == Mode::change;
+  const bool change = mode == Mode::read_write;
   UniqueFd fd(::open(path_.c_str(), (change ? O_RDWR : O_RDONLY) | O_CLOEXEC));
   if (!fd) {
     if (errno == ENOENT) return scan;
     return errno == EISDIR ? Error{Fault::protocol, "is a directory"} : system_error("cannot open it", errno);
   }
-  if (!take(fd.get(), change ? LOCK_EX : LOCK_SH)) {
+  if (!lock_file(fd.get(), change ? LOCK_EX : LOCK_SH)) {
     return Error{Fault::closed,
                  change ? "another process holds it (is the service running twice?)" : "a running service holds it"};
   }
   const auto end = scan_file(fd.get(), visit, scan);
   if (!end) return end.error();
   if (!change) ::flock(fd.get(), LOCK_UN);  // what was read stays as it is; a service may start
-  // What was never flushed as a whole is cut off, so that nothing stands between the entries to come and those before.
+  // An incomplete entry is removed, so that new entries follow the last complete one.
   if (change && ::ftruncate(fd.get(), static_cast<off_t>(*end)) != 0) return system_error("cannot cut it", errno);
   fd_ = std::move(fd);
   inode_ = scan.inode;
@@ -162,18 +168,18 @@ Result<void> TailLog::flush() {
   if (!fd_) {
     auto created = create();
     if (!created) {
-      trouble_ = created.error().what;
+      error_ = created.error().what;
       return created.error();
     }
     new_fd_ = std::move(*created);
     new_buffer_ = std::move(buffer_);
     new_flushed_ = 0;
-    auto done = adopt_new();
-    trouble_ = done ? "" : done.error().what;
+    auto done = use_new_file();
+    error_ = done ? "" : done.error().what;
     return done;
   }
   auto done = write_out(fd_.get(), buffer_, flushed_);
-  trouble_ = done ? "" : done.error().what;
+  error_ = done ? "" : done.error().what;
   return done;
 }
 
@@ -234,9 +240,9 @@ Result<UniqueFd> TailLog::create() {
   return fd;
 }
 
-/// The new file is written and takes the old one's place; or its content stays in memory.
-Result<void> TailLog::adopt_new() {
-  auto done = new_fd_ ? write_out(new_fd_.get(), new_buffer_, new_flushed_) : Result<void>(Error{Fault::io, trouble_});
+/// Writes the new file and renames it over the old one; on failure its content stays in memory.
+Result<void> TailLog::use_new_file() {
+  auto done = new_fd_ ? write_out(new_fd_.get(), new_buffer_, new_flushed_) : Result<void>(Error{Fault::io, error_});
   if (done && ::rename((path_ + ".new").c_str(), path_.c_str()) != 0)
     done = system_error("cannot rename " + path_, errno);
   ahead_.clear();
@@ -271,7 +277,7 @@ void TailLog::begin_rewrite() {
   if (created) {
     new_fd_ = std::move(*created);
   } else {
-    trouble_ = created.error().what;
+    error_ = created.error().what;
   }
 }
 
@@ -279,7 +285,7 @@ std::uint64_t TailLog::rewrite(std::uint8_t type, std::string_view payload) {
   append_entry(new_buffer_, type, payload);
   const std::uint64_t offset = new_flushed_ + new_buffer_.size() - payload.size();
   if (new_fd_ && new_buffer_.size() > kChunk) {
-    if (auto done = write_out(new_fd_.get(), new_buffer_, new_flushed_); !done) trouble_ = done.error().what;
+    if (auto done = write_out(new_fd_.get(), new_buffer_, new_flushed_); !done) error_ = done.error().what;
   }
   return offset;
 }
@@ -292,10 +298,10 @@ void TailLog::end_rewrite() {
     ahead_.clear();
     return;
   }
-  if (auto done = adopt_new()) {
-    trouble_.clear();
+  if (auto done = use_new_file()) {
+    error_.clear();
   } else {
-    trouble_ = done.error().what;
+    error_ = done.error().what;
   }
 }
 

@@ -51,7 +51,7 @@ std::string status_line(const StatusView& view) {
   if (!view.buses->empty())
     line += "; " + std::to_string(open) + " of " + count_of(view.buses->size(), "bus") + " open";
   line += "; " + std::to_string(view.queue.counters.queued) + " records queued";
-  if (!view.queue.durable) line += "; disk: " + view.queue.trouble;
+  if (!view.queue.durable) line += "; disk: " + view.queue.disk_error;
   return line;
 }
 

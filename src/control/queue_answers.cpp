@@ -20,7 +20,7 @@ std::string queue_report_json(const QueueReport& report) {
   object.number("max_size_bytes", report.max_size_bytes).number("last_seq", report.last_seq);
   if (report.oldest) object.number("oldest", report.oldest->count());
   object.flag("durable", report.durable);
-  if (!report.trouble.empty()) object.text("disk_error", report.trouble);
+  if (!report.disk_error.empty()) object.text("disk_error", report.disk_error);
   object.close();
   return out;
 }

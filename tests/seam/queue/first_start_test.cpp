@@ -1,9 +1,9 @@
-// The power goes while the queue's files are made, or brought up to date.
+// Power cuts while the queue's files are created or migrated.
 #include <sqlite3.h>
 
 #include <algorithm>
 
-#include "offline_queue/spool_schema.h"
+#include "offline_queue/store_schema.h"
 #include "seam/queue/queue_files.h"
 #include "support/figure.h"
 #include "support/queue/crash_vfs.h"
@@ -56,43 +56,43 @@ bool first_start_cut_at(std::uint64_t n, std::uint64_t seed) {
 
 TEST_CASE("the power goes at any moment of a first start: the next start needs no help (5)") {
   std::uint64_t cuts = 0;
-  for (std::uint64_t context = 0; context < rounds(6, 60); ++context) {
-    for (std::uint64_t n = 1; first_start_cut_at(n, seeds_first() + 1000 * context + n); ++n) ++cuts;
+  for (std::uint64_t i = 0; i < rounds(6, 60); ++i) {
+    for (std::uint64_t n = 1; first_start_cut_at(n, seeds_first() + 1000 * i + n); ++n) ++cuts;
   }
   CHECK(cuts > 20);
   figure("5", cuts, " power cuts in a first start: 0 needed help, 0 lost what was durable");
 }
 
-TEST_CASE("a file of an older version is brought up to date in one transaction, whole or not at all (4)") {
+TEST_CASE("a file of an older version is migrated in one transaction, completely or not at all (4)") {
   // The steps of a version to come, on a file of this one.
   const SchemaStep first = schema_steps().front();
   const SchemaStep steps[] = {
       first,
-      {2, "ALTER TABLE set_aside ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;"},
+      {2, "ALTER TABLE set_aside ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;"},  // NOLINT(words)
       {3, "CREATE TABLE notes(id INTEGER PRIMARY KEY, text TEXT) STRICT;INSERT INTO notes VALUES(1,'x');"}};
   QueuePlace place;
   fill(place, 30);
   const std::string before = read_file(place.store());
   std::uint64_t cuts = 0;
   std::uint64_t old_ones = 0;
-  for (std::uint64_t context = 0; context < rounds(4, 10); ++context) {
+  for (std::uint64_t i = 0; i < rounds(4, 10); ++i) {
     bool whole = false;
     for (std::uint64_t n = 1; !whole; ++n) {
       write_file(place.store(), before);
       fs::remove(place.store() + "-wal");
-      CrashDisk disk(seeds_first() + 1000 * context + n);
+      CrashDisk disk(seeds_first() + 1000 * i + n);
       {
-        auto database = Database::open(place.store(), Database::Mode::change, disk.vfs());
+        auto database = Database::open(place.store(), Database::Mode::read_write, disk.vfs());
         REQUIRE(database);
         REQUIRE(database->execute("PRAGMA synchronous=FULL"));
         disk.lose_power_at(n);
-        const bool done = static_cast<bool>(bring_up_to_date(*database, steps)) && database->checkpoint();
+        const bool done = static_cast<bool>(migrate(*database, steps)) && database->checkpoint();
         whole = !disk.dead();
         if (whole) REQUIRE(done);
         disk.lose_power();
       }
       disk.restart();
-      auto database = Database::open(place.store(), Database::Mode::change);
+      auto database = Database::open(place.store(), Database::Mode::read_write);
       REQUIRE(database);
       const auto version = check_version(*database, steps);
       REQUIRE(version);
@@ -100,9 +100,9 @@ TEST_CASE("a file of an older version is brought up to date in one transaction, 
       if (whole) CHECK(*version == 3);
       if (!whole) ++cuts;
       old_ones += *version == 1 ? 1 : 0;
-      REQUIRE(bring_up_to_date(*database, steps));
-      CHECK(*database->ask_number("SELECT count(*) FROM queue") == 30);
-      CHECK(*database->ask_number("SELECT count(*) FROM notes") == 1);
+      REQUIRE(migrate(*database, steps));
+      CHECK(*database->query_number("SELECT count(*) FROM queue") == 30);
+      CHECK(*database->query_number("SELECT count(*) FROM notes") == 1);
     }
   }
   CHECK(cuts > 10);
@@ -110,7 +110,7 @@ TEST_CASE("a file of an older version is brought up to date in one transaction, 
          " of the new one, 0 in between, 0 records lost");
 }
 
-TEST_CASE("a queue of a million records is brought up to date in seconds, none is lost (19)") {
+TEST_CASE("a queue of a million records is migrated in seconds, and none is lost (19)") {
   constexpr std::int64_t kRows = 1'000'000;
   QueuePlace place;
   fill(place, 1);
@@ -119,12 +119,12 @@ TEST_CASE("a queue of a million records is brought up to date in seconds, none i
                              ") INSERT INTO queue(seq,crc,body) SELECT i,i%65536,zeroblob(60) FROM n");
   const SchemaStep first = schema_steps().front();
   const SchemaStep steps[] = {first, {2, "ALTER TABLE queue ADD COLUMN lane INTEGER NOT NULL DEFAULT 0;"}};
-  auto database = Database::open(place.store(), Database::Mode::change);
+  auto database = Database::open(place.store(), Database::Mode::read_write);
   REQUIRE(database);
   const auto begun = std::chrono::steady_clock::now();
-  REQUIRE(bring_up_to_date(*database, steps));
+  REQUIRE(migrate(*database, steps));
   const double took = seconds_of(std::chrono::steady_clock::now() - begun);
   CHECK(*check_version(*database, steps) == 2);
-  CHECK(*database->ask_number("SELECT count(*) FROM queue") == kRows);
-  figure("19", kRows, " records brought up to date in ", took, " s, 0 lost");
+  CHECK(*database->query_number("SELECT count(*) FROM queue") == kRows);
+  figure("19", kRows, " records migrated in ", took, " s, 0 lost");
 }

@@ -32,10 +32,10 @@ void kill_me_in(std::chrono::microseconds delay) {
   if (::timer_create(CLOCK_MONOTONIC, &kill, &timer) != 0 || ::timer_settime(timer, 0, &once, nullptr) != 0) ::_exit(4);
 }
 
-[[noreturn]] void live(const OutboxOptions& options, std::uint64_t seed, std::uint64_t first_content, int report) {
+[[noreturn]] void live(const QueueOptions& options, std::uint64_t seed, std::uint64_t first_content, int report) {
   Dice dice(seed);
   Duration clock{};
-  auto opened = open_outbox(options, at(clock), kBoot);
+  auto opened = open_queue(options, at(clock), kBoot);
   if (!opened) ::_exit(3);
   Queue& queue = **opened;
   std::uint64_t content = first_content;
@@ -65,7 +65,7 @@ void kill_me_in(std::chrono::microseconds delay) {
     }
     if (::write(report, intention.data(), intention.size()) < 0) ::_exit(4);
     for (const Seq seq : out) {
-      if (std::find(kept.begin(), kept.end(), seq) == kept.end()) queue.settle(seq, Outcome::acknowledged);
+      if (std::find(kept.begin(), kept.end(), seq) == kept.end()) queue.acknowledge(seq);
     }
     out = kept;
     queue.flush(at(clock));
@@ -76,8 +76,8 @@ void kill_me_in(std::chrono::microseconds delay) {
 
 struct Truth {
   std::map<Seq, std::uint64_t> accepted;
-  std::set<Seq> settled;
-  std::set<Seq> intended;  ///< about to be settled: may be gone
+  std::set<Seq> acknowledged;
+  std::set<Seq> intended;  ///< acknowledgement started: may be gone
 
   /// The last line may be cut by the kill.
   void read(int pipe) {
@@ -90,7 +90,7 @@ struct Truth {
       Seq seq = 0;
       lines >> seq;
       if (word == "S") {
-        settled.insert(seq);
+        acknowledged.insert(seq);
       } else if (word == "I") {
         intended.insert(seq);
       } else {
@@ -114,7 +114,7 @@ void check(QueuePlace& place, const Truth& truth) {
   }
   for (const auto& [seq, content] : truth.accepted) {
     const auto found = there.find(seq);
-    if (truth.settled.contains(seq)) {
+    if (truth.acknowledged.contains(seq)) {
       if (found != there.end()) FAIL("record " << seq << " was acknowledged, and is there again");
     } else if (found != there.end()) {
       if (found->second != content) FAIL("record " << seq << " is another one");

@@ -109,7 +109,7 @@ TEST_CASE("a backlog larger than memory: killed, ready at once, and read through
     // Catch2's reporter keeps each assertion that has passed: more memory than is measured here.
     if (number_of(*record) != next || !is_intact(*record)) FAIL("record " << next << " is missing or damaged");
     ++next;
-    queue->settle(record->seq, Outcome::acknowledged);
+    queue->acknowledge(record->seq);
     if (next % 100 == 0) {
       queue->flush(at(1h));
       if (queue->persist_due() <= at(1h + next * 1ms).steady) REQUIRE(queue->persist(at(1h + next * 1ms), false));
@@ -161,18 +161,18 @@ TEST_CASE("an outage of weeks: the last record costs what the first did, and thi
   CHECK(queue->counters().balanced());
   CHECK(per_record * static_cast<double>(kThirtyDays) < 8.0 * (1ULL << 30));
   CHECK(parts.back().written < parts[1].written * 3 / 2);
-  // Somebody who looks at the newest does not wait for the backlog.
+  // New records do not wait for the backlog.
   queue->rewind();
   queue->accept(a_record(count + 1, at(clock)), at(clock));
   const Record* live = queue->next(Lane::live, at(clock));
   REQUIRE(live != nullptr);
   CHECK(number_of(*live) == count + 1);
-  queue->settle(live->seq, Outcome::acknowledged);
+  queue->acknowledge(live->seq);
   const auto drain = Clocked::now();
   std::uint64_t drained = 0;
   while (const Record* record = queue->next(Lane::backlog, at(clock))) {
     if (number_of(*record) != ++drained) FAIL("record " << drained << " is missing");
-    queue->settle(record->seq, Outcome::acknowledged);
+    queue->acknowledge(record->seq);
     if (drained % 1000 == 0) {
       clock += 100ms;
       if (queue->persist_due() <= at(clock).steady) REQUIRE(queue->persist(at(clock), false));

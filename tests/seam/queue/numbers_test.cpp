@@ -7,7 +7,7 @@
 #include <set>
 
 #include "offline_queue/queue_file.h"
-#include "offline_queue/spool_schema.h"
+#include "offline_queue/store_schema.h"
 #include "seam/queue/queue_files.h"
 #include "support/queue/crash_vfs.h"
 #include "support/queue/queue_kit.h"
@@ -15,7 +15,7 @@
 using namespace baudbridge;
 using namespace baudbridge::testing;
 
-TEST_CASE("numbers are never used twice, whatever becomes of the two folders") {
+TEST_CASE("numbers are never used twice, whatever happens to the two folders") {
   QueuePlace place;
   Seq last = 0;
   const auto live = [&](int records) {
@@ -28,7 +28,7 @@ TEST_CASE("numbers are never used twice, whatever becomes of the two folders") {
       REQUIRE(seq > last);
       last = seq;
       queue->flush(at(0s));
-      while (const Record* record = queue->next(Lane::fifo, at(0s))) queue->settle(record->seq, Outcome::acknowledged);
+      while (const Record* record = queue->next(Lane::fifo, at(0s))) queue->acknowledge(record->seq);
       queue->flush(at(0s));
     }
     last = std::max(last, queue->report().last_seq);
@@ -43,7 +43,7 @@ TEST_CASE("numbers are never used twice, whatever becomes of the two folders") {
     const auto had = live(3);
     const auto events = events_of(had, "skipped");
     REQUIRE(events.size() == 1);
-    CHECK_THAT(detail(events[0], "why"), ContainsSubstring("did not stop by itself"));
+    CHECK_THAT(detail(events[0], "why"), ContainsSubstring("did not stop cleanly"));
   }
   SECTION("the folder of the tail is gone") {
     fs::remove_all(place.runtime.path());
@@ -77,7 +77,8 @@ TEST_CASE("numbers are never used twice, whatever becomes of the two folders") {
   live(5);
 }
 
-TEST_CASE("without a disk and after power cuts numbers are not used twice, though the clock starts anew each time") {
+TEST_CASE(
+    "without a disk and after power cuts numbers are not used twice, although each boot has the same wrong time") {
   QueuePlace place;
   place.options.store_path = place.state.file("file") + "/queue.db";
   write_file(place.state.file("file"), "in the way");
@@ -102,7 +103,7 @@ TEST_CASE("a clean stop leaves no gap, also when the tail is gone afterwards") {
   CHECK(events_of(all_of(*queue, at(1s)), "skipped").empty());
 }
 
-TEST_CASE("a tail from another boot of the machine is taken, and its records keep their numbers") {
+TEST_CASE("the records of a tail from another boot are queued with their numbers") {
   QueuePlace place;
   {
     auto queue = place.open(at(0s));
@@ -116,7 +117,7 @@ TEST_CASE("a tail from another boot of the machine is taken, and its records kee
   CHECK(queue->counters().accepted == queue->counters().queued);
 }
 
-TEST_CASE("the tail of another queue: its records are kept under new numbers") {
+TEST_CASE("the records of another queue's tail are queued with new numbers") {
   QueuePlace place;
   QueuePlace other;
   fill(place, 20);
@@ -135,7 +136,7 @@ TEST_CASE("the tail of another queue: its records are kept under new numbers") {
   CHECK(queue->counters().balanced());
 }
 
-TEST_CASE("a foreign or cut tail is moved aside, and what is readable in it is queued") {
+TEST_CASE("a foreign or truncated tail is renamed, and its readable records are queued") {
   QueuePlace place;
   {
     auto queue = place.open(at(0s));

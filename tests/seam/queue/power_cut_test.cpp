@@ -32,7 +32,7 @@ Summary run_all(const ScenarioPlan& plan, std::uint64_t count) {
   return summary;
 }
 
-/// How many of fifty seeds break the promise in this way: with a known mistake, which the tests must find.
+/// How many of fifty seeds break the promise in this way, with a known mistake that the tests must find.
 int seeds_that_find(const ScenarioPlan& plan, const std::string& what) {
   int found = 0;
   for (std::uint64_t i = 0; i < 50; ++i) {
@@ -43,7 +43,7 @@ int seeds_that_find(const ScenarioPlan& plan, const std::string& what) {
   return found;
 }
 
-std::string told(const Summary& summary, std::uint64_t count) {
+std::string summary_text(const Summary& summary, std::uint64_t count) {
   return std::to_string(summary.ends.power_cuts) + " power cuts (" + std::to_string(summary.ends.in_database) +
          " in a checkpoint) and " + std::to_string(summary.ends.kills) + " kills, seeds " +
          std::to_string(seeds_first()) + " to " + std::to_string(seeds_first() + count - 1) + ": of " +
@@ -60,18 +60,18 @@ TEST_CASE("power cuts and kills at random moments: nothing durable is missing, a
   // A thousand cuts, and some of them in a checkpoint, or this shows little.
   CHECK(summary.ends.power_cuts * 10 >= count * 18);
   CHECK(summary.ends.in_database * 100 >= count);
-  figure("1, 3, 7", told(summary, count));
+  figure("1, 3, 7", summary_text(summary, count));
 }
 
 TEST_CASE(
-    "a disk that fails, is full or writes by halves: nothing is lost by it, and it starts again after a power cut "
-    "(10, 12)") {
+    "a disk that fails, is full or writes only a part: nothing is lost, and the queue opens after a power cut (10, "
+    "12)") {
   ScenarioPlan plan;
   plan.disk_faults = true;
   const std::uint64_t count = seed_count(200);
   const Summary summary = run_all(plan, count);
   REQUIRE(summary.broken == "");
-  figure("10, 12", "with a failing disk besides, ", told(summary, count));
+  figure("10, 12", "with a failing disk besides, ", summary_text(summary, count));
 }
 
 TEST_CASE("the power cuts would find synchronous=NORMAL") {

@@ -31,23 +31,23 @@ QueuePlaces places_of(const QueuePlace& place) {
 }
 
 /// As a killed gateway leaves it: 1 to 20 in the store, 21 to 25 in the tail, 3 and 22 dead-lettered, 1, 2 and 21
-/// acknowledged. Made by a child that dies, so that a WAL file is left behind.
+/// acknowledged. Made by a child that is killed, so that a WAL file remains.
 void make_killed(const QueuePlace& place) {
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
-    auto opened = open_outbox(place.options, at(0s), kBoot);
+    auto opened = open_queue(place.options, at(0s), kBoot);
     if (!opened) ::_exit(3);
     Queue& queue = **opened;
     for (std::uint64_t n = 1; n <= 20; ++n) queue.accept(a_record(n, at(0s)), at(0s));
     if (!queue.persist(at(1s), false)) ::_exit(4);
     all_of(queue, at(1s));
-    queue.settle(3, Outcome::dead_lettered, "0x99 payload format invalid");
+    queue.dead_letter(3, "0x99 payload format invalid", false);
     if (!queue.persist(at(1s), false)) ::_exit(4);
     for (std::uint64_t n = 21; n <= 25; ++n) queue.accept(a_record(n, at(2s)), at(2s));
     all_of(queue, at(2s));
-    queue.settle(22, Outcome::dead_lettered, "0x87 not authorised", true);
-    for (const Seq seq : {1, 2, 21}) queue.settle(seq, Outcome::acknowledged);
+    queue.dead_letter(22, "0x87 not authorised", true);
+    for (const Seq seq : {1, 2, 21}) queue.acknowledge(seq);
     queue.flush(at(2s));
     ::kill(::getpid(), SIGKILL);
   }
@@ -71,7 +71,7 @@ std::vector<QueueEntry> list_all(QueueView& view, std::size_t page_size) {
 
 }  // namespace
 
-TEST_CASE("looking into a queue shows everything and changes nothing, and makes no file beside it") {
+TEST_CASE("reading a queue shows all records, changes nothing and creates no file") {
   QueuePlace place;
   make_killed(place);
   REQUIRE(fs::file_size(place.store() + "-wal") > 0);
@@ -110,13 +110,13 @@ TEST_CASE("looking into a queue shows everything and changes nothing, and makes 
   }
   CHECK(snapshot(place.state.path()) == state);
   CHECK(snapshot(place.runtime.path()) == runtime);
-  // And the gateway goes on as if nobody had looked.
+  // The gateway continues as before.
   auto queue = place.open(at(3s));
   CHECK(queue->counters().queued == 20);
   CHECK(queue->accept(a_record(26, at(3s)), at(3s)) == 26);
 }
 
-TEST_CASE("a card from another machine, read-only: only the store's file") {
+TEST_CASE("the store's file alone, read-only, from another machine") {
   QueuePlace place;
   make_killed(place);
   TempDir card;
@@ -145,14 +145,14 @@ TEST_CASE("a card from another machine, read-only: only the store's file") {
   fs::permissions(card.path(), fs::perms::owner_all);
 }
 
-TEST_CASE("while a service holds the queue its files are not touched, and the message says what to do") {
+TEST_CASE("while a service holds the queue its files are not touched, and the message contains the remedy") {
   QueuePlace place;
   int ready[2];
   REQUIRE(::pipe(ready) == 0);
   const pid_t service = ::fork();
   REQUIRE(service >= 0);
   if (service == 0) {
-    auto opened = open_outbox(place.options, at(0s), kBoot);
+    auto opened = open_queue(place.options, at(0s), kBoot);
     if (opened) static_cast<void>(!::write(ready[1], "x", 1));
     ::pause();
     ::_exit(0);
@@ -173,7 +173,7 @@ TEST_CASE("while a service holds the queue its files are not touched, and the me
   CHECK(opened.error().kind == Fault::closed);
 }
 
-TEST_CASE("files that are no queue are refused in words") {
+TEST_CASE("files that are not a queue are refused with a reason") {
   TempDir folder;
   CHECK_THAT(QueueView::open({folder.file("queue.db"), ""}).error().what, ContainsSubstring("no such file"));
   std::ofstream(folder.file("text")) << std::string(10000, 'x');
@@ -186,7 +186,7 @@ TEST_CASE("files that are no queue are refused in words") {
   CHECK_FALSE(verified->whole());
 }
 
-TEST_CASE("whoever wants to change a file that is no queue, or is damaged, is refused, and the file stays as it is") {
+TEST_CASE("a file that is not a queue, or is damaged, is not opened for changes and stays as it is") {
   const TempDir folder;
   const std::string path = folder.file("queue.db");
   const std::string text = GENERATE(as<std::string>{}, "hello\n", "", "SQLite format 3");
@@ -196,7 +196,7 @@ TEST_CASE("whoever wants to change a file that is no queue, or is damaged, is re
   CHECK(snapshot(folder.path()) == before);
 }
 
-TEST_CASE("what is purged from a file without a service is told when the service runs") {
+TEST_CASE("records purged without a service are reported when the service runs") {
   QueuePlace place;
   make_killed(place);
   {
@@ -220,7 +220,7 @@ TEST_CASE("what is purged from a file without a service is told when the service
   CHECK(detail(events[0], "last_seq") == "25");
 }
 
-TEST_CASE("verify finds a record that was changed, and leaves it") {
+TEST_CASE("verify finds a record that was changed, and does not touch it") {
   QueuePlace place;
   {
     auto queue = place.open(at(0s));
@@ -237,7 +237,7 @@ TEST_CASE("verify finds a record that was changed, and leaves it") {
   REQUIRE(report);
   REQUIRE(report->damaged > 0);
   CHECK(report->records + report->damaged == 50);
-  CHECK_THAT(report->problems.front(), ContainsSubstring("its checksum does not fit"));
+  CHECK_THAT(report->problems.front(), ContainsSubstring("its checksum is wrong"));
   CHECK(read_file(place.store()) == content);
   {
     auto view = QueueView::open(places_of(place));
@@ -249,7 +249,7 @@ TEST_CASE("verify finds a record that was changed, and leaves it") {
     CHECK(page->entries.size() == report->records);
     CHECK(damaged == report->damaged);
   }
-  // The gateway never sends it: it is dropped, counted and told.
+  // The gateway never sends it: it is dropped, counted and reported.
   auto queue = place.open(at(1s));
   CHECK(numbers_of(all_of(*queue, at(1s))).size() == report->records);
   REQUIRE(queue->persist(at(1s), false));
@@ -258,7 +258,7 @@ TEST_CASE("verify finds a record that was changed, and leaves it") {
   CHECK(events_of(all_of(*queue, at(1s)), "damaged").size() == 1);
 }
 
-TEST_CASE("salvage writes what is readable in a damaged file to a new one, and does not touch the damaged one") {
+TEST_CASE("salvage writes the readable records of a damaged file to a new one, and does not change the damaged one") {
   QueuePlace place;
   make_killed(place);
   TempDir folder;
@@ -290,7 +290,8 @@ TEST_CASE("salvage writes what is readable in a damaged file to a new one, and d
   CHECK_FALSE(salvage_queue(folder.file("nothing.db"), folder.file("other.db")));
 }
 
-TEST_CASE("what is exported and purged comes back by import with its own numbers; elsewhere it gets new ones") {
+TEST_CASE(
+    "records that were exported and purged are imported with their own numbers; in another queue they get new ones") {
   QueuePlace place;
   make_killed(place);
   std::vector<std::string> lines;
@@ -351,14 +352,14 @@ TEST_CASE("what is exported and purged comes back by import with its own numbers
   for (const auto& record : theirs) CHECK(is_intact(record));
 }
 
-TEST_CASE("purge of what is old, of what is dead-lettered only, and a purge of records that are under way") {
+TEST_CASE("a purge of old records, of dead letters only, and of records in flight") {
   QueuePlace place;
   auto queue = place.open(at(0s));
   for (std::uint64_t n = 1; n <= 100; ++n) queue->accept(a_record(n, at(n * 1s)), at(n * 1s));
   REQUIRE(queue->persist(at(100s), true));
   const auto out = all_of(*queue, at(100s));
-  queue->settle(5, Outcome::dead_lettered, "x");
-  queue->settle(99, Outcome::dead_lettered, "x");
+  queue->dead_letter(5, "x", false);
+  queue->dead_letter(99, "x", false);
   PurgeOrder order;
   order.queued = false;
   order.older_than = 50s;
@@ -367,18 +368,17 @@ TEST_CASE("purge of what is old, of what is dead-lettered only, and a purge of r
   CHECK(queue->purge(order, 1000, at(101s))->records == 49);
   CHECK(queue->counters().queued == 49);
   CHECK(queue->counters().dead_lettered == 1);
-  for (const auto& record : out)
-    queue->settle(record.seq, Outcome::acknowledged);  // late acknowledgements of purged ones
+  for (const auto& record : out) queue->acknowledge(record.seq);  // late acknowledgements of purged ones
   CHECK(queue->counters().queued == 0);
   CHECK(queue->counters().balanced());
   REQUIRE(queue->persist(at(105s), true));
   CHECK(queue->counters().acknowledged == 49);
   CHECK(queue->counters().dropped == 50);
   queue->rewind();
-  std::uint64_t told = 0;
+  std::uint64_t reported = 0;
   for (const Record& event : events_of(all_of(*queue, at(106s)), "dropped")) {
     CHECK_THAT(detail(event, "why"), ContainsSubstring("queue purge"));
-    told += std::stoull(detail(event, "count"));
+    reported += std::stoull(detail(event, "count"));
   }
-  CHECK(told == 50);
+  CHECK(reported == 50);
 }

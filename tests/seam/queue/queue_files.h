@@ -1,5 +1,5 @@
 #pragma once
-// The queue's files, handled as a test may and nobody else should.
+// The queue's files, read and changed by tests.
 #include <sqlite3.h>
 
 #include <filesystem>
@@ -44,7 +44,7 @@ inline void fill(QueuePlace& place, std::uint64_t n, std::size_t padding = 0) {
   REQUIRE(queue->persist(at(0s), true));
 }
 
-inline std::vector<std::string> moved_aside(const std::string& folder) {
+inline std::vector<std::string> renamed_files(const std::string& folder) {
   std::vector<std::string> names;
   for (const auto& entry : fs::directory_iterator(folder)) {
     const auto name = entry.path().filename().string();

@@ -18,7 +18,7 @@ namespace {
 
 constexpr const char* kFolder = "BAUDBRIDGE_SMALL_DISK";
 
-/// Runs a hidden test of this program with a file system of 2 MB that nobody else sees.
+/// Runs a hidden test of this program with a private file system of 2 MB.
 void on_a_small_disk(const std::string& test, const std::string& instead) {
   const TempDir dir;
   ProcessOptions options;
@@ -63,10 +63,12 @@ struct SmallDisk {
 
 }  // namespace
 
-TEST_CASE("another program fills the disk: memory goes on, and the disk is taken again when there is room (10, 11)") {
-  on_a_small_disk("the disk is filled by another program", "a full disk is a state: the tail goes on, ...");
+TEST_CASE(
+    "another program fills the disk: records stay in memory, and the disk is used again when there is room (10, 11)") {
+  on_a_small_disk("the disk is filled by another program",
+                  "a full disk is a state: the tail and live publishing continue, ...");
 }
-TEST_CASE("a read-only file system is a state: the gateway starts, and takes the disk when it can be written to (13)") {
+TEST_CASE("a read-only file system is a state: the gateway starts, and uses the disk when it is writable (13)") {
   on_a_small_disk("the disk is read-only",
                   "a folder that nothing can be written to: the gateway starts, publishes, ...");
 }
@@ -88,7 +90,7 @@ TEST_CASE("the disk is filled by another program", "[.small-disk]") {
   const Duration full_since = disk.clock;
   while (queue->report().durable && disk.clock < full_since + 10min) disk.pass(*queue, 1s);
   CHECK_FALSE(queue->report().durable);
-  CHECK_THAT(queue->report().trouble, ContainsSubstring("full"));
+  CHECK_THAT(queue->report().disk_error, ContainsSubstring("full"));
   disk.pass(*queue, 60s);
   CHECK(queue->report().in_tail >= 590);
   fs::remove(filler);
@@ -102,7 +104,7 @@ TEST_CASE("the disk is filled by another program", "[.small-disk]") {
   queue->rewind();
   CHECK(numbers_of(all_of(*queue, at(disk.clock))) == up_to(1, disk.n));
   CHECK(counters.dropped == 0);
-  figure("10, 11", "the disk was full for ", seconds_of(room_since - full_since), " s, taken again ", seconds_of(took),
+  figure("10, 11", "the disk was full for ", seconds_of(room_since - full_since), " s, used again ", seconds_of(took),
          " s after there was room; ", disk.n, " records, ", counters.dropped, " lost, ", disk.bytes(), " of ", 1 << 20,
          " bytes used");
 }
@@ -120,9 +122,9 @@ TEST_CASE("the disk is read-only", "[.small-disk]") {
   const Duration since = disk.clock;
   disk.pass(*queue, 30s);
   CHECK_FALSE(queue->report().durable);
-  CHECK(!queue->report().trouble.empty());
+  CHECK(!queue->report().disk_error.empty());
   CHECK(queue->report().in_tail >= 290);
-  CHECK(numbers_of(all_of(*queue, at(disk.clock))).back() == disk.n);  // live publishing goes on
+  CHECK(numbers_of(all_of(*queue, at(disk.clock))).back() == disk.n);  // live publishing continues
   disk.read_only(false);
   const Duration writable = disk.clock;
   while (!queue->report().durable && disk.clock < writable + 1min) disk.pass(*queue, 100ms);

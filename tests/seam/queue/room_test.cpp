@@ -1,4 +1,4 @@
-// Room and age: what goes when the queue is full, when records are too old, and when the disk takes nothing.
+// Which records are dropped when the queue is full, when they are too old, and when the disk does not work.
 
 #include <algorithm>
 #include <fstream>
@@ -47,7 +47,7 @@ bool survives_failure_at(std::uint64_t n, bool everything, bool killed, std::uin
   const bool stored = static_cast<bool>(queue->persist(at(1s), everything));
   const bool failed = disk.operations() - before >= n;
   failed_syncs += disk.failed_syncs();
-  INFO("operation " << n << ", " << disk.failed_syncs() << " failed syncs, persist said " << stored);
+  INFO("operation " << n << ", " << disk.failed_syncs() << " failed syncs, persist returned " << stored);
   if (!stored) CHECK_FALSE(queue->report().durable);
   if (killed) {
     queue->flush(at(1s));
@@ -73,7 +73,8 @@ bool survives_failure_at(std::uint64_t n, bool everything, bool killed, std::uin
 
 }  // namespace
 
-TEST_CASE("at max_size whole blocks of the oldest go, counted and told, and the files never exceed it (18)") {
+TEST_CASE(
+    "at max_size blocks of the oldest records are dropped, counted and reported, and the files never exceed it (18)") {
   QueuePlace place;
   const std::uint64_t cap = GENERATE(256U << 10, 1U << 20, 4U << 20);
   place.options.config.max_size_bytes = cap;
@@ -94,17 +95,17 @@ TEST_CASE("at max_size whole blocks of the oldest go, counted and told, and the 
   CHECK(counters.balanced());
   REQUIRE(queue->persist(at(clock + 61s), true));
   queue->rewind();
-  const auto told = events_of(all_of(*queue, at(clock)), "dropped");
-  REQUIRE(!told.empty());
-  CHECK_THAT(detail(told.back(), "why"), ContainsSubstring("max_size"));
-  CHECK(std::stoull(detail(told.back(), "last_seq")) >= std::stoull(detail(told.back(), "first_seq")));
+  const auto reported = events_of(all_of(*queue, at(clock)), "dropped");
+  REQUIRE(!reported.empty());
+  CHECK_THAT(detail(reported.back(), "why"), ContainsSubstring("max_size"));
+  CHECK(std::stoull(detail(reported.back(), "last_seq")) >= std::stoull(detail(reported.back(), "first_seq")));
   queue.reset();
   CHECK(place.open(at(clock))->counters().dropped == counters.dropped);
   figure("18", "cap ", cap, " bytes, files at most ", most, "; accepted ", counters.accepted, " = queued ",
          counters.queued, " + dropped and counted ", counters.dropped);
 }
 
-TEST_CASE("with drop-newest the oldest stay, and the events that tell of it find room") {
+TEST_CASE("with drop-newest the oldest records stay, and the events that report the loss have room") {
   QueuePlace place;
   place.options.config.max_size_bytes = 1 << 20;
   place.options.config.when_full = WhenFull::drop_newest;
@@ -119,8 +120,8 @@ TEST_CASE("with drop-newest the oldest stay, and the events that tell of it find
   CHECK(numbers.back() < 8000);
   CHECK(!events_of(records, "dropped").empty());
   CHECK(queue->counters().balanced());
-  // Room again: new ones are taken again.
-  for (const auto& record : records) queue->settle(record.seq, Outcome::acknowledged);
+  // There is room again: new records are queued again.
+  for (const auto& record : records) queue->acknowledge(record.seq);
   REQUIRE(queue->persist(at(clock + 5s), false));
   const Seq seq = queue->accept(a_record(9000, at(clock), 100), at(clock));
   REQUIRE(queue->persist(at(clock + 6s), true));
@@ -130,7 +131,7 @@ TEST_CASE("with drop-newest the oldest stay, and the events that tell of it find
   CHECK(found);
 }
 
-TEST_CASE("what is under way to the broker is not dropped under it") {
+TEST_CASE("records in flight are not dropped") {
   QueuePlace place;
   place.options.config.max_size_bytes = 256 << 10;
   Duration clock{};
@@ -141,12 +142,12 @@ TEST_CASE("what is under way to the broker is not dropped under it") {
   for (int i = 0; i < 20; ++i) out.push_back(queue->next(Lane::fifo, at(clock))->seq);
   fill_up(place, *queue, 101, 3000, clock);
   const auto before = queue->counters();
-  for (const Seq seq : out) queue->settle(seq, Outcome::acknowledged);
+  for (const Seq seq : out) queue->acknowledge(seq);
   CHECK(queue->counters().acknowledged == before.acknowledged + 20);
   CHECK(queue->counters().balanced());
 }
 
-TEST_CASE("records larger than the queue are counted as dropped, and hold up nothing") {
+TEST_CASE("records larger than the queue are counted as dropped, and delay no other record") {
   QueuePlace place;
   place.options.config.max_size_bytes = 256 << 10;
   auto queue = place.open(at(0s));
@@ -157,14 +158,18 @@ TEST_CASE("records larger than the queue are counted as dropped, and hold up not
   CHECK(numbers_of(all_of(*queue, at(1s))) == std::vector<std::uint64_t>{2});
 }
 
-TEST_CASE("what is dead-lettered is bounded too, and leaves room for the others") {
+TEST_CASE("dead letters are bounded, and leave room for other records") {
   QueuePlace place;
   place.options.config.max_size_bytes = 256 << 10;
   auto queue = place.open(at(0s));
   for (std::uint64_t n = 1; n <= 2000; ++n) {
     const Seq seq = queue->accept(a_record(n, at(0s), 200), at(0s));
     while (const Record* record = queue->next(Lane::fifo, at(0s))) {
-      queue->settle(record->seq, record->seq == seq ? Outcome::dead_lettered : Outcome::acknowledged, "0x99");
+      if (record->seq == seq) {
+        queue->dead_letter(seq, "0x99", false);
+      } else {
+        queue->acknowledge(record->seq);
+      }
     }
     if (n % 20 == 0) REQUIRE(queue->persist(at(std::chrono::seconds(n)), false));
     REQUIRE(queue->counters().balanced());
@@ -175,7 +180,8 @@ TEST_CASE("what is dead-lettered is bounded too, and leaves room for the others"
   CHECK(queue->dead_lettered(10000).back().record.seq >= 2000);
 }
 
-TEST_CASE("past max_age records go, by the time the machine was on, and no step of the clock makes them go (40)") {
+TEST_CASE(
+    "records older than max_age are dropped, by the time the machine was on, and a step of the clock drops none (40)") {
   QueuePlace place;
   place.options.config.max_age = std::chrono::hours(1);
   {
@@ -201,7 +207,7 @@ TEST_CASE("past max_age records go, by the time the machine was on, and no step 
     REQUIRE(events_of(records, "dropped").size() == 1);
     CHECK(detail(events_of(records, "dropped")[0], "why") == "max_age is reached");
   }
-  // The machine starts again with a clock of 1970, then of 2036: the age goes on where it was.
+  // The machine starts again with a clock of 1970, then of 2036: the age continues.
   const auto start = [&](const BootId& boot, Milliseconds utc) {
     Now now;
     now.steady = Steady(1h);
@@ -219,8 +225,8 @@ TEST_CASE("past max_age records go, by the time the machine was on, and no step 
 }
 
 TEST_CASE(
-    "a full disk is a state: the tail goes on, live publishing goes on, and the disk is taken again when it works "
-    "(10, 13)") {
+    "a full disk is a state: the tail and live publishing continue, and the disk is used again when it works (10, "
+    "13)") {
   QueuePlace place;
   CrashDisk disk(1);
   place.options.vfs = disk.vfs();
@@ -232,17 +238,17 @@ TEST_CASE(
   disk.fail_at(1, GENERATE(CrashDisk::Fault::full, CrashDisk::Fault::io_error, CrashDisk::Fault::short_write), true);
   Duration clock = 1s;
   const Duration failed = clock;
-  Duration told_at = Duration::max();
+  Duration reported_at = Duration::max();
   std::uint64_t n = 1;
   for (; n < 50; clock += 100ms) {
     queue->accept(a_record(++n, at(clock), 100), at(clock));
     queue->flush(at(clock));
     if (queue->persist_due() <= at(clock).steady) static_cast<void>(queue->persist(at(clock), false));
-    if (!queue->report().durable) told_at = std::min(told_at, clock);
+    if (!queue->report().durable) reported_at = std::min(reported_at, clock);
   }
   CHECK_FALSE(queue->report().durable);
-  CHECK(told_at - failed <= 1s);
-  CHECK_THAT(queue->report().trouble, ContainsSubstring("queue.db: "));
+  CHECK(reported_at - failed <= 1s);
+  CHECK_THAT(queue->report().disk_error, ContainsSubstring("queue.db: "));
   CHECK(numbers_of(all_of(*queue, at(clock))).back() == 50);  // what is taken is handed out all the same
   for (; n < 2000; clock += 100ms) {
     queue->accept(a_record(++n, at(clock), 100), at(clock));
@@ -263,21 +269,21 @@ TEST_CASE(
   CHECK(queue->report().in_tail == 0);
   queue->rewind();
   const auto records = all_of(*queue, at(clock));
-  const auto told = events_of(records, "dropped");
-  REQUIRE(!told.empty());
-  CHECK_THAT(detail(told[0], "why"), ContainsSubstring("the memory is full"));
+  const auto reported = events_of(records, "dropped");
+  REQUIRE(!reported.empty());
+  CHECK_THAT(detail(reported[0], "why"), ContainsSubstring("the memory is full"));
   CHECK(numbers_of(records).back() == 2000);
   std::uint64_t lost = 0;
-  for (const auto& event : told) lost += std::stoull(detail(event, "count"));
+  for (const auto& event : reported) lost += std::stoull(detail(event, "count"));
   CHECK(lost == queue->counters().dropped);
   const RecordCounters counters = queue->counters();
-  figure("10, 13", "told ", milliseconds_of(told_at - failed), " ms after the disk failed, taken again ",
+  figure("10, 13", "reported ", milliseconds_of(reported_at - failed), " ms after the disk failed, used again ",
          seconds_of(clock - healed), " s after it worked; accepted ", counters.accepted, " = queued ", counters.queued,
          " + dropped and counted ", counters.dropped);
 }
 
-TEST_CASE("a failed sync is not tried again: what it should have written is written anew (12)") {
-  // The disk drops what a failed sync was to write, as Linux does, tells of it once, and loses power after the next
+TEST_CASE("after a failed sync the data is written again, not only synced again (12)") {
+  // The disk drops what a failed sync was to write, as Linux does, reports it once, and loses power after the next
   // success. A process that starts in between finds it in the page cache, where it looks as good as what is on the
   // disk.
   std::uint64_t failures = 0;
@@ -293,7 +299,7 @@ TEST_CASE("a failed sync is not tried again: what it should have written is writ
          "and a start, then a power cut: 0 lost");
 }
 
-TEST_CASE("a folder that nothing can be written to: the gateway starts, publishes, and takes the disk when it can") {
+TEST_CASE("a folder that is not writable: the gateway starts, publishes, and uses the disk when it can") {
   QueuePlace place;
   place.options.store_path = place.state.file("file") + "/queue.db";
   { std::ofstream(place.state.file("file")) << "in the way"; }
@@ -325,14 +331,14 @@ TEST_CASE("a RAM file system that is full or gone is a state too") {
   auto queue = place.open(at(0s));
   queue->accept(a_record(1, at(0s)), at(0s));
   queue->flush(at(0s));
-  CHECK_THAT(queue->report().trouble, ContainsSubstring("would not survive a crash"));
+  CHECK_THAT(queue->report().disk_error, ContainsSubstring("would not survive a crash"));
   CHECK(queue->report().durable);
   CHECK(numbers_of(all_of(*queue, at(0s))) == std::vector<std::uint64_t>{1});
   REQUIRE(queue->persist(at(1s), false));
   CHECK(queue->report().in_store == 1);
 }
 
-TEST_CASE("a tail whose file is removed under the running gateway is written anew") {
+TEST_CASE("a tail whose file is removed while the gateway runs is written again") {
   QueuePlace place;
   {
     auto queue = place.open(at(0s));

@@ -15,7 +15,7 @@
 using namespace baudbridge;
 using namespace baudbridge::testing;
 
-TEST_CASE("anything that stands in the store's place is moved aside, told, and the gateway works (9)") {
+TEST_CASE("a file that is not a queue is renamed and reported, and the gateway works (9)") {
   QueuePlace place;
   std::uint64_t there = 0;
   SECTION("an empty file") {
@@ -24,7 +24,7 @@ TEST_CASE("anything that stands in the store's place is moved aside, told, and t
   SECTION("text") {
     write_file(place.store(), std::string(20000, 'x'));
   }
-  SECTION("a database of somebody else") {
+  SECTION("a database of another application") {
     run_sql(place.store(), "CREATE TABLE t(x); INSERT INTO t VALUES(1)");
   }
   SECTION("a folder") {
@@ -43,10 +43,10 @@ TEST_CASE("anything that stands in the store's place is moved aside, told, and t
   CHECK(queue->report().durable);
   const auto records = all_of(*queue, at(1s));
   CHECK(numbers_of(records).back() == 1000);
-  const auto told = events_of(records, "damaged");
-  REQUIRE(!told.empty());
-  CHECK_THAT(detail(told.front(), "why"), ContainsSubstring("queue.db was moved aside to queue.db.damaged-2025"));
-  CHECK(moved_aside(place.state.path()).size() == 1);
+  const auto reported = events_of(records, "damaged");
+  REQUIRE(!reported.empty());
+  CHECK_THAT(detail(reported.front(), "why"), ContainsSubstring("queue.db was renamed to queue.db.damaged-2025"));
+  CHECK(renamed_files(place.state.path()).size() == 1);
   const std::uint64_t saved = numbers_of(records).size() - 1;
   CHECK(saved * 100 >= there * 90);
   CHECK(queue->counters().balanced());
@@ -55,7 +55,7 @@ TEST_CASE("anything that stands in the store's place is moved aside, told, and t
   figure("9", "started in ", took, " ms, ", saved, " of ", there, " records saved, the file is kept");
 }
 
-TEST_CASE("a file of a newer version is refused with a clear error and left as it is (20)") {
+TEST_CASE("a file of a newer version is refused with a clear error and not changed (20)") {
   QueuePlace place;
   fill(place, 3);
   run_sql(place.store(), "PRAGMA user_version=99");
@@ -65,7 +65,7 @@ TEST_CASE("a file of a newer version is refused with a clear error and left as i
   CHECK(opened.error().kind == Fault::refused);
   CHECK_THAT(opened.error().what, ContainsSubstring("newer version of baudbridge") && ContainsSubstring(place.store()));
   CHECK(read_file(place.store()) == before);
-  CHECK(moved_aside(place.state.path()).empty());
+  CHECK(renamed_files(place.state.path()).empty());
   // What the message advises works: the file elsewhere, a fresh one in its place.
   fs::rename(place.store(), place.store() + ".newer");
   auto fresh = place.open(at(2s));
@@ -104,7 +104,7 @@ void persist_all(Queue& queue, Duration time) {
   }
 }
 
-/// Damage may show only when a page is read, or written: the queue is then replaced under way.
+/// Damage may show only when a page is read, or written: the store is then replaced in operation.
 std::set<Seq> found_in_three_passes(QueuePlace& place) {
   auto queue = place.open(at(1s));
   std::set<Seq> found;
@@ -130,14 +130,14 @@ TEST_CASE("a bit flipped anywhere in the store: never an altered record, never a
   const std::string content = read_file(original.store());
   const std::uint64_t rounds = seed_count(250);
   std::uint64_t saved = 0;
-  for (std::uint64_t context = 0; context < rounds; ++context) {
+  for (std::uint64_t round = 0; round < rounds; ++round) {
     QueuePlace place;
     write_file(place.store(), content);
     // Every class of bytes is met: the head of the file, the heads of pages, cells, and what is free.
     const std::uint64_t page = dice.below(content.size() / 4096);
     const std::uint64_t byte = page * 4096 + (dice.one_in(3) ? dice.below(120) : dice.below(4096));
     flip(place.store(), byte * 8 + dice.below(8));
-    INFO("round " << context << ", byte " << byte);
+    INFO("round " << round << ", byte " << byte);
     auto opened = place.try_open(at(1s));
     if (!opened) {
       CHECK(opened.error().kind == Fault::refused);  // the version number was hit
@@ -147,7 +147,7 @@ TEST_CASE("a bit flipped anywhere in the store: never an altered record, never a
     REQUIRE((*opened)->counters().balanced());
     std::uint64_t found = 0;
     for (int pass = 0; pass < 3; ++pass) {
-      // Damage may show only when a page is read: the queue is then replaced under way.
+      // Damage may show only when a page is read: the store is then replaced in operation.
       (*opened)->rewind();
       const auto records = all_of(**opened, at(1s));
       for (const auto& record : records) REQUIRE(is_intact(record));
@@ -163,7 +163,7 @@ TEST_CASE("a bit flipped anywhere in the store: never an altered record, never a
          static_cast<double>(saved) * 100 / static_cast<double>(rounds * 120), " % of the records saved");
 }
 
-TEST_CASE("a page whose list of records is mixed up costs none of the records that it holds (8)") {
+TEST_CASE("a page with a damaged list of records loses none of its records (8)") {
   QueuePlace original;
   fill(original, 120, 100);
   const std::string content = read_file(original.store());
@@ -175,7 +175,7 @@ TEST_CASE("a page whose list of records is mixed up costs none of the records th
   for (std::size_t page = kPage; page < content.size(); page += kPage) {
     if (content[page] != kLeaf || static_cast<unsigned char>(content[page + 4]) < 10) continue;
     ++pages;
-    for (const std::string how : {"beside the second", "the ninth for the second", "the first for the fourth"}) {
+    for (const std::string how : {"by eight for the second", "the ninth for the second", "the first for the fourth"}) {
       INFO("page at " << page << ": " << how);
       std::string mixed = content;
       char* places = mixed.data() + page + kHead;
@@ -219,7 +219,7 @@ TEST_CASE("a bit flipped anywhere in the tail: never an altered record, never a 
   const std::string content = read_file(original.tail());
   const std::uint64_t rounds = seed_count(500);
   std::uint64_t lost = 0;
-  for (std::uint64_t context = 0; context < rounds; ++context) {
+  for (std::uint64_t round = 0; round < rounds; ++round) {
     QueuePlace place;
     write_file(place.tail(), content);
     const std::uint64_t bit = dice.below(content.size() * 8);
@@ -235,7 +235,7 @@ TEST_CASE("a bit flipped anywhere in the tail: never an altered record, never a 
   figure("8", rounds, " bits flipped in the tail: 0 records altered, 0 crashes, ", lost, " of ", rounds * 60, " lost");
 }
 
-TEST_CASE("the store's own pages are searched when its structure is lost, and what the counters miss is told") {
+TEST_CASE("the pages of a store are searched when its structure is lost, and missing records are reported") {
   QueuePlace place;
   fill(place, 500, 300);
   std::string content = read_file(place.store());
@@ -249,7 +249,7 @@ TEST_CASE("the store's own pages are searched when its structure is lost, and wh
   CHECK(queue->counters().balanced());
 }
 
-TEST_CASE("a WAL whose database is gone is read too, and never taken for that of the new one") {
+TEST_CASE("a WAL whose database is gone is read, and never used with the new one") {
   QueuePlace place;
   QueuePlace killed;
   {
@@ -266,7 +266,7 @@ TEST_CASE("a WAL whose database is gone is read too, and never taken for that of
   CHECK(queue->counters().balanced());
 }
 
-TEST_CASE("large records that fill several pages are saved from a lost structure too") {
+TEST_CASE("large records that fill several pages are salvaged without the structure too") {
   QueuePlace place;
   fill(place, 20, 20000);
   std::string content = read_file(place.store());
@@ -286,7 +286,7 @@ TEST_CASE("a crash in the middle of replacing a damaged store loses nothing") {
     fs::rename(place.store(), fresh);
     CHECK(numbers_of(all_of(*place.open(at(2s)), at(2s))) == up_to(1, 50));
   }
-  SECTION("a half-made new one beside the old one") {
+  SECTION("an unfinished new store, and the old one") {
     write_file(fresh, std::string(3000, 'x'));
     CHECK(numbers_of(all_of(*place.open(at(2s)), at(2s))) == up_to(1, 50));
   }

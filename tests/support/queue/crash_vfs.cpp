@@ -132,6 +132,11 @@ struct CrashIo {
     const auto fault = self->disk->next_operation(*self->path, power_lost);
     std::string bytes(static_cast<const char*>(data), static_cast<std::size_t>(size));
     if (fault == CrashDisk::Fault::short_write || power_lost) bytes.resize(bytes.size() / 2);
+    // In WAL mode only a checkpoint writes to the database.
+    const auto wal = self->disk->files_.find(*self->path + "-wal");
+    if (self->disk->skip_commit_syncs_ && wal != self->disk->files_.end() && !self->disk->dead_) {
+      self->disk->make_durable(wal->second);
+    }
     const bool reaches = fault == CrashDisk::Fault::none || fault == CrashDisk::Fault::short_write;
     if (reaches && !(power_lost && bytes.empty()) && !(self->disk->dead_ && !power_lost)) {
       const int code = self->real->pMethods->xWrite(self->real, bytes.data(), static_cast<int>(bytes.size()), at);
@@ -158,14 +163,12 @@ struct CrashIo {
     ++self->disk->syncs_;
     CrashDisk::File& tracked = self->disk->track(*self->path);
     if (fault == CrashDisk::Fault::io_error) {
-      // The kernel has told of the failure, and takes the pages for clean now.
+      // The kernel has reported the failure, and treats the pages as clean now.
       tracked.unsynced.clear();
       ++self->disk->failed_syncs_;
       return SQLITE_IOERR_FSYNC;
     }
-    for (const auto& one : tracked.unsynced) self->disk->apply(tracked.durable, one, false);
-    tracked.unsynced.clear();
-    tracked.existed = true;
+    if (!self->disk->skip_commit_syncs_ || !self->path->ends_with("-wal")) self->disk->make_durable(tracked);
     return SQLITE_OK;
   }
   static int file_size(sqlite3_file* file, sqlite3_int64* size) {
@@ -255,6 +258,12 @@ CrashDisk::File& CrashDisk::track(const std::string& path) {
   // A file that was just made is there, but its name is not on the disk yet.
   if (file.durable.empty()) file.existed = false;
   return files_.emplace(path, std::move(file)).first->second;
+}
+
+void CrashDisk::make_durable(File& file) {
+  for (const auto& write : file.unsynced) apply(file.durable, write, false);
+  file.unsynced.clear();
+  file.existed = true;
 }
 
 /// Each sector by itself: the disk may have written any of them, in any order, when the power went.

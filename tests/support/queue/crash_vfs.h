@@ -29,7 +29,7 @@ class Dice {
   std::uint64_t state_;
 };
 
-/// BAUDBRIDGE_SEED: the first seed (otherwise a fixed one, so that a test run says the same twice); BAUDBRIDGE_SEEDS:
+/// BAUDBRIDGE_SEED: the first seed (otherwise a fixed one, so that two runs do the same); BAUDBRIDGE_SEEDS:
 /// how many.
 [[nodiscard]] std::uint64_t seeds_first();
 [[nodiscard]] std::uint64_t seed_count(std::uint64_t otherwise);
@@ -72,6 +72,9 @@ class CrashDisk {
     for_ever_ = for_ever;
   }
   void heal() { fault_ = Fault::none; }
+  /// Behaves as with PRAGMA synchronous=NORMAL: a WAL is not synced at a commit, but before a checkpoint writes to the
+  /// database.
+  void skip_commit_syncs() { skip_commit_syncs_ = true; }
 
   /// A file was renamed into its place before all of it was synced: after a power cut it could be there without its
   /// content.
@@ -101,6 +104,7 @@ class CrashDisk {
   Fault next_operation(const std::string& path, bool& power_lost);
   void apply(std::string& content, const Write& write, bool torn);
   File& track(const std::string& path);
+  void make_durable(File& file);
   void opened(const std::string& path);
 
   std::string name_;
@@ -113,6 +117,7 @@ class CrashDisk {
   std::uint64_t fault_at_ = 0;
   Fault fault_ = Fault::none;
   bool for_ever_ = false;
+  bool skip_commit_syncs_ = false;
   bool dead_ = false;
   std::string lost_in_;
   std::function<void()> at_death_;

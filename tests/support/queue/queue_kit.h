@@ -1,13 +1,13 @@
 #pragma once
-// What every test of the queue needs: records, an queue in two folders, and reading it to its end.
+// For all tests of the queue: records, a queue in two folders, reading all of it.
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "offline_queue/outbox_options.h"
 #include "offline_queue/queue.h"
+#include "offline_queue/queue_options.h"
 #include "support/catch.h"
 #include "support/moments.h"
 #include "support/temp_dir.h"
@@ -63,18 +63,18 @@ inline std::string fast_folder() {
 struct QueuePlace {
   TempDir state{fast_folder()};
   TempDir runtime{fast_folder()};
-  OutboxOptions options;
+  QueueOptions options;
 
   QueuePlace() {
     QueueConfig config;
     config.state_dir = state.path();
     config.runtime_dir = runtime.path();
-    options = outbox_options(config);
+    options = queue_options(config);
   }
   [[nodiscard]] std::string store() const { return options.store_path; }
   [[nodiscard]] std::string tail() const { return options.tail_path; }
   Result<std::unique_ptr<Queue>> try_open(const Now& now, const BootId& boot = kBoot) {
-    return open_outbox(options, now, boot);
+    return open_queue(options, now, boot);
   }
   std::unique_ptr<Queue> open(const Now& now, const BootId& boot = kBoot) {
     auto queue = try_open(now, boot);
@@ -84,7 +84,7 @@ struct QueuePlace {
   }
 };
 
-/// Hands out everything that there is, without settling it.
+/// Hands out everything that there is, without acknowledging it.
 inline std::vector<Record> all_of(Queue& queue, const Now& now, Lane lane = Lane::fifo) {
   std::vector<Record> records;
   while (const Record* record = queue.next(lane, now)) records.push_back(*record);

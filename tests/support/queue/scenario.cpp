@@ -20,11 +20,10 @@ Scenario::Scenario(std::uint64_t seed, ScenarioPlan plan) : dice_(seed), plan_(p
   config.commit_after = 20ms;
   // A small file is checkpointed after a few frames; it never comes near its cap here.
   if (dice_.one_in(2)) config.max_size_bytes = 2 << 20;
-  options_ = outbox_options(config);
+  options_ = queue_options(config);
   options_.vfs = disk_.vfs();
   options_.number_block = 16 + dice_.below(200);
-  options_.full_sync = plan.full_sync;
-  options_.early_delete = plan.early_delete;
+  if (!plan.full_sync) disk_.skip_commit_syncs();
 }
 
 std::optional<std::string> Scenario::run() {
@@ -40,7 +39,7 @@ void Scenario::live() {
                                             CrashDisk::Fault::short_write};
     disk_.fail_at(1 + dice_.below(120), kFaults[dice_.below(3)], dice_.one_in(3));
   }
-  auto opened = open_outbox(options_, at(clock_), kBoot);
+  auto opened = open_queue(options_, at(clock_), kBoot);
   if (!opened) return fail("did not start: " + opened.error().what);
   queue_ = std::move(*opened);
   out_.clear();
@@ -69,7 +68,7 @@ void Scenario::act() {
       break;
     case 5:
     case 6:
-      settle();
+      end_some();
       break;
     case 7:
       if (queue_->persist_due() <= at(clock_).steady) persist(false);
@@ -97,7 +96,7 @@ void Scenario::accept() {
     const auto content = ++contents_;
     const Seq seq = queue_->accept(a_record(content, at(clock_), padding), at(clock_));
     if (truth_.contains(seq)) fail("number " + std::to_string(seq) + " was given twice");
-    // While the disk refuses to reserve numbers they come from the clock; lower ones follow when only the disk
+    // While the disk does not reserve numbers they come from the clock; lower ones follow when only the disk
     // survives.
     const bool from_clock = seq >= kClockNumbers;
     if (!from_clock && seq <= highest_) {
@@ -128,6 +127,7 @@ void Scenario::take() {
     const Record* record = queue_->next(Lane::fifo, at(clock_));
     if (record == nullptr) return;
     check_handed_out(*record);
+    const Seq last_handed_out = record->seq;
     // While the store cannot even be read, what is in the tail is published all the same, and the rest comes later.
     if (record->seq <= last_handed_ && retried_.erase(record->seq) == 0 && !plan_.disk_faults) {
       fail("record " + std::to_string(record->seq) + " came after " + std::to_string(last_handed_));
@@ -135,23 +135,24 @@ void Scenario::take() {
     last_handed_ = std::max(last_handed_, record->seq);
     truth_[record->seq].flushed = true;
     if (!out_.insert(record->seq).second) fail("record " + std::to_string(record->seq) + " was handed out twice");
-    // In strict what is handed out is on disk; a disk that refuses is the exception.
+    // In strict what is handed out is on disk; a disk that does not work is the exception.
     if (options_.config.durability == Durability::strict && queue_->report().durable)
       truth_[record->seq].durable = true;
+    if (plan_.early_delete) queue_->acknowledge(last_handed_out);
   }
 }
 
-void Scenario::settle() {
+void Scenario::end_some() {
   for (auto seq = out_.begin(); seq != out_.end();) {
-    const auto fate = dice_.below(6);
+    const auto result = dice_.below(6);
     Truth& truth = truth_[*seq];
-    if (fate < 3) {
-      queue_->settle(*seq, Outcome::acknowledged);
+    if (result < 3) {
+      queue_->acknowledge(*seq);
       truth.acknowledged = true;
-    } else if (fate == 3 && dice_.one_in(3)) {
-      queue_->settle(*seq, Outcome::dead_lettered, "0x99 payload format invalid");
+    } else if (result == 3 && dice_.one_in(3)) {
+      queue_->dead_letter(*seq, "0x99 payload format invalid", false);
       truth.dead_lettered = true;
-    } else if (fate == 4 && dice_.one_in(3)) {
+    } else if (result == 4 && dice_.one_in(3)) {
       queue_->retry(*seq);
       retried_.insert(*seq);
     } else {
@@ -213,7 +214,7 @@ void Scenario::end_life() {
 }
 
 void Scenario::check_restart(bool power_lost) {
-  auto opened = open_outbox(options_, at(clock_), kBoot);
+  auto opened = open_queue(options_, at(clock_), kBoot);
   if (!opened) return fail("did not start again: " + opened.error().what);
   queue_ = std::move(*opened);
   if (disk_.renamed_unsynced()) fail("a file was renamed before it was synced");
@@ -227,10 +228,10 @@ void Scenario::check_restart(bool power_lost) {
     last = record.seq;
     present.insert(record.seq);
   }
-  std::set<Seq> aside;
+  std::set<Seq> dead_letters;
   for (const auto& one : queue_->dead_lettered(100000)) {
     check_handed_out(one.record);
-    aside.insert(one.record.seq);
+    dead_letters.insert(one.record.seq);
   }
   // In strict nothing of the tail is handed out before it is on disk.
   if (const auto page = queue_->list({}, 100000)) {
@@ -238,8 +239,8 @@ void Scenario::check_restart(bool power_lost) {
       if (entry.where == Where::tail) present.insert(entry.record.seq);
     }
   }
-  // What was never in the RAM file system may be gone, and its number may be given again: nobody has seen it.
-  // What was acknowledged may come back when the power takes the note of it.
+  // What was never in the RAM file system may be gone, and its number may be given again: it was never published.
+  // An acknowledged record may come back when a power cut removes the note of it.
   std::erase_if(truth_, [&](const auto& one) {
     return !one.second.flushed && !one.second.acknowledged && !present.contains(one.first);
   });
@@ -248,7 +249,7 @@ void Scenario::check_restart(bool power_lost) {
     if (seq < kClockNumbers) highest_ = seq;
   }
   for (auto& [seq, truth] : truth_) {
-    const bool there = present.contains(seq) || aside.contains(seq);
+    const bool there = present.contains(seq) || dead_letters.contains(seq);
     const bool must = power_lost ? truth.durable : truth.flushed;
     if (must && !truth.acknowledged && !there) {
       fail("record " + std::to_string(seq) + " is lost" + (power_lost ? " by the power cut" : " by the kill"));

@@ -1,7 +1,7 @@
 #pragma once
-// A life of a queue, decided by a seed: records come in, are handed out, acknowledged, refused; the disk fails, the
-// power goes, the process is killed, it starts again; and beside it a plain account of what must and what may be in the
-// queue.
+// A random life of a queue, decided by a seed: records are accepted, handed out, acknowledged and rejected; the disk
+// fails, the power is cut, the process is killed and starts again. A model contains which records must and which may be in
+// the queue.
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -26,7 +26,7 @@ struct ScenarioPlan {
   int actions = 60;
 };
 
-/// Runs one life after the other on the same files. Answers what broke the promise; nothing when all held.
+/// Runs one life after the other on the same files. Returns what broke the promise; none when all held.
 class Scenario {
  public:
   Scenario(std::uint64_t seed, ScenarioPlan plan);
@@ -45,7 +45,7 @@ class Scenario {
   struct Truth {
     std::uint64_t content = 0;
     bool flushed = false;  ///< in the RAM file system
-    bool durable = false;  ///< on disk, by what persist() said
+    bool durable = false;  ///< on disk, by the result of persist()
     bool acknowledged = false;
     bool acknowledged_flushed = false;
     bool dead_lettered = false;
@@ -55,7 +55,7 @@ class Scenario {
   void act();
   void accept();
   void take();
-  void settle();
+  void end_some();
   void persist(bool everything);
   void end_life();
   void check_restart(bool power_lost);
@@ -70,7 +70,7 @@ class Scenario {
   TempDir state_{fast_folder()};
   TempDir runtime_{fast_folder()};
   CrashDisk disk_;
-  OutboxOptions options_;
+  QueueOptions options_;
   std::unique_ptr<Queue> queue_;
   Duration clock_{};
   Seq highest_ = 0;

@@ -14,7 +14,7 @@ Taken taken(const BootId& boot, Milliseconds boot_clock) {
 }
 }  // namespace
 
-TEST_CASE("age counts the time that the machine was on, over its starts, whatever the system clock says") {
+TEST_CASE("age counts the time that the machine was on, over its starts, whatever the system clock shows") {
   AgeClock ages;
   // The first boot began the count; its last word was at ten minutes; the second had 20 minutes.
   ages.begin({{kFirst, Milliseconds(0), {}, 0}, {kSecond, Milliseconds(600'000), {}, 0}}, kSecond,
@@ -28,7 +28,7 @@ TEST_CASE("age counts the time that the machine was on, over its starts, whateve
   CHECK_FALSE(ages.age(taken(BootId{9}, Milliseconds(0)), now));
 }
 
-TEST_CASE("a service that starts again on the same boot goes on counting") {
+TEST_CASE("the age clock continues when the service restarts on the same boot") {
   AgeClock ages;
   ages.begin({{kFirst, Milliseconds(5000), {}, 0}}, kFirst, Milliseconds(100), kFirst);
   CHECK(ages.current_start() == Milliseconds(5000));

@@ -8,9 +8,9 @@
 using namespace baudbridge;
 using namespace baudbridge::testing;
 
-TEST_CASE("ranges of numbers say what a plain set says") {
+TEST_CASE("ranges of numbers contain what a plain set contains") {
   Dice dice(7);
-  for (int context = 0; context < 50; ++context) {
+  for (int i = 0; i < 50; ++i) {
     SeqRanges ranges;
     std::set<Seq> plain;
     for (int step = 0; step < 200; ++step) {

@@ -1,4 +1,4 @@
-// The order of records, what is handed out, what is settled: on real files.
+// The order of records, handing out and acknowledging, with real files.
 #include "seam/queue/queue_files.h"
 #include "support/queue/queue_kit.h"
 
@@ -14,7 +14,7 @@ void accept_many(Queue& queue, std::uint64_t first, std::uint64_t last, const No
 
 }  // namespace
 
-TEST_CASE("records leave in the order in which they were accepted, each once, as they came") {
+TEST_CASE("records are handed out in the order of acceptance, each once and unchanged") {
   QueuePlace place;
   auto queue = place.open(at(0s));
   accept_many(*queue, 1, 100, at(0s));
@@ -28,13 +28,13 @@ TEST_CASE("records leave in the order in which they were accepted, each once, as
   REQUIRE(queue->next(Lane::fifo, at(0s)) == nullptr);
 }
 
-TEST_CASE("what is acknowledged is gone, also after a restart") {
+TEST_CASE("an acknowledged record has left the queue, also after a restart") {
   QueuePlace place;
   {
     auto queue = place.open(at(0s));
     accept_many(*queue, 1, 10, at(0s));
     all_of(*queue, at(0s));
-    for (Seq seq : {1, 2, 3, 5, 7}) queue->settle(seq, Outcome::acknowledged);
+    for (Seq seq : {1, 2, 3, 5, 7}) queue->acknowledge(seq);
     queue->flush(at(0s));
     const RecordCounters counters = queue->counters();
     CHECK(counters.accepted == 10);
@@ -47,7 +47,7 @@ TEST_CASE("what is acknowledged is gone, also after a restart") {
   CHECK(queue->counters().acknowledged == 5);
 }
 
-TEST_CASE("on a healthy link nothing is written to disk") {
+TEST_CASE("while the broker acknowledges, nothing is written to disk") {
   QueuePlace place;
   auto queue = place.open(at(0s));
   auto due = queue->persist(at(0s), false);
@@ -59,7 +59,7 @@ TEST_CASE("on a healthy link nothing is written to disk") {
     queue->flush(now);
     const Record* record = queue->next(Lane::fifo, now);
     REQUIRE(record != nullptr);
-    queue->settle(record->seq, Outcome::acknowledged);
+    queue->acknowledge(record->seq);
     queue->flush(now);
     if (queue->persist_due() <= now.steady) REQUIRE(queue->persist(now, false));
   }
@@ -69,7 +69,8 @@ TEST_CASE("on a healthy link nothing is written to disk") {
   CHECK(queue->report().in_store == 0);
 }
 
-TEST_CASE("what is not acknowledged within commit_after moves to disk, in order, and is handed out only once") {
+TEST_CASE(
+    "records that are not acknowledged within commit_after move to disk, in order, and are handed out only once") {
   QueuePlace place;
   auto queue = place.open(at(0s));
   accept_many(*queue, 1, 50, at(0s));
@@ -84,7 +85,7 @@ TEST_CASE("what is not acknowledged within commit_after moves to disk, in order,
   CHECK(numbers_of(all_of(*queue, at(300ms))) == up_to(51, 60));
   queue->rewind();
   CHECK(numbers_of(all_of(*queue, at(300ms))) == up_to(1, 60));
-  for (Seq seq = 1; seq <= 60; ++seq) queue->settle(seq, Outcome::acknowledged);
+  for (Seq seq = 1; seq <= 60; ++seq) queue->acknowledge(seq);
   CHECK(queue->counters().queued == 0);
   queue->rewind();
   CHECK(queue->next(Lane::fifo, at(301ms)) == nullptr);
@@ -104,7 +105,7 @@ TEST_CASE("in strict nothing is handed out before it is on disk") {
   CHECK(numbers_of(all_of(*queue, at(0s))) == up_to(1, 5));
 }
 
-TEST_CASE("a record that is to be tried again comes before anything newer") {
+TEST_CASE("a record that must be published again is handed out before newer ones") {
   QueuePlace place;
   auto queue = place.open(at(0s));
   accept_many(*queue, 1, 10, at(0s));
@@ -113,7 +114,7 @@ TEST_CASE("a record that is to be tried again comes before anything newer") {
     REQUIRE(queue->persist(at(1s), false));
   }
   for (int i = 0; i < 5; ++i) queue->next(Lane::fifo, at(1s));
-  queue->settle(1, Outcome::acknowledged);
+  queue->acknowledge(1);
   queue->retry(2);
   queue->retry(4);
   CHECK(numbers_of(all_of(*queue, at(1s))) == std::vector<std::uint64_t>{2, 4, 6, 7, 8, 9, 10});
@@ -143,8 +144,8 @@ TEST_CASE(
     accept_many(*queue, 1, 5, at(0s));
     if (on_disk) REQUIRE(queue->persist(at(1s), false));
     all_of(*queue, at(1s));
-    queue->settle(2, Outcome::dead_lettered, "0x99 payload format invalid");
-    queue->settle(4, Outcome::dead_lettered, "0x87 not authorised", true);
+    queue->dead_letter(2, "0x99 payload format invalid", false);
+    queue->dead_letter(4, "0x87 not authorised", true);
     CHECK(queue->counters().dead_lettered == 2);
     CHECK(queue->counters().balanced());
     CHECK(queue->dead_lettered(10).size() == 2);
@@ -158,13 +159,13 @@ TEST_CASE(
     }
   }
   auto queue = place.open(at(2s));
-  auto aside = queue->dead_lettered(10);
-  REQUIRE(aside.size() == 2);
-  CHECK(aside[0].record.seq == 2);
-  CHECK(aside[0].why == "0x99 payload format invalid");
-  CHECK_FALSE(aside[0].retry);
-  CHECK(is_intact(aside[1].record));
-  CHECK(aside[1].retry);
+  auto dead_letters = queue->dead_lettered(10);
+  REQUIRE(dead_letters.size() == 2);
+  CHECK(dead_letters[0].record.seq == 2);
+  CHECK(dead_letters[0].why == "0x99 payload format invalid");
+  CHECK_FALSE(dead_letters[0].retry);
+  CHECK(is_intact(dead_letters[1].record));
+  CHECK(dead_letters[1].retry);
   CHECK(numbers_of(all_of(*queue, at(2s))) == std::vector<std::uint64_t>{1, 3, 5});
   CHECK(queue->requeue_dead_letters({}, true) == 1);
   CHECK(queue->counters().balanced());

@@ -1,4 +1,4 @@
-#include "offline_queue/spool_schema.h"
+#include "offline_queue/store_schema.h"
 
 #include <string>
 
@@ -7,15 +7,16 @@ namespace {
 
 constexpr SchemaStep kSteps[] = {
     {1,
-     "CREATE TABLE state(id INTEGER PRIMARY KEY CHECK(id=1), accepted INTEGER NOT NULL, acknowledged INTEGER NOT NULL,"
-     " queued INTEGER NOT NULL, set_aside INTEGER NOT NULL, dropped INTEGER NOT NULL, last_seq INTEGER NOT NULL,"
-     " reserved_through INTEGER NOT NULL, rest BLOB NOT NULL, crc INTEGER NOT NULL) STRICT;"
+     "CREATE TABLE state(id INTEGER PRIMARY KEY CHECK(id=1),"
+     " accepted INTEGER NOT NULL, acknowledged INTEGER NOT NULL, queued INTEGER NOT NULL,"
+     " set_aside INTEGER NOT NULL, dropped INTEGER NOT NULL,"  // NOLINT(words)
+     " last_seq INTEGER NOT NULL, reserved_through INTEGER NOT NULL, rest BLOB NOT NULL, crc INTEGER NOT NULL) STRICT;"
      "CREATE TABLE queue(seq INTEGER PRIMARY KEY, crc INTEGER NOT NULL, body BLOB NOT NULL) STRICT;"
-     "CREATE TABLE set_aside(seq INTEGER PRIMARY KEY, crc INTEGER NOT NULL, body BLOB NOT NULL, why TEXT NOT NULL,"
-     " retry INTEGER NOT NULL, since INTEGER NOT NULL) STRICT;"
-     "CREATE TABLE boots(boot BLOB PRIMARY KEY, age_start INTEGER NOT NULL, anchor_boot_clock INTEGER, anchor_utc "
-     "INTEGER,"
-     " last_seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;"},
+     "CREATE TABLE set_aside("  // NOLINT(words)
+     "seq INTEGER PRIMARY KEY, crc INTEGER NOT NULL, body BLOB NOT NULL,"
+     " why TEXT NOT NULL, retry INTEGER NOT NULL, since INTEGER NOT NULL) STRICT;"
+     "CREATE TABLE boots(boot BLOB PRIMARY KEY, age_start INTEGER NOT NULL, anchor_boot_clock INTEGER,"
+     " anchor_utc INTEGER, last_seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;"},
 };
 
 Error not_a_queue(const std::string& why) {
@@ -29,25 +30,25 @@ std::span<const SchemaStep> schema_steps() {
 }
 
 Result<std::int64_t> check_version(Database& database, std::span<const SchemaStep> steps) {
-  const auto application = database.ask_number("PRAGMA application_id");
+  const auto application = database.query_number("PRAGMA application_id");
   if (!application) return application.error();
-  const auto version = database.ask_number("PRAGMA user_version");
+  const auto version = database.query_number("PRAGMA user_version");
   if (!version) return version.error();
-  const auto tables = database.ask_number("SELECT count(*) FROM sqlite_schema");
+  const auto tables = database.query_number("SELECT count(*) FROM sqlite_schema");
   if (!tables) return tables.error();
   if (*application == 0 && *version == 0 && *tables == 0) return 0;
-  if (*application != kApplicationId) return not_a_queue("another application's id stands in it");
-  const std::int64_t ours = steps.back().to_version;
-  if (*version > ours) {
-    return Error{Fault::refused, "was written by a newer version of baudbridge (its format is " +
-                                     std::to_string(*version) + ", this program knows formats up to " +
-                                     std::to_string(ours) + "): run the newer version, or move the file away"};
+  if (*application != kApplicationId) return not_a_queue("its application_id is that of another application");
+  const std::int64_t newest = steps.back().to_version;
+  if (*version > newest) {
+    return Error{Fault::refused, "was written by a newer version of baudbridge (format " + std::to_string(*version) +
+                                     "; this program reads formats up to " + std::to_string(newest) +
+                                     "): install the newer version, or move the file away"};
   }
   if (*version < 1) return not_a_queue("it has no format version");
   return *version;
 }
 
-Result<void> bring_up_to_date(Database& database, std::span<const SchemaStep> steps) {
+Result<void> migrate(Database& database, std::span<const SchemaStep> steps) {
   const auto version = check_version(database, steps);
   if (!version) return version.error();
   if (*version == steps.back().to_version) return {};
@@ -61,7 +62,7 @@ Result<void> bring_up_to_date(Database& database, std::span<const SchemaStep> st
   return done;
 }
 
-Result<void> write_state(Statement& statement, const SpoolState& state) {
+Result<void> write_state(Statement& statement, const StoreState& state) {
   const std::string rest = encode_state_rest(state);
   statement.bind(1, state.accepted).bind(2, state.acknowledged).bind(3, state.queued).bind(4, state.dead_lettered);
   statement.bind(5, state.dropped).bind(6, state.last_seq).bind(7, state.reserved_through);
@@ -71,14 +72,15 @@ Result<void> write_state(Statement& statement, const SpoolState& state) {
   return {};
 }
 
-Result<SpoolState> read_state(Database& database) {
+Result<StoreState> read_state(Database& database) {
   auto statement = database.prepare(
-      "SELECT accepted,acknowledged,queued,set_aside,dropped,last_seq,reserved_through,rest,crc FROM state WHERE id=1");
+      "SELECT accepted,acknowledged,queued,set_aside,"  // NOLINT(words)
+      "dropped,last_seq,reserved_through,rest,crc FROM state WHERE id=1");
   if (!statement) return statement.error();
   const auto row = statement->step();
   if (!row) return row.error();
   if (!*row) return not_a_queue("its state is missing");
-  SpoolState state;
+  StoreState state;
   state.accepted = statement->number(0);
   state.acknowledged = statement->number(1);
   state.queued = statement->number(2);
@@ -88,7 +90,7 @@ Result<SpoolState> read_state(Database& database) {
   state.reserved_through = statement->number(6);
   const bool readable = decode_state_rest(statement->bytes(7), state);
   if (!readable || state_checksum(state) != statement->number(8)) {
-    return Error{Fault::protocol, "the checksum of its state does not fit"};
+    return Error{Fault::protocol, "the checksum of its state is wrong"};
   }
   return state;
 }

@@ -1,4 +1,4 @@
-#include "offline_queue/sqlite_cell.h"
+#include "offline_queue/page_search.h"
 
 #include <array>
 #include <string>
@@ -6,10 +6,10 @@
 namespace baudbridge {
 namespace {
 
-constexpr std::uint64_t kUsable = Spool::kPageBytes;
-constexpr std::uint64_t kMostPayload = std::uint64_t{1} << 30;
+constexpr std::uint64_t kUsable = Store::kPageBytes;
+constexpr std::uint64_t kMaxPayload = std::uint64_t{1} << 30;
 constexpr std::size_t kQueueColumns = 3;
-constexpr std::size_t kAsideColumns = 6;
+constexpr std::size_t kDeadLetterColumns = 6;
 
 /// Section 1.6: big endian, seven bits a byte, all eight of the ninth.
 bool read_varint(std::string_view data, std::size_t& at, std::uint64_t& value) {
@@ -45,12 +45,12 @@ bool is_text(std::uint64_t type) {
 }
 
 struct RowHead {
-  std::array<std::uint64_t, kAsideColumns> types{};
+  std::array<std::uint64_t, kDeadLetterColumns> types{};
   std::size_t columns = 0;
   std::size_t size = 0;
 };
 
-/// The record's header (section 2.1), if it is one of ours and fits the payload's size.
+/// The record's header (section 2.1), if it is of one of the store's tables and fits the payload's size.
 std::optional<RowHead> head_of(std::string_view payload, std::uint64_t payload_size) {
   std::size_t at = 0;
   std::uint64_t head_size = 0;
@@ -60,7 +60,7 @@ std::optional<RowHead> head_of(std::string_view payload, std::uint64_t payload_s
   head.size = static_cast<std::size_t>(head_size);
   std::uint64_t total = head_size;
   while (at < head.size) {
-    if (head.columns == kAsideColumns) return std::nullopt;
+    if (head.columns == kDeadLetterColumns) return std::nullopt;
     std::uint64_t type = 0;
     if (!read_varint(payload, at, type)) return std::nullopt;
     total += column_size(type);
@@ -71,8 +71,9 @@ std::optional<RowHead> head_of(std::string_view payload, std::uint64_t payload_s
   const bool queue = head.columns >= kQueueColumns && types[0] == 0 && is_integer(types[1]) && is_blob(types[2]);
   if (!queue) return std::nullopt;
   if (head.columns == kQueueColumns) return head;
-  const bool aside = head.columns == kAsideColumns && is_text(types[3]) && is_integer(types[4]) && is_integer(types[5]);
-  if (!aside) return std::nullopt;
+  const bool dead_letter =
+      head.columns == kDeadLetterColumns && is_text(types[3]) && is_integer(types[4]) && is_integer(types[5]);
+  if (!dead_letter) return std::nullopt;
   return head;
 }
 
@@ -86,9 +87,9 @@ std::int64_t integer_of(std::uint64_t type, std::string_view bytes) {
 
 }  // namespace
 
-std::optional<CellStart> cell_at(std::string_view page, std::size_t at) {
-  CellStart cell;
-  if (!read_varint(page, at, cell.payload_size) || cell.payload_size < 8 || cell.payload_size > kMostPayload) {
+std::optional<TableCell> cell_at(std::string_view page, std::size_t at) {
+  TableCell cell;
+  if (!read_varint(page, at, cell.payload_size) || cell.payload_size < 8 || cell.payload_size > kMaxPayload) {
     return std::nullopt;
   }
   if (!read_varint(page, at, cell.rowid) || cell.rowid == 0 || (cell.rowid >> 63) != 0) return std::nullopt;
@@ -110,10 +111,10 @@ std::optional<CellStart> cell_at(std::string_view page, std::size_t at) {
   return cell;
 }
 
-std::optional<StoredRecord> row_of(std::uint64_t rowid, std::string_view payload, bool& aside) {
+std::optional<StoredRecord> row_of(std::uint64_t rowid, std::string_view payload, bool& dead_letter) {
   const auto head = head_of(payload, payload.size());
   if (!head) return std::nullopt;
-  std::array<std::string_view, kAsideColumns> columns;
+  std::array<std::string_view, kDeadLetterColumns> columns;
   std::size_t at = head->size;
   for (std::size_t i = 0; i < head->columns; ++i) {
     columns[i] = payload.substr(at, static_cast<std::size_t>(column_size(head->types[i])));
@@ -123,8 +124,8 @@ std::optional<StoredRecord> row_of(std::uint64_t rowid, std::string_view payload
   record.seq = rowid;
   record.crc = static_cast<std::uint32_t>(integer_of(head->types[1], columns[1]));
   record.body = std::string(columns[2]);
-  aside = head->columns == kAsideColumns;
-  if (aside) {
+  dead_letter = head->columns == kDeadLetterColumns;
+  if (dead_letter) {
     record.why = std::string(columns[3]);
     record.retry = integer_of(head->types[4], columns[4]) != 0;
     record.since = Milliseconds(integer_of(head->types[5], columns[5]));
