@@ -39,7 +39,7 @@ TEST_CASE("the status has the record counters, the queue, the connection and the
 TEST_CASE("the status has the error of a disk that cannot be written") {
   StatusView view;
   view.queue.durable = false;
-  view.queue.trouble = "disk full";
+  view.queue.disk_error = "disk full";
   const auto status = nlohmann::json::parse(status_json(view));
   CHECK(status["queue"]["durable"] == false);
   CHECK(status["queue"]["disk_error"] == "disk full");
