@@ -8,7 +8,7 @@
 namespace baudbridge {
 namespace {
 
-/// A fault that only something received can have: the device is there, whatever is wrong with its answer.
+/// A fault of a received response: the device is online.
 bool carried_by_answer(const Error& error) {
   switch (error.kind) {
     case Fault::checksum:

@@ -1,6 +1,5 @@
 #pragma once
-// The seam to any device protocol: Adapter (three methods, and two for a shared bus), Writer (writing to devices),
-// PollContext (one visit to a device).
+// The seam to any device protocol: Adapter, and PollContext (one poll cycle of a device).
 #include <algorithm>
 #include <cstddef>
 #include <optional>
@@ -19,16 +18,16 @@
 
 namespace baudbridge {
 
-/// One visit to a bus: which device is to be read (or listened to), until when, and what came of it.
-/// It stamps device and time, so no adapter can forget to. Values are raw: scaling, bounds, "not available", mapping
-/// and rounding are done by report(), once for all protocols (shaping.h). Threads: the bus's.
+/// One poll cycle: which device is to be read (or listened to), until when, and the readings.
+/// Values are raw: report() applies scaling, bounds, "not available", mapping and rounding for all protocols (shaping.h).
+/// Threads: the bus's.
 class PollContext {
  public:
   struct Limits {
     Steady deadline{};
     std::stop_token stop;
-    int wake_fd = -1;  ///< readable when the visit should end early (stop, or a write is waiting); -1: none
-    /// What would have to be waited for may be left for another visit: leave_rest().
+    int wake_fd = -1;  ///< readable when the cycle should end early (stop, or a write is waiting); -1: none
+    /// What the adapter would have to wait for may be left for another cycle: leave_rest().
     bool comes_again = false;
   };
 
@@ -53,27 +52,27 @@ class PollContext {
   /// There is no value of this point, and this is why.
   void report_fault(std::size_t point, Error error);
   void report_unlisted_fault(std::string_view point, Error error);
-  /// The device answered nothing at all: every due point gets this fault, and the device counts as silent.
+  /// The device did not respond at all: every due point gets this fault, and the device counts as silent.
   void report_silence(const Error& error);
 
-  /// When the answer arrived, where the adapter knows better than the end of poll() (utc is worked out from it).
+  /// When the response arrived; without this call: the end of poll(). The record's time is computed from it.
   void answered_at(Steady when) { answered_at_ = when; }
-  /// How long the device took to answer; feeds the report of response times. May be called several times a visit.
+  /// How long the device took to respond, for the recommended timeout. May be called several times a cycle.
   void responded_in(Duration response) { responses_.push_back(response); }
-  /// An answer that came after its request was given up, so long after that request.
-  void count_late_reply(Duration took) {
-    ++late_replies_;
+  /// A late response: took is the time since its request.
+  void count_late_response(Duration took) {
+    ++late_responses_;
     slowest_late_ = std::max(slowest_late_, took);
   }
-  /// Something came from another device of the bus (its place in BusPlan::devices), which may have been thought silent.
-  void heard_from(std::size_t device_index) { heard_.push_back(device_index); }
-  /// The device is not to be visited again before: a late reply may still come, or it needs a pause.
+  /// Another device of the bus sent something (its place in BusPlan::devices): it is not silent.
+  void received_from(std::size_t device_index) { received_from_.push_back(device_index); }
+  /// The device is not to be polled again before: a late response may still come, or it needs a pause.
   void rest_until(Steady until) { rest_until_ = until; }
   [[nodiscard]] bool comes_again() const { return limits_.comes_again; }
-  /// Not all that is due was asked for; it stays due, and the others go on meanwhile. Together with rest_until().
+  /// Not all due points were requested; they stay due, and other devices are polled meanwhile. With rest_until().
   void leave_rest() { rest_left_ = true; }
 
-  // What the runner looks at afterwards.
+  // Results, for the bus thread.
   [[nodiscard]] const std::vector<Reading>& readings() const { return readings_; }
   [[nodiscard]] std::vector<Reading> take_readings() { return std::move(readings_); }
   /// For each reading its point's index, or kUnlisted.
@@ -81,14 +80,14 @@ class PollContext {
   static constexpr std::size_t kUnlisted = static_cast<std::size_t>(-1);
   [[nodiscard]] bool silent() const { return silent_; }
   [[nodiscard]] const Error& silence() const { return silence_; }
-  [[nodiscard]] bool answered() const { return answered_; }  ///< at least one value or a fault that an answer carried
+  [[nodiscard]] bool answered() const { return answered_; }  ///< at least one value, or a fault that a response carried
   [[nodiscard]] std::optional<Steady> answered_at() const { return answered_at_; }
   [[nodiscard]] std::span<const Duration> responses() const { return responses_; }
-  [[nodiscard]] unsigned late_replies() const { return late_replies_; }
+  [[nodiscard]] unsigned late_responses() const { return late_responses_; }
   [[nodiscard]] Duration slowest_late() const { return slowest_late_; }
   [[nodiscard]] std::optional<Steady> rest_until() const { return rest_until_; }
   [[nodiscard]] bool rest_left() const { return rest_left_; }
-  [[nodiscard]] std::span<const std::size_t> heard() const { return heard_; }
+  [[nodiscard]] std::span<const std::size_t> received_from() const { return received_from_; }
 
  private:
   void add(std::size_t point, std::string_view id, Result<Value> value);
@@ -101,27 +100,43 @@ class PollContext {
   std::vector<Reading> readings_;
   std::vector<std::size_t> reading_points_;
   std::vector<Duration> responses_;
-  std::vector<std::size_t> heard_;
+  std::vector<std::size_t> received_from_;
   std::optional<Steady> answered_at_;
   std::optional<Steady> rest_until_;
   Error silence_;
-  unsigned late_replies_ = 0;
+  unsigned late_responses_ = 0;
   Duration slowest_late_{};
   bool rest_left_ = false;
   bool silent_ = false;
   bool answered_ = false;
 };
 
-/// One protocol on one bus.
+/// One protocol on one bus: open(), poll(), close(), and optional capabilities with defaults.
 /// Threads: all calls come from the one thread that runs it; no callback is kept after return.
-/// Errors:  poll() returning an Error means the bus (port, connection, child process) is gone: the runner closes, backs
-///          off, opens again. A device that does not answer is report_silence(), a single bad point report_fault().
+/// Errors:  poll() returning an Error means the bus (port, connection, child process) is gone: the bus thread closes it,
+///          backs off and opens it again. A device without a response is report_silence(), a bad point report_fault().
 class Adapter {
  public:
   virtual ~Adapter() = default;
   virtual Result<void> open() = 0;                      ///< called again after every failure
-  virtual Result<void> poll(PollContext& context) = 0;  ///< returns by round.deadline(), sooner if round.stop() asks
+  virtual Result<void> poll(PollContext& context) = 0;  ///< returns by context.deadline(), sooner if context.stop()
   virtual void close() noexcept = 0;                    ///< also after a failed open
+
+  /// For an open() that may take long (name lookup, connecting). Called once, before the first open().
+  /// stop_fd: readable from when the bus is to stop; valid as long as the adapter exists.
+  virtual void end_waits_with(std::stop_token /*stop*/, int /*stop_fd*/) {}
+
+  /// What the user should change on the bus (a USB adapter's latency timer); empty: nothing. Called about once a second,
+  /// between polls.
+  [[nodiscard]] virtual std::string advice() const { return {}; }
+
+  /// Writes all points or, if one of them cannot be represented, none; then reads them back. Called between polls.
+  /// points: indices into the device's points, and the values before scale and offset are undone.
+  /// Result: the readings read back, raw values shaped. The error's text has the remedy.
+  virtual Result<std::vector<Reading>> write(const DevicePlan& /*device*/, std::size_t /*device_index*/,
+                                             std::span<const std::pair<std::size_t, Value>> /*points*/) {
+    return Error{Fault::refused, "this adapter cannot write to devices"};
+  }
 
   /// What bounds a forwarded request from outside.
   struct ForwardLimits {
@@ -136,35 +151,6 @@ class Adapter {
   }
   /// From when on forward() sends this request without waiting first. In the past: now.
   [[nodiscard]] virtual Steady forward_at(const ForwardedRequest& /*request*/) { return {}; }
-};
-
-/// The second, small interface of adapters that can write to devices: implemented beside Adapter, found by
-/// dynamic_cast. Threads: the bus's, between polls.
-class Writer {
- public:
-  virtual ~Writer() = default;
-  /// Writes all points or, if one of them cannot be represented, none; then reads them back.
-  /// points: indices into the device's points, and the values that people mean (before scale and offset are undone).
-  /// Result: the readings read back, raw values shaped. The error's text tells the user what to do.
-  virtual Result<std::vector<Reading>> write(const DevicePlan& device, std::size_t device_index,
-                                             std::span<const std::pair<std::size_t, Value>> points) = 0;
-};
-
-/// The third: an adapter that has seen something about its bus which the user should change (a USB adapter's latency
-/// timer). Found by dynamic_cast; asked about once a second, between polls.
-class Adviser {
- public:
-  virtual ~Adviser() = default;
-  [[nodiscard]] virtual std::string advice() const = 0;  ///< empty: all is well
-};
-
-/// The fourth: an adapter whose open() may take long (a name server, a connection that does not come up), so that it
-/// must be told when to give up. Found by dynamic_cast; called once, before the first open().
-class Interruptible {
- public:
-  virtual ~Interruptible() = default;
-  /// stop_fd: readable from when the bus is to stop; valid as long as the adapter lives.
-  virtual void end_waits_with(std::stop_token stop, int stop_fd) = 0;
 };
 
 }  // namespace baudbridge

@@ -1,5 +1,5 @@
 #pragma once
-// Where the requests of other masters wait for the bus, and the responses for the server.
+// Requests of other masters and their responses, between the server and the bus thread.
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -56,7 +56,7 @@ class ForwardQueue {
   /// Readable while take_responses() would return something.
   [[nodiscard]] int responses_fd() const { return responses_bell_.get(); }
 
-  /// The first request that `ready` accepts; it is answered with answer(). After this call requests_fd() is not
+  /// The first request that `ready` accepts; respond to it with answer(). After this call requests_fd() is not
   /// readable until another request is posted.
   [[nodiscard]] std::optional<Waiting> take(const std::function<bool(const ForwardedRequest&)>& ready);
   /// Answers, with this error, the requests that arrived before.

@@ -12,9 +12,8 @@ namespace {
 
 constexpr int kMaxDecimals = 15;  ///< a double has no more
 
-/// Home Assistant's device classes of sensors and binary sensors (home-assistant.io/integrations/sensor#device-class
-/// and
-/// .../binary_sensor#device-class). Newer versions may know more: an unknown one is a warning.
+/// Home Assistant's device classes of sensors and binary sensors (home-assistant.io/integrations/sensor#device-class and
+/// .../binary_sensor#device-class). Newer versions may have more: an unknown one is a warning.
 constexpr auto kDeviceClasses = std::to_array<std::string_view>({"absolute_humidity",
                                                                  "apparent_power",
                                                                  "aqi",
@@ -167,7 +166,8 @@ void parse_map(Settings& settings, Point& point) {
     } else if (word == nullptr) {
       refuse(entry.place, "what " + key + " stands for must be text in quotes");
     } else if (point.writable && !words.insert(*word).second) {
-      refuse(entry.place, in_quotes(*word) + " stands for two numbers: which one should a command write?");
+      refuse(entry.place,
+             in_quotes(*word) + " stands for two numbers; give each number of a writable point its own text");
     } else {
       point.map[number] = *word;
     }
@@ -175,7 +175,7 @@ void parse_map(Settings& settings, Point& point) {
 }
 
 void parse_deadband(Settings& settings, Point& point) {
-  constexpr const char* kRight = "must be a number not below 0, like 0.2, or a share of the last value, like \"1%\"";
+  constexpr const char* kRemedy = "must be a number not below 0, like 0.2, or a share of the last value, like \"1%\"";
   const ConfigNode* node = settings.node("deadband");
   if (node == nullptr) return;
   double amount = -1.0;
@@ -191,7 +191,7 @@ void parse_deadband(Settings& settings, Point& point) {
     amount = *number;
   }
   if (!std::isfinite(amount) || amount < 0.0) {
-    settings.problem("deadband", kRight);
+    settings.problem("deadband", kRemedy);
   } else {
     (percent ? point.deadband.percent : point.deadband.absolute) = amount;
   }
@@ -201,7 +201,7 @@ void parse_bounds(Settings& settings, Point& point) {
   point.min = settings.optional_number("min");
   point.max = settings.optional_number("max");
   if (point.min && point.max && *point.min > *point.max) {
-    settings.problem("min", "is above max: every value would be out of range");
+    settings.problem("min", "must be at most max");
     point.min.reset();
   }
 }
@@ -209,7 +209,7 @@ void parse_bounds(Settings& settings, Point& point) {
 void parse_numbers(Settings& settings, Point& point) {
   point.scale = settings.number("scale", 1.0);
   if (point.scale == 0.0) {
-    settings.problem("scale", "0 makes every value the same: use another scale, or leave it out");
+    settings.problem("scale", "must not be 0; use another scale, or leave the key out");
     point.scale = 1.0;
   }
   point.offset = settings.number("offset", 0.0);
@@ -227,7 +227,7 @@ void parse_words(Settings& settings, Point& point) {
   point.kind = settings.text("kind", "");
   if (!point.kind.empty() && !known_device_class(point.kind)) {
     const std::string near = nearest(point.kind, kDeviceClasses);
-    settings.warning("kind", in_quotes(point.kind) + " is no device class that Home Assistant is known to have" +
+    settings.warning("kind", in_quotes(point.kind) + " is not a known device class of Home Assistant" +
                                  (near.empty() ? "" : "; did you mean " + in_quotes(near) + "?"));
   }
   point.statistics = settings.choice<std::string>(
@@ -240,7 +240,7 @@ Point parse_common_point(Settings& settings) {
   Point point;
   point.id = settings.required_text("id", "what the point is called, like id = \"flow_temp\"");
   if (!point.id.empty() && !valid_id(point.id)) {
-    settings.problem("id", in_quotes(point.id) + " is no id: 1 to 64 letters (a-z, A-Z), digits, _ or -");
+    settings.problem("id", "invalid id " + in_quotes(point.id) + "; use 1 to 64 letters (a-z, A-Z), digits, _ or -");
   }
   point.writable = settings.flag("writable", false);
   parse_words(settings, point);

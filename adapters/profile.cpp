@@ -22,7 +22,7 @@ void check_adapter(Settings& head, const std::string& adapter) {
   if (known.contains(adapter)) return;
   std::string list;
   for (const auto& word : known) list += (list.empty() ? "" : ", ") + word;
-  head.problem("adapter", "\"" + adapter + "\" is none of " + list);
+  head.problem("adapter", "must be one of " + list + ", not \"" + adapter + "\"");
 }
 
 /// [line] and [device] are tables of any keys: the first is for people, the second is checked with the device's own.
@@ -53,7 +53,7 @@ std::optional<Profile> read_profile(const std::string& file, std::vector<Problem
   profile.id = fs::path(file).stem().string();
   Settings head = root.table("profile");
   if (const std::string id = head.text("id", profile.id); id != profile.id) {
-    head.problem("id", "\"" + id + "\" is not the name of its file, " + profile.id + kExtension);
+    head.problem("id", "must be the name of the file, \"" + profile.id + "\", not \"" + id + "\"");
   }
   profile.name = head.text("name", profile.id);
   profile.maker = head.text("maker", "");
@@ -71,7 +71,7 @@ std::optional<Profile> read_profile(const std::string& file, std::vector<Problem
   return profile;
 }
 
-ProfileShelf::ProfileShelf(std::vector<std::string> folders) : folders_(std::move(folders)) {
+ProfileFolders::ProfileFolders(std::vector<std::string> folders) : folders_(std::move(folders)) {
   for (const auto& folder : folders_) {
     std::error_code failed;
     for (fs::directory_iterator entry(folder, failed), end; !failed && entry != end; entry.increment(failed)) {
@@ -81,13 +81,13 @@ ProfileShelf::ProfileShelf(std::vector<std::string> folders) : folders_(std::mov
   }
 }
 
-std::vector<std::string> ProfileShelf::names() const {
+std::vector<std::string> ProfileFolders::names() const {
   std::vector<std::string> result;
   for (const auto& entry : files_) result.push_back(entry.first);
   return result;
 }
 
-const Profile* ProfileShelf::find(const std::string& name, std::vector<Problem>& problems) {
+const Profile* ProfileFolders::find(const std::string& name, std::vector<Problem>& problems) {
   const auto file = files_.find(name);
   if (file == files_.end()) return nullptr;
   auto known = read_.find(name);

@@ -1,5 +1,5 @@
 #pragma once
-// Profiles: known devices as data, a file each (adapters/profiles/*.toml).
+// Profiles: known devices as data, one file each (adapters/profiles/*.toml).
 #include <map>
 #include <memory>
 #include <optional>
@@ -10,7 +10,7 @@
 
 namespace baudbridge {
 
-/// One profile as its file says it. Points keep their places, so that a problem names the profile's own line.
+/// One profile file as data. Points keep their places, so that a problem names the line in the profile.
 struct Profile {
   std::string id;  ///< the file's name without ".toml"
   std::string name;
@@ -20,23 +20,24 @@ struct Profile {
   std::vector<std::string> notes;
   std::string file;
   ConfigNode line;    ///< [line]: the device's factory settings, for people and for `scan`
-  ConfigNode device;  ///< [device]: keys that every device of this profile has unless it says otherwise
+  ConfigNode device;  ///< [device]: keys that every device of this profile has, unless the device sets them
   ConfigArray points;
 };
 
-/// Reads one profile. Problems of its form are added; nothing if it is no profile at all.
+/// Reads one profile and adds its problems; nothing if the file is not a profile.
 [[nodiscard]] std::optional<Profile> read_profile(const std::string& file, std::vector<Problem>& problems);
 
-/// The profiles of some folders. A name in an earlier folder hides the same name in a later one.
-/// Each file is read once, when it is first asked for.
-/// Threads: one caller. Errors: problems of a file are added once, when it is read.
-class ProfileShelf {
+/// The profiles of several folders. A name in an earlier folder hides the same name in a later one.
+/// Each file is read once, when its profile is first requested.
+/// Threads: one caller.
+/// Errors:  problems of a file are added once, when it is read.
+class ProfileFolders {
  public:
-  explicit ProfileShelf(std::vector<std::string> folders);
+  explicit ProfileFolders(std::vector<std::string> folders);
 
-  /// Every name there is, sorted.
+  /// All names, sorted.
   [[nodiscard]] std::vector<std::string> names() const;
-  /// Null if there is no such profile, or if its file is no profile (its problems then say why). exists() tells.
+  /// Null if there is no such profile, or if its file is not a profile (then with problems). See exists().
   [[nodiscard]] const Profile* find(const std::string& name, std::vector<Problem>& problems);
   [[nodiscard]] bool exists(const std::string& name) const { return files_.find(name) != files_.end(); }
   [[nodiscard]] const std::vector<std::string>& folders() const { return folders_; }

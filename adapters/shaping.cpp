@@ -110,7 +110,7 @@ Error refused(std::string what) {
 Error no_word_of_the_map(const Point& point, const Value& wanted) {
   std::string words;
   for (const auto& [number, word] : point.map) words += (words.empty() ? "" : ", ") + word;
-  return refused(value_text(wanted) + " is none of " + words);
+  return refused("must be one of " + words + ", not " + value_text(wanted));
 }
 
 /// The raw number behind a word of the map, or a number that the map names.
@@ -134,18 +134,18 @@ bool is_number(const Value& value) {
 
 Error wrong_type(const char* needed, const Value& wanted) {
   const bool is_text = std::holds_alternative<std::string>(wanted);
-  return refused(std::string(needed) + " is needed, not " +
+  return refused("must be " + std::string(needed) + ", not " +
                  (is_text ? "the text \"" + value_text(wanted) + "\"" : value_text(wanted)));
 }
 
-bool told_as_read(const Point& point) {
+bool published_as_read(const Point& point) {
   return is_plain(point) && !point.decimals && point.not_available.empty() && !point.min && !point.max &&
          point.map.empty();
 }
 
 Result<Value> shape(const Point& point, const Value& raw, std::optional<std::uint64_t> bits) {
   if (is_not_available(point, raw, bits)) {
-    return Error{Fault::not_available, "the device says that it has no value"};
+    return Error{Fault::not_available, "the device has no value"};
   }
   Value value = raw;
   if (is_number(raw)) {
@@ -174,7 +174,7 @@ Result<Value> unshape(const Point& point, const Value& wanted) {
     if (is_plain(point) && !point.min && !point.max) return wanted;
     return wrong_type("a number", wanted);
   }
-  if (!std::isfinite(as_double(wanted))) return refused("a finite number is needed");
+  if (!std::isfinite(as_double(wanted))) return refused("must be a finite number");
   if (auto problem = out_of_bounds(point, wanted)) return refused(*std::move(problem));
   if (is_plain(point)) return wanted;
   if (point.scale == 0.0) return refused("scale = 0 in the configuration cannot be undone");

@@ -15,8 +15,8 @@ namespace baudbridge {
 /// NaN and infinity are Fault::not_available.
 [[nodiscard]] Result<Value> shape(const Point& point, const Value& raw, std::optional<std::uint64_t> bits);
 
-/// True if shape() gives back what it is given, unless that is not finite: nothing is configured that would change it.
-[[nodiscard]] bool told_as_read(const Point& point);
+/// True if shape() returns every finite value unchanged: nothing is configured that would change it.
+[[nodiscard]] bool published_as_read(const Point& point);
 
 /// The way back for a write: undoes map, offset and scale. The result is the raw number (double when scaled; integers
 /// exact where possible), text or bool as given. Errors (Fault::refused): outside min/max, not a word of the map,
@@ -25,7 +25,7 @@ namespace baudbridge {
 
 /// Neither text nor true or false.
 [[nodiscard]] bool is_number(const Value& value);
-/// Why a write is refused: "a number is needed, not true", "... not the text "on"".
+/// Why a write is refused: "must be a number, not true", "must be a number, not the text "on"".
 [[nodiscard]] Error wrong_type(const char* needed, const Value& wanted);
 
 }  // namespace baudbridge

@@ -66,7 +66,7 @@ class Plant {
       : server_(ModbusFraming::tcp,
                 [](const ModbusAsked& asked) {
                   return std::vector<ModbusStep>{
-                      {Duration{}, tcp_bytes(asked.transaction, asked.unit, telling_pdu(asked)), false}};
+                      {Duration{}, tcp_bytes(asked.transaction, asked.unit, source_pdu(asked)), false}};
                 }),
         file_(disk_.file("baudbridge.toml")) {
     std::ofstream(file_) << config_text(broker_.url(), server_.port(), load, state_dir(), memory_.file("run"));

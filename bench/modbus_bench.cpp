@@ -1,6 +1,6 @@
 // How near the Modbus engine comes to what the wire allows: the runner, the schedule and the adapter as the gateway
 // runs them, on a simulated line that takes the real time of 19200 baud, and on a fast TCP server. Prints each figure
-// beside its goal; without a name all of them, in under five minutes. Exit status 1: a goal was missed.
+// with its goal; without a name all of them, in under five minutes. Exit status 1: a goal was missed.
 //
 //   modbus_bench [--seconds N] [w1|w2|w2five|w3|w4|w5|w6late|w6damage|w7]...
 #include <sched.h>

@@ -40,7 +40,7 @@ double in_ms(Duration duration) {
   return std::chrono::duration<double, std::milli>(duration).count();
 }
 
-/// Values of 32 bits at these registers, and of 16 bits (the high half of a telling value) at those of `halves`.
+/// Values of 32 bits at these registers, and of 16 bits (the high half of a source value) at those of `halves`.
 std::string device_text(unsigned unit, const std::vector<unsigned>& registers,
                         const std::vector<unsigned>& halves = {}) {
   std::string text =
@@ -99,7 +99,7 @@ Seen run_bus(const std::string& toml, Duration warm_up, Duration how_long) {
       if (counts) ++seen.values;
       const auto address = static_cast<std::uint16_t>(std::strtoul(reading.point.c_str() + 1, nullptr, 10));
       const auto got = static_cast<std::uint32_t>(as_double(*reading.value));
-      const std::uint32_t own = testing::telling_value(static_cast<std::uint8_t>(unit), address, 0);
+      const std::uint32_t own = testing::source_value(static_cast<std::uint8_t>(unit), address, 0);
       const std::uint32_t whose = reading.point[0] == 'h' ? got << 16 : got & 0xffff0000U;
       if (whose != own) ++seen.wrong;
     }
@@ -131,13 +131,13 @@ unsigned long long number(std::uint64_t count) {
 
 /// One case whose figure is the time of a cycle over the units that answer.
 Figure cycle_case(const char* what, const LineModel& model, unsigned units, const std::vector<unsigned>& registers,
-                  const std::vector<unsigned>& halves, unsigned reply_registers, double goal, Duration how_long) {
+                  const std::vector<unsigned>& halves, unsigned response_registers, double goal, Duration how_long) {
   SimulatedLine line(model);
   std::string toml = bus_text(line);
   for (unsigned unit = 1; unit <= units; ++unit) toml += device_text(unit, registers, halves);
   const Seen seen = run_bus(toml, kWarmUp + kToFindSilent * static_cast<int>(model.silent.size()), how_long);
   const auto alive = static_cast<unsigned>(units - model.silent.size());
-  const double least = in_ms(model.least(2 * reply_registers)) * alive;
+  const double least = in_ms(model.least(2 * response_registers)) * alive;
   const double cycle = seen.interval_ms() * alive;
   const auto counts = line.counts();
   Figure figure;
@@ -186,11 +186,12 @@ Figure first_value_case(const char* what) {
   const Clock clock;
   std::promise<Steady> first;
   auto arrived = first.get_future();
-  bool told = false;
+  bool delivered = false;
   Runner runner(
       setup.plan,
       [&](Intake intake) {
-        if (std::holds_alternative<Sample>(intake) && !std::exchange(told, true)) first.set_value(clock.now().steady);
+        if (std::holds_alternative<Sample>(intake) && !std::exchange(delivered, true))
+          first.set_value(clock.now().steady);
       },
       clock);
   const Steady begun = clock.now().steady;
@@ -249,7 +250,7 @@ Duration thread_time(pthread_t thread) {
 Figure tcp_case(const char* what, Duration period, double goal_late_ms, double goal_share, Duration how_long) {
   testing::ScriptedModbusServer server(testing::ModbusFraming::tcp, [](const testing::ModbusAsked& asked) {
     return std::vector<testing::ModbusStep>{
-        {Duration{}, testing::tcp_bytes(asked.transaction, asked.unit, testing::telling_pdu(asked)), false}};
+        {Duration{}, testing::tcp_bytes(asked.transaction, asked.unit, testing::source_pdu(asked)), false}};
   });
   constexpr unsigned kUnits = 50;
   constexpr unsigned kRegisters = 100;

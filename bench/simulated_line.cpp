@@ -112,7 +112,7 @@ void SimulatedLine::answer(Steady request_end) {
   asked.unit = received_[0];
   asked.pdu.assign(received_.begin() + 1, received_.begin() + 6);
   if (model_.silent.contains(asked.unit)) return;
-  std::vector<std::uint8_t> frame = testing::rtu_bytes(asked.unit, testing::telling_pdu(asked));
+  std::vector<std::uint8_t> frame = testing::rtu_bytes(asked.unit, testing::source_pdu(asked));
   Mishap mishap;
   if (misfortune_) mishap = misfortune_(number);
   if (mishap.flip_bit) {

@@ -25,7 +25,7 @@ struct LineModel {
   }
   /// Between frames: 3.5 characters.
   [[nodiscard]] Duration silence() const { return character() * 7 / 2; }
-  /// From the beginning of the silence before a request to the end of its answer.
+  /// From the beginning of the silence before a request to the end of its response.
   [[nodiscard]] Duration least(unsigned reply_data_bytes) const {
     return character() * (8 + 5 + static_cast<int>(reply_data_bytes)) + 2 * silence() + turnaround;
   }
@@ -39,8 +39,8 @@ struct Mishap {
   std::optional<std::size_t> flip_bit;
 };
 
-/// Answers reads of function 3 and 4 with values that tell whose they are (telling_value). A request is taken in when
-/// its last character would have come in, an answer is handed over as a UART with a FIFO of 14 characters does.
+/// Answers reads of function 3 and 4 with values that identify their source (source_value). A request is taken in when
+/// its last character would have come in, a response is handed over as a UART with a FIFO of 14 characters does.
 /// Threads: one of its own, ended by the destructor.
 class SimulatedLine {
  public:

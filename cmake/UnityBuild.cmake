@@ -19,7 +19,7 @@ function(apply_unity_exceptions)
   keep_out_of_unity_build(bus_runner ${source}/adapters/runtime/bus_meter.cpp ${source}/adapters/runtime/read_once.cpp)
   file(GLOB server ${source}/adapters/modbus/server/*.cpp)  # the other side of the protocol: the same words
   keep_out_of_unity_build(adapter_modbus
-    ${server} ${source}/adapters/modbus/forwarder.cpp ${source}/adapters/modbus/late_replies.cpp ${source}/adapters/modbus/unit_link.cpp)
+    ${server} ${source}/adapters/modbus/forwarder.cpp ${source}/adapters/modbus/late_responses.cpp ${source}/adapters/modbus/unit_link.cpp)
   keep_out_of_unity_build(serial_port ${source}/adapters/serial/termios_line.cpp)  # its termios is the kernel's
   keep_out_of_unity_build(adapter_serial
     ${source}/adapters/serial/line_framer.cpp

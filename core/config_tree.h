@@ -1,5 +1,5 @@
 #pragma once
-// A TOML document as plain data in which every node knows the file, line and column it came from.
+// A TOML document as plain data; every node has its file, line and column.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -39,7 +39,7 @@ struct ConfigNode {
   [[nodiscard]] const ConfigNode* find(const std::string& name) const;  ///< null if this is no table or has no such key
 };
 
-// A node holds pairs that hold nodes. clang 14 goes round in a circle if a file uses the pair first: here is the node.
+// A node holds pairs that hold nodes. clang 14 rejects a file that uses the pair before the node is complete.
 static_assert(noexcept(ConfigNode{}) || true);
 
 /// Reads and parses a TOML file. Problems (unreadable, not TOML) are added to `problems`; the node is then an empty

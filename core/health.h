@@ -6,7 +6,7 @@
 
 namespace baudbridge {
 
-/// Turns a stream of good and bad outcomes into edges: up, down, each told once. Pure.
+/// Turns a stream of good and bad outcomes into edges: up, down, each reported once. Pure.
 class Health {
  public:
   struct Edge {

@@ -74,11 +74,11 @@ Result<Addresses> HostLookup::find(const std::string& host, int tcp_port, Steady
     asked->service = service;
     asked->resolve = resolve_;
     try {
-      // Detached: nothing can end a question to a silent name server, and nobody may have to wait for it.
+      // Detached: a request to a silent name server cannot be cancelled, and no thread may have to wait for it.
       std::thread([question = asked] { question->ask(); }).detach();
     } catch (const std::system_error& error) {
       asked_.erase(key);
-      return Error{Fault::io, "the host name \"" + host + "\" cannot be asked for: " + error.what()};
+      return Error{Fault::io, "the host name \"" + host + "\" cannot be looked up: " + error.what()};
     }
   }
   const auto question = asked;
@@ -86,7 +86,7 @@ Result<Addresses> HostLookup::find(const std::string& host, int tcp_port, Steady
   if (poll_until(ready, deadline) > 0 && ready[0].revents == 0) return Error{Fault::closed, "stopped"};
   const std::lock_guard lock(question->mutex);
   if (!question->answered) {
-    return Error{Fault::timeout, "the name server does not answer (asked for \"" + host +
+    return Error{Fault::timeout, "the name server does not respond (lookup of \"" + host +
                                      "\"): check this machine's network and /etc/resolv.conf, or use an address"};
   }
   asked_.erase(key);

@@ -1,5 +1,5 @@
 #pragma once
-// What the threads of the buses tell the uplink, and what it asks of them: plain messages that cross threads once.
+// Messages between the bus threads and the uplink thread.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,22 +18,22 @@ struct Sample {
   std::vector<Reading> readings;
 };
 
-/// A device began to answer, or stopped: `B/<device>/availability`.
+/// A device is online or offline: `B/<device>/availability`.
 struct DeviceState {
   std::string device;
   bool online = false;
   std::string why;  ///< a fault word, when offline
 };
 
-/// An order to write points of one device, already checked against writable, min, max and type.
+/// A request to write points of one device, already checked against writable, min, max and type.
 struct WriteRequest {
   std::uint64_t ticket = 0;  ///< the uplink's own number for it
   std::string device;
   std::vector<std::pair<std::string, Value>> points;
-  std::optional<Steady> not_after{};  ///< it must not be begun any more then: the command has expired
+  std::optional<Steady> not_after{};  ///< the write must not begin later: the command has expired
 };
 
-/// What came of a WriteRequest: the values read back, or why nothing (or not all) was written.
+/// The result of a WriteRequest: the values read back, or why nothing (or not all) was written.
 struct WriteOutcome {
   std::uint64_t ticket = 0;
   std::string device;
@@ -43,7 +43,7 @@ struct WriteOutcome {
 /// One device's counters and state, as `status` shows them.
 struct DeviceReport {
   std::string device;
-  bool known = false;  ///< false until it has answered or failed once
+  bool known = false;  ///< false until the first poll
   bool online = false;
   std::string why;
   std::uint64_t polls = 0;

@@ -1,5 +1,6 @@
 #include "core/poll_until.h"
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <ctime>
@@ -15,6 +16,11 @@ int poll_until(std::span<pollfd> descriptors, Steady deadline) {
     const int ready = ::ppoll(descriptors.data(), descriptors.size(), &wait, nullptr);
     if (ready >= 0 || errno != EINTR) return ready;
   }
+}
+
+void wait_readable(int fd, Steady until, int other_fd) {
+  std::array<pollfd, 2> waited{{{fd, POLLIN, 0}, {other_fd, POLLIN, 0}}};
+  (void)poll_until(waited, until);
 }
 
 }  // namespace baudbridge

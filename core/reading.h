@@ -1,5 +1,4 @@
 #pragma once
-// What a device said about one quantity: a value, or the reason there is none.
 #include <cstdint>
 #include <string>
 #include <string_view>

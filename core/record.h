@@ -16,7 +16,7 @@ using Seq = std::uint64_t;
 /// the reading "event" names what happened, the others are its details.
 inline constexpr const char* kBridgeDevice = "bridge";
 
-/// What one device said at one moment. Immutable once it has its number.
+/// The readings of one device at one moment. Immutable once it has its number.
 struct Record {
   Seq seq = 0;
   std::string device;

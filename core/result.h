@@ -1,5 +1,4 @@
 #pragma once
-// A value, or the reason why there is none.
 #include <cassert>
 #include <string>
 #include <utility>
@@ -34,7 +33,7 @@ struct Error {
   int code = 0;
 };
 
-/// The same error, told from one layer further up: "boiler: register 40: no answer in 500 ms".
+/// The same error with the context of a layer above: "boiler: register 40: no response in 500 ms".
 [[nodiscard]] inline Error in_context(const std::string& context, Error error) {
   error.what = context + ": " + error.what;
   return error;

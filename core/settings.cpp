@@ -16,7 +16,7 @@ struct Unit {
   std::int64_t factor;
 };
 
-/// Largest first: the first one that divides a duration is how people would write it.
+/// Largest first: the first one that divides a duration is used to write it.
 constexpr std::array<Unit, 5> kTimeUnits{{{"d", 86'400'000'000'000},
                                           {"h", 3'600'000'000'000},
                                           {"m", 60'000'000'000},
@@ -61,6 +61,13 @@ std::string listed(std::span<const std::string_view> words) {
   return text;
 }
 
+/// word: what was written instead, null if it is not text.
+std::string invalid(const std::string& what, const std::string* word, const std::string& examples) {
+  const std::string form = "a whole number and a unit in quotes, like " + examples;
+  return word == nullptr ? "must be a " + what + ": " + form
+                         : "invalid " + what + " " + in_quotes(*word) + "; use " + form;
+}
+
 char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
@@ -102,17 +109,17 @@ const ConfigNode* Settings::node(const std::string& key) {
   return find(key);
 }
 
-std::string Settings::text(const std::string& key, const std::string& otherwise) {
+std::string Settings::text(const std::string& key, const std::string& default_value) {
   const ConfigNode* node = find(key);
-  if (node == nullptr) return otherwise;
+  if (node == nullptr) return default_value;
   const auto* text = std::get_if<std::string>(&node->value);
   if (text == nullptr) {
     problem(key, "must be text in quotes, not " + kind_of(*node));
-    return otherwise;
+    return default_value;
   }
   if (text->find('\0') != std::string::npos) {
-    problem(key, "has a NUL character in it");
-    return otherwise;
+    problem(key, "must not contain a NUL character");
+    return default_value;
   }
   return *text;
 }
@@ -128,12 +135,12 @@ std::string Settings::required_text(const std::string& key, std::string_view rig
   return value;
 }
 
-bool Settings::flag(const std::string& key, bool otherwise) {
+bool Settings::flag(const std::string& key, bool default_value) {
   const ConfigNode* node = find(key);
-  if (node == nullptr) return otherwise;
+  if (node == nullptr) return default_value;
   if (const auto* flag = std::get_if<bool>(&node->value)) return *flag;
   problem(key, "must be true or false, without quotes");
-  return otherwise;
+  return default_value;
 }
 
 std::optional<std::int64_t> Settings::optional_integer(const std::string& key, std::int64_t min, std::int64_t max) {
@@ -145,18 +152,18 @@ std::optional<std::int64_t> Settings::optional_integer(const std::string& key, s
     return std::nullopt;
   }
   if (*integer < min) {
-    problem(key, std::to_string(*integer) + " is too small: the least is " + std::to_string(min));
+    problem(key, "must be at least " + std::to_string(min) + ", not " + std::to_string(*integer));
     return std::nullopt;
   }
   if (*integer > max) {
-    problem(key, std::to_string(*integer) + " is too large: the most is " + std::to_string(max));
+    problem(key, "must be at most " + std::to_string(max) + ", not " + std::to_string(*integer));
     return std::nullopt;
   }
   return *integer;
 }
 
-std::int64_t Settings::integer(const std::string& key, std::int64_t otherwise, std::int64_t min, std::int64_t max) {
-  return optional_integer(key, min, max).value_or(otherwise);
+std::int64_t Settings::integer(const std::string& key, std::int64_t default_value, std::int64_t min, std::int64_t max) {
+  return optional_integer(key, min, max).value_or(default_value);
 }
 
 std::optional<double> Settings::optional_number(const std::string& key) {
@@ -172,17 +179,17 @@ std::optional<double> Settings::optional_number(const std::string& key) {
   return std::nullopt;
 }
 
-double Settings::number(const std::string& key, double otherwise) {
-  return optional_number(key).value_or(otherwise);
+double Settings::number(const std::string& key, double default_value) {
+  return optional_number(key).value_or(default_value);
 }
 
-Duration Settings::duration(const std::string& key, Duration otherwise, Duration min, Duration max) {
+Duration Settings::duration(const std::string& key, Duration default_value, Duration min, Duration max) {
   const auto value = optional_duration(key, min);
-  if (!value) return otherwise;
+  if (!value) return default_value;
   if (*value > max) {
-    problem(key, in_quotes(text(key, "")) + " is too long: the most is " +
-                     in_quotes(text_with_unit(max.count(), kTimeUnits)));
-    return otherwise;
+    problem(key, "must be at most " + in_quotes(text_with_unit(max.count(), kTimeUnits)) + ", not " +
+                     in_quotes(text(key, "")));
+    return default_value;
   }
   return *value;
 }
@@ -193,45 +200,41 @@ std::optional<Duration> Settings::optional_duration(const std::string& key, Dura
   const auto* text = std::get_if<std::string>(&node->value);
   const auto value = text == nullptr ? std::nullopt : parse_duration(*text);
   if (!value) {
-    problem(key, (text == nullptr ? "" : in_quotes(*text) + " is no duration: ") +
-                     std::string("a duration is a whole number and a unit in quotes, like \"250ms\", \"5s\", \"10m\", "
-                                 "\"2h\" or \"30d\""));
+    problem(key, invalid("duration", text, R"("250ms", "5s", "10m", "2h" or "30d")"));
     return std::nullopt;
   }
   if (*value < min) {
     problem(key,
-            in_quotes(*text) + " is too short: the least is " + in_quotes(text_with_unit(min.count(), kTimeUnits)));
+            "must be at least " + in_quotes(text_with_unit(min.count(), kTimeUnits)) + ", not " + in_quotes(*text));
     return std::nullopt;
   }
   return value;
 }
 
-std::uint64_t Settings::size_bytes(const std::string& key, std::uint64_t otherwise, std::uint64_t min) {
+std::uint64_t Settings::size_bytes(const std::string& key, std::uint64_t default_value, std::uint64_t min) {
   const ConfigNode* node = find(key);
-  if (node == nullptr) return otherwise;
+  if (node == nullptr) return default_value;
   const auto* text = std::get_if<std::string>(&node->value);
   const auto value = text == nullptr ? std::nullopt : parse_size(*text);
   if (!value) {
-    problem(key, (text == nullptr ? "" : in_quotes(*text) + " is no size: ") +
-                     std::string("a size is a whole number and a unit in quotes, like \"512B\", \"64KiB\", \"256MiB\" "
-                                 "or \"1GiB\""));
-    return otherwise;
+    problem(key, invalid("size", text, R"("512B", "64KiB", "256MiB" or "1GiB")"));
+    return default_value;
   }
   if (*value < min) {
     const auto least = static_cast<std::int64_t>(min);
-    problem(key, in_quotes(*text) + " is too small: the least is " + in_quotes(text_with_unit(least, kSizeUnits)));
-    return otherwise;
+    problem(key, "must be at least " + in_quotes(text_with_unit(least, kSizeUnits)) + ", not " + in_quotes(*text));
+    return default_value;
   }
   return *value;
 }
 
-std::vector<std::string> Settings::texts(const std::string& key, std::vector<std::string> otherwise) {
+std::vector<std::string> Settings::texts(const std::string& key, std::vector<std::string> default_value) {
   const ConfigNode* node = find(key);
-  if (node == nullptr) return otherwise;
+  if (node == nullptr) return default_value;
   const auto* array = std::get_if<ConfigArray>(&node->value);
   if (array == nullptr) {
     problem(key, "must be a list of texts, like [\"...\"]");
-    return otherwise;
+    return default_value;
   }
   std::vector<std::string> result;
   for (const auto& element : *array) {
@@ -240,7 +243,7 @@ std::vector<std::string> Settings::texts(const std::string& key, std::vector<std
       problems_->push_back(
           {element.place, key + ": each element must be text in quotes" +
                               (text == nullptr ? ", not " + kind_of(element) : " without NUL characters")});
-      return otherwise;
+      return default_value;
     }
     result.push_back(*text);
   }
@@ -297,9 +300,9 @@ void Settings::report(const std::string& key, const std::string& what, bool warn
 
 void Settings::not_a_choice(const std::string& key, const std::string& word, std::span<const std::string_view> known) {
   const ConfigNode* node = find(key);
-  if (node == nullptr || !std::holds_alternative<std::string>(node->value)) return;  // told by text()
+  if (node == nullptr || !std::holds_alternative<std::string>(node->value)) return;  // reported by text()
   const std::string near = nearest(word, known);
-  problem(key, in_quotes(word) + " is none of " + listed(known) +
+  problem(key, "must be one of " + listed(known) + ", not " + in_quotes(word) +
                    (near.empty() ? std::string() : "; did you mean " + in_quotes(near) + "?"));
 }
 

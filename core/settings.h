@@ -1,5 +1,5 @@
 #pragma once
-// A typed view of one configuration table. Parsing goes on after a problem, so that all of them are reported at once.
+// A typed view of one configuration table.
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -17,15 +17,15 @@
 
 namespace baudbridge {
 
-/// A word of the user's in a message: "word"
+/// "word": text from the configuration in a message.
 [[nodiscard]] std::string in_quotes(std::string_view word);
 
 /// One name of a choice and what it stands for: {{"none", Parity::none}, {"even", Parity::even}}.
 template <class T>
 using Names = std::vector<std::pair<std::string_view, T>>;
 
-/// A view of one table of the configuration. Each getter marks its key as known; finish() reports the keys that nobody
-/// asked for, with the nearest known one. Every getter answers its default after reporting a problem.
+/// A view of one table of the configuration. Each getter marks its key as known and returns its default after reporting
+/// a problem, so that all problems are reported at once; finish() reports the other keys, each with the nearest known one.
 /// Threads: one caller. The ConfigNode and the problem list must outlive the view.
 class Settings {
  public:
@@ -34,38 +34,38 @@ class Settings {
 
   [[nodiscard]] bool has(const std::string& key);
 
-  std::string text(const std::string& key, const std::string& otherwise);
-  /// Reports a missing key as a problem, with what would be right: "port: is missing: write port = "/dev/ttyUSB0"".
+  std::string text(const std::string& key, const std::string& default_value);
+  /// Reports a missing key as a problem, with the remedy: "port: is missing: write port = "/dev/ttyUSB0"".
   std::string required_text(const std::string& key, std::string_view right);
-  bool flag(const std::string& key, bool otherwise);
-  std::int64_t integer(const std::string& key, std::int64_t otherwise,
+  bool flag(const std::string& key, bool default_value);
+  std::int64_t integer(const std::string& key, std::int64_t default_value,
                        std::int64_t min = std::numeric_limits<std::int64_t>::min(),
                        std::int64_t max = std::numeric_limits<std::int64_t>::max());
   std::optional<std::int64_t> optional_integer(const std::string& key,
                                                std::int64_t min = std::numeric_limits<std::int64_t>::min(),
                                                std::int64_t max = std::numeric_limits<std::int64_t>::max());
   /// TOML integers count as numbers; NaN and infinity are problems.
-  double number(const std::string& key, double otherwise);
+  double number(const std::string& key, double default_value);
   std::optional<double> optional_number(const std::string& key);
   /// "250ms", "5s", "10m", "2h", "30d"
-  Duration duration(const std::string& key, Duration otherwise, Duration min = Duration::zero(),
+  Duration duration(const std::string& key, Duration default_value, Duration min = Duration::zero(),
                     Duration max = std::chrono::hours(24 * 3660));
   std::optional<Duration> optional_duration(const std::string& key, Duration min = Duration::zero());
   /// "512B", "64KiB", "256MiB", "1GiB"
-  std::uint64_t size_bytes(const std::string& key, std::uint64_t otherwise, std::uint64_t min = 0);
-  std::vector<std::string> texts(const std::string& key, std::vector<std::string> otherwise);
+  std::uint64_t size_bytes(const std::string& key, std::uint64_t default_value, std::uint64_t min = 0);
+  std::vector<std::string> texts(const std::string& key, std::vector<std::string> default_value);
 
   template <class T>
-  T choice(const std::string& key, const Names<T>& names, T otherwise) {
+  T choice(const std::string& key, const Names<T>& names, T default_value) {
     const std::string word = text(key, "");
-    if (word.empty() && !has(key)) return otherwise;
+    if (word.empty() && !has(key)) return default_value;
     for (const auto& [name, value] : names) {
       if (name == word) return value;
     }
     std::vector<std::string_view> known;
     for (const auto& entry : names) known.push_back(entry.first);
     not_a_choice(key, word, known);
-    return otherwise;
+    return default_value;
   }
 
   /// The sub-table of that name, or an empty one.
@@ -79,7 +79,7 @@ class Settings {
   /// Reports a problem at the key's value (at the table, if there is no such key).
   void problem(const std::string& key, const std::string& what);
   void warning(const std::string& key, const std::string& what);
-  /// Reports the keys that no getter asked for. Call it last.
+  /// Reports the keys that no getter has read. Call it last.
   void finish();
 
   [[nodiscard]] const std::string& path() const { return path_; }
@@ -91,7 +91,7 @@ class Settings {
   void report(const std::string& key, const std::string& what, bool warning);
 
   const ConfigNode* table_;
-  std::shared_ptr<const ConfigNode> empty_;  ///< what table_ is, where the configuration has no such table
+  std::shared_ptr<const ConfigNode> empty_;  ///< table_, where the configuration has no such table
   std::string path_;                         ///< "device.point" for messages
   std::vector<Problem>* problems_;
   std::set<std::string> known_;

@@ -95,7 +95,7 @@ Now Clock::now() const {
   Now now;
   const Duration steady = read_clock(CLOCK_MONOTONIC);
   now.steady = Steady(steady);
-  // Asked before the wall clock is read: "set" then holds for what is read, even if the clock steps in between.
+  // Computed before the wall clock is read, so that "set" holds for the time read, even if the clock steps in between.
   const bool synced = synced_at(std::chrono::floor<std::chrono::seconds>(steady).count());
   now.boot = in_ms(read_clock(CLOCK_BOOTTIME));
   now.utc = in_ms(read_clock(CLOCK_REALTIME));
@@ -106,20 +106,29 @@ Now Clock::now() const {
 bool Clock::synced_at(std::int64_t steady_s) const {
   const std::int64_t cached = cached_.load(std::memory_order_relaxed);
   if (cached >= 0 && cached / 2 == steady_s) return cached % 2 != 0;
-  const bool synced = ask_synced();
+  const bool synced = compute_synced();
   cached_.store(steady_s * 2 + (synced ? 1 : 0), std::memory_order_relaxed);
   return synced;
 }
 
-bool Clock::ask_synced() const {
+bool Clock::compute_synced() const {
   if (override_ == "0") return false;
   if (override_ == "1") return true;
   if (!override_.empty()) return ::access(override_.c_str(), F_OK) == 0;
-  timex state{};  // modes 0: only asks
-  const bool told = ::adjtimex(&state) >= 0;
-  if (told && (state.status & STA_UNSYNC) == 0) return true;
+  timex state{};  // modes 0: changes nothing
+  const bool permitted = ::adjtimex(&state) >= 0;
+  if (permitted && (state.status & STA_UNSYNC) == 0) return true;
   if (::access(kTimesyncFile, F_OK) == 0 || has_clock_chip_) return true;
-  return !told && ::access(kTimesyncFolder, F_OK) != 0;
+  return !permitted && ::access(kTimesyncFolder, F_OK) != 0;
+}
+
+Now moment_before(const Now& now, Steady when) {
+  Now moment = now;
+  const auto ago = std::chrono::duration_cast<Milliseconds>(std::max<Duration>(now.steady - when, Duration::zero()));
+  moment.steady = std::min(when, now.steady);
+  moment.utc -= ago;
+  moment.boot -= ago;
+  return moment;
 }
 
 std::string utc_text(Milliseconds since_1970) {

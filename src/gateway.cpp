@@ -16,12 +16,12 @@ namespace {
 /// What may wait in memory while a disk stalls: a second of the fastest bus, an hour of a usual one.
 constexpr std::size_t kMailbox_bytes = 8U << 20;
 
-/// The longest wake-up coalescing of the uplink: buses over TCP poll at moments so far apart (BusPlan::phase_grain), and
+/// The longest wake-up coalescing of the uplink: buses over TCP poll at moments so far apart (BusPlan::phase_step), and
 /// the records of one moment are published in one turn.
 constexpr Duration kCoalesce = std::chrono::milliseconds(10);
 
-/// A thread counts as unresponsive after so many times its promised interval.
-constexpr int kTestTimeout = 3;
+/// A thread counts as unresponsive after so many times its longest turn.
+constexpr int kMissedIntervals = 3;
 
 std::uint64_t random_seed() {
   std::uint64_t seed = 0;
@@ -75,7 +75,7 @@ Gateway::Gateway(Config config, const Clock& clock, std::unique_ptr<Queue> queue
                                 [this](const LinkEvent& event) { uplink_.handle(event, clock_.now()); })),
       uplink_(uplink_options(config_, clock_), make_commands(config_.buses), *queue_, *transport_, clock_.now()),
       uplink_thread_(mailbox_, uplink_, *transport_, clock_),
-      notebook_(std::make_shared<Notebook>(config_.gateway.state_dir + "/learned")) {
+      learned_store_(std::make_shared<LearnedStore>(config_.gateway.state_dir + "/learned")) {
   make_runners(std::exchange(config_.buses, {}));
 }
 
@@ -96,9 +96,9 @@ void Gateway::make_runners(std::vector<BusPlan> buses) {
     std::vector<std::string> devices;
     for (const auto& device : bus.devices) devices.push_back(device.id);
     if (bus.learned) {
-      bus.learned->before = notebook_->read(bus.id);
-      // A bus's thread that hangs may outlive the gateway, and then still holds the notebook.
-      bus.learned->keep = [notebook = notebook_, id = bus.id](const std::string& text) { notebook->write(id, text); };
+      bus.learned->before = learned_store_->read(bus.id);
+      // A detached bus thread may outlive the gateway and still hold the store.
+      bus.learned->keep = [store = learned_store_, id = bus.id](const std::string& text) { store->write(id, text); };
     }
     runners_.push_back(std::make_unique<Runner>(
         std::move(bus),
@@ -142,12 +142,12 @@ void Gateway::ask(std::function<void(Uplink&, const Now&)> request) {
 
 std::optional<std::string> Gateway::hanging(const Now& now) const {
   const auto away = [&](const std::string& name, Steady heartbeat, Duration promise) -> std::optional<std::string> {
-    if (now.steady - heartbeat <= promise * kTestTimeout) return std::nullopt;
+    if (now.steady - heartbeat <= promise * kMissedIntervals) return std::nullopt;
     return name + ": unresponsive for " + duration_text(now.steady - heartbeat);
   };
   if (auto text = away("uplink", uplink_thread_.heartbeat(), UplinkThread::kPromise)) return text;
   for (const auto& runner : runners_) {
-    if (auto text = away("bus " + runner->bus(), runner->heartbeat(), runner->promise())) return text;
+    if (auto text = away("bus " + runner->bus(), runner->heartbeat(), runner->longest_turn())) return text;
   }
   return std::nullopt;
 }

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "adapters/runtime/notebook.h"
+#include "adapters/runtime/learned_store.h"
 #include "adapters/runtime/runner.h"
 #include "bridge/transport.h"
 #include "bridge/uplink.h"
@@ -69,7 +69,7 @@ class Gateway {
   std::unique_ptr<Transport> transport_;
   Uplink uplink_;
   UplinkThread uplink_thread_;
-  std::shared_ptr<Notebook> notebook_;
+  std::shared_ptr<LearnedStore> learned_store_;
   std::vector<std::unique_ptr<Runner>> runners_;
   std::map<std::string, Runner*> runner_of_;  ///< by device; not changed after construction
   bool started_ = false;

@@ -24,12 +24,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// What the service manager told us is not for our children: they must not speak for us, nor see our credentials.
+/// Variables of the service manager that children do not get: they must not notify it, nor read the credentials.
 constexpr std::array<std::string_view, 8> kNotInherited{"NOTIFY_SOCKET",  "WATCHDOG_USEC",        "WATCHDOG_PID",
                                                         "LISTEN_FDS",     "LISTEN_PID",           "LISTEN_FDNAMES",
                                                         "JOURNAL_STREAM", "CREDENTIALS_DIRECTORY"};
 constexpr int kNotStarted = 127;
-/// Where the child keeps the pipe that tells whether the program could be started, out of the way of the first three.
+/// Where the child keeps the pipe that reports whether the program was started, out of the way of the first three.
 constexpr int kReportFd = 3;
 constexpr int kMostFdsClosedByHand = 65536;
 
@@ -178,7 +178,7 @@ Result<ChildProcess> ChildProcess::start(const ChildCommand& command) {
   const pid_t pid = ::fork();
   if (pid < 0) return not_started(command, errno);
   if (pid == 0) become(prepared);
-  ::setpgid(pid, pid);  // the child does it too: whoever comes first
+  ::setpgid(pid, pid);  // the child does it, too: either may be first
   report->write.reset();
   const int why = wait_for_report(report->read.get());
   if (why != 0) {
@@ -215,7 +215,7 @@ void ChildProcess::ask_to_end() const noexcept {
   ::kill(-pid_, SIGTERM);
 }
 
-/// Its group is killed before it is reaped: until then its number cannot belong to anyone else.
+/// Its group is killed before it is reaped: until then its process id is not reused.
 void ChildProcess::end() noexcept {
   if (pid_ <= 0) return;
   ::kill(-pid_, SIGKILL);

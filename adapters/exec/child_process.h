@@ -43,7 +43,7 @@ class ChildProcess {
   /// SIGTERM to the group. What it writes must still be read until it has ended, or it may die of a closed pipe.
   void ask_to_end() const noexcept;
 
-  /// It has this long to end after it was asked.
+  /// Time to end after SIGTERM.
   static constexpr Duration kGrace = std::chrono::seconds(1);
 
  private:

@@ -10,7 +10,7 @@
 namespace baudbridge {
 
 /// Cuts bytes into lines and decides which of them are logged: twenty at once, then one in five seconds on average; how
-/// many were left out is told with the next. Pure but for take() and end(), which log.
+/// many were left out is reported with the next. Pure but for take() and end(), which log.
 /// Threads: one owner.
 class ErrorLines {
  public:
@@ -19,7 +19,7 @@ class ErrorLines {
   explicit ErrorLines(std::string name) : name_(std::move(name)) {}
 
   void take(std::string_view bytes, Steady now);
-  /// The program has ended: what it was saying is said.
+  /// The program has ended: the last line is complete.
   void end(Steady now);
 
   /// The lines to log for these bytes, without the name.

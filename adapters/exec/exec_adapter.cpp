@@ -25,16 +25,16 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kReadBytes = 16 * 1024;
 constexpr Duration kReminder = 1h;
-/// While it prints nothing, it is looked at this often: a program can end without closing its output.
+/// Interval of checks while it prints nothing: a program can end without closing its output.
 constexpr Duration kLookAtChild = 500ms;
 
-/// Between two looks whether it has ended, once it was asked to.
+/// Interval of checks whether the program has ended, after SIGTERM.
 constexpr int kLookForEndMs = 3;
 
 struct ExecConfig {
   std::string bus;
   ChildCommand command;
-  Duration silence{};  ///< no line for so long: it hangs, and is started anew; zero: never
+  Duration silence{};  ///< without a line for longer it hangs and is restarted; zero: never
 };
 
 Steady steady_now() {
@@ -44,7 +44,7 @@ Steady steady_now() {
 /// A program's standard output as readings.
 /// Threads: the bus's.
 /// Errors:  adapter: the program cannot be started, has ended, or prints nothing for longer than `silence`.
-class ExecAdapter : public Adapter, public Adviser {
+class ExecAdapter : public Adapter {
  public:
   ExecAdapter(ExecConfig config, std::vector<std::string> devices)
       : config_(std::move(config)), gatherer_(std::move(devices)), errors_(config_.bus) {}
@@ -66,7 +66,7 @@ class ExecAdapter : public Adapter, public Adviser {
         report(context, *gathered);
         return {};
       }
-      if (gatherer_.has_any()) return {};  // another device's turn
+      if (gatherer_.has_any()) return {};  // of another device
       if (child_->output() < 0) return gone();
       const Steady now = steady_now();
       if (const auto pause = gatherer_.pause_at(); pause && now >= *pause) {
@@ -82,7 +82,7 @@ class ExecAdapter : public Adapter, public Adviser {
   }
 
   void close() noexcept override {
-    if (child_) say_goodbye();
+    if (child_) end_child();
     child_.reset();
     errors_.end(steady_now());
   }
@@ -102,8 +102,8 @@ class ExecAdapter : public Adapter, public Adviser {
            now - std::max(started_at_, gatherer_.last_line_at()) > config_.silence;
   }
 
-  /// Lets it clean up, and hears its last words.
-  void say_goodbye() noexcept {
+  /// Gives the program time to end, and reads its last lines.
+  void end_child() noexcept {
     const Steady until = steady_now() + ChildProcess::kGrace;
     child_->ask_to_end();
     do {
@@ -117,13 +117,13 @@ class ExecAdapter : public Adapter, public Adviser {
     } while (steady_now() < until);
   }
 
-  /// Its output is at its end: it has ended, or is about to.
+  /// Its output is closed: it has ended, or ends soon.
   [[nodiscard]] Error gone() const {
     const auto how = child_->ended();
     return Error{Fault::adapter, program() + " " + how.value_or("has closed its output")};
   }
 
-  /// False: woken by somebody who wants the visit to end.
+  /// False: wake_fd is readable.
   bool wait(const PollContext& context, Steady now) {
     std::array<pollfd, 3> fds{
         {{child_->output(), POLLIN, 0}, {child_->error_output(), POLLIN, 0}, {context.wake_fd(), POLLIN, 0}}};
@@ -134,7 +134,7 @@ class ExecAdapter : public Adapter, public Adviser {
     if (ready > 0 && fds[0].revents != 0) {
       read_output();
     } else if (ready == 0 && child_->ended()) {
-      end_output();  // what it has started still holds the pipe
+      end_output();  // a process that it has started still has the pipe open
     }
     return ready <= 0 || fds[2].revents == 0;
   }
@@ -146,7 +146,7 @@ class ExecAdapter : public Adapter, public Adviser {
       const auto before = gatherer_.malformed();
       const bool was_ready = gatherer_.ready();
       gatherer_.take({buffer.data(), static_cast<std::size_t>(got)}, steady_now());
-      if (gatherer_.malformed() != before) tell_malformed(gatherer_.malformed() - before);
+      if (gatherer_.malformed() != before) log_malformed(gatherer_.malformed() - before);
       if (gatherer_.ready() && !was_ready) log::debug(config_.bus + ": " + program() + " is ready");
     } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
       end_output();
@@ -156,14 +156,14 @@ class ExecAdapter : public Adapter, public Adviser {
   void end_output() {
     gatherer_.end();
     child_->close_output();
-    // A moment to become a status that can be told.
+    // Its exit status is available a moment later.
     const Steady until = steady_now() + 100ms;
     while (!child_->ended() && steady_now() < until) ::poll(nullptr, 0, 1);
   }
 
   void read_errors() {
     std::array<char, kReadBytes> buffer;
-    for (int turns = 0; turns < 8; ++turns) {  // then the readings have their turn
+    for (int turns = 0; turns < 8; ++turns) {  // then the readings are read
       const ssize_t got = ::read(child_->error_output(), buffer.data(), buffer.size());
       if (got > 0) {
         errors_.take({buffer.data(), static_cast<std::size_t>(got)}, steady_now());
@@ -174,15 +174,15 @@ class ExecAdapter : public Adapter, public Adviser {
     }
   }
 
-  void tell_malformed(std::uint64_t more) {
-    untold_malformed_ += more;
+  void log_malformed(std::uint64_t more) {
+    unlogged_malformed_ += more;
     const Steady now = steady_now();
-    if (told_malformed_at_ && now - *told_malformed_at_ < kReminder) return;
-    log::warn(config_.bus + ": " + program() + " prints what is not of the line protocol (" +
-              std::to_string(untold_malformed_) + (untold_malformed_ == 1 ? " line" : " lines") + "), " +
+    if (malformed_logged_at_ && now - *malformed_logged_at_ < kReminder) return;
+    log::warn(config_.bus + ": " + program() + " prints lines that are not of the line protocol (" +
+              std::to_string(unlogged_malformed_) + (unlogged_malformed_ == 1 ? " line" : " lines") + "), " +
               gatherer_.last_malformed());
-    told_malformed_at_ = now;
-    untold_malformed_ = 0;
+    malformed_logged_at_ = now;
+    unlogged_malformed_ = 0;
   }
 
   static void report(PollContext& context, const RecordGatherer::Gathered& gathered) {
@@ -213,8 +213,8 @@ class ExecAdapter : public Adapter, public Adviser {
   ErrorLines errors_;
   std::optional<ChildProcess> child_;
   Steady started_at_{};
-  std::optional<Steady> told_malformed_at_;
-  std::uint64_t untold_malformed_ = 0;
+  std::optional<Steady> malformed_logged_at_;
+  std::uint64_t unlogged_malformed_ = 0;
 };
 
 void parse_environment(Settings& bus, ChildCommand& command) {
@@ -223,7 +223,7 @@ void parse_environment(Settings& bus, ChildCommand& command) {
   if (names == nullptr) return;
   for (const auto& [name, node] : *names) {
     if (name.empty() || name.find('=') != std::string::npos) {
-      table.problem(name, "no name of an environment variable");
+      table.problem(name, "is not a name of an environment variable");
     }
     command.environment.emplace_back(name, table.text(name, ""));
   }
@@ -239,8 +239,8 @@ void parse_exec(Settings& bus, std::span<DeviceSettings> devices, BusPlan& bus_p
   config.bus = bus_plan.id;
   const std::size_t problems_before = bus.problems().size();
   config.command.words = bus.texts("command", {});
-  const bool told = bus.problems().size() > problems_before;
-  if (!told && (config.command.words.empty() || config.command.words.front().empty())) {
+  const bool reported = bus.problems().size() > problems_before;
+  if (!reported && (config.command.words.empty() || config.command.words.front().empty())) {
     bus.problem("command", R"(the program to run is missing: command = ["/usr/local/bin/my-sensor", "--fast"])");
   }
   config.command.directory = bus.text("directory", "");
@@ -251,9 +251,9 @@ void parse_exec(Settings& bus, std::span<DeviceSettings> devices, BusPlan& bus_p
   std::vector<std::string> ids;
   for (auto& described : devices) {
     DevicePlan& device = *described.plan;
-    device.talks = true;
+    device.unsolicited = true;
     device.silence = described.device.duration("silence", Duration::zero());
-    if (!described.device.has("every")) device.every = Duration::zero();  // whenever it speaks
+    if (!described.device.has("every")) device.every = Duration::zero();  // whenever it prints
     for (const auto& point : device.points) {
       if (!point.writable) continue;
       described.device.problem("", "point '" + point.id + "' is writable, but a program (exec) cannot be written to");

@@ -161,7 +161,7 @@ Result<Value> parse_quoted(std::string_view text, std::string_view& rest) {
       continue;
     }
     const auto code = escaped == 'u' ? unicode_escape(text, at) : std::nullopt;
-    if (!code) return malformed(R"(an escape that is none of \" \\ \/ \b \f \n \r \t \uXXXX)");
+    if (!code) return malformed(R"(an escape must be one of \" \\ \/ \b \f \n \r \t \uXXXX)");
     append_utf8_character(out, *code);
   }
   return malformed("the closing quotation mark is missing");

@@ -14,7 +14,7 @@ namespace baudbridge {
 /// `reading <point> <value> [<unit>]` or `fault <point> <why>`. The point may be `<device>/<point>`.
 struct Fact {
   std::string device;  ///< empty: the line names none
-  std::string point;   ///< "*" in a fault: all of the device, it does not answer
+  std::string point;   ///< "*" in a fault: the whole device, which does not respond
   Result<Value> value{Value{false}};
   std::string unit;  ///< for people; may be empty
 };
@@ -30,8 +30,7 @@ using ProtocolLine = std::variant<Fact, Ready, EndOfRecord, Comment>;
 /// Longest line; what is longer is no line of the protocol.
 inline constexpr std::size_t kMostLineBytes = 64 * 1024;
 
-/// line: without its end; a carriage return before it is ignored. Errors: malformed, with a text that says what is
-/// wrong.
+/// line: without its end; a carriage return before it is ignored. Errors: malformed, with the reason.
 [[nodiscard]] Result<ProtocolLine> parse_protocol_line(std::string_view line);
 
 /// A value as the protocol writes it: 21.50, 7, true, "text". Errors: malformed.

@@ -21,7 +21,7 @@ class RecordGatherer {
   static constexpr Duration kPause = std::chrono::milliseconds(20);
   static constexpr std::size_t kMostFacts = 1000;  ///< in one record
 
-  /// One device's part. It does not answer: `silence` says why.
+  /// One device's part. silence: why the device does not respond.
   struct Gathered {
     std::vector<Fact> facts;
     std::optional<Error> silence;
@@ -37,7 +37,7 @@ class RecordGatherer {
   void pause();
   /// No more will come, and a half line is none.
   void end();
-  /// Forgets all that is not complete (the program was started anew).
+  /// Forgets all that is not complete (the program was started again).
   void reset();
 
   /// When pause() is due; nothing if there is nothing to complete.
@@ -47,7 +47,7 @@ class RecordGatherer {
   [[nodiscard]] std::optional<Gathered> next(std::size_t device);
 
   [[nodiscard]] Steady last_line_at() const { return last_line_at_; }
-  [[nodiscard]] bool ready() const { return ready_; }  ///< the program has said that it is
+  [[nodiscard]] bool ready() const { return ready_; }  ///< the program has printed "ready"
   [[nodiscard]] std::uint64_t malformed() const { return malformed_; }
   /// The latest line that was not understood, shortened, and why.
   [[nodiscard]] const std::string& last_malformed() const { return last_malformed_; }

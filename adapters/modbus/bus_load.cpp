@@ -15,11 +15,11 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kAssumedTurnaround = 5ms;
-constexpr Duration kSlowTurnaround = 200ms;  ///< slower devices are rare, and their timeouts say so
+constexpr Duration kSlowTurnaround = 200ms;  ///< slower devices are rare and have a longer timeout
 constexpr Duration kLongestVisit = 10min;
-constexpr int kTimeoutsInVisit = 4;  ///< a device that leaves more requests unanswered is not asked further
+constexpr int kTimeoutsInCycle = 4;  ///< after more timeouts the rest of the cycle is left out
 
-constexpr int kVisitsFollowed = 2000;  ///< of a device whose periods fall together too rarely to wait for it
+constexpr int kPollsFollowed = 2000;  ///< of a device whose periods fall together too rarely to wait for it
 constexpr Duration kConnectMargin = 5s;
 constexpr Duration kRequestMargin = 1s;  ///< for a line that is not silent at once
 
@@ -56,7 +56,7 @@ std::vector<std::size_t> all_points(const DevicePlan& device) {
   return all;
 }
 
-/// One visit with these points.
+/// One poll cycle with these points.
 struct VisitCost {
   double line_time = 0.0;  ///< seconds
   double requests = 0.0;
@@ -69,7 +69,7 @@ struct Turn {
   std::vector<std::size_t> points;
 };
 
-/// What a device asks for, as the schedule does it: the points of each period at multiples of it, together where such
+/// The polls of a device, as the schedule makes them: the points of each period at multiples of it, together where such
 /// moments coincide. Followed until they all do again, or long enough for a mean.
 void add_visits(std::vector<Turn> turns, const std::function<VisitCost(const std::vector<std::size_t>&)>& cost_of,
                 Demand& demand) {
@@ -77,7 +77,7 @@ void add_visits(std::vector<Turn> turns, const std::function<VisitCost(const std
   std::map<std::vector<bool>, VisitCost> known;
   VisitCost total;
   Duration now{};
-  for (int visits = 0; visits < kVisitsFollowed; ++visits) {
+  for (int visits = 0; visits < kPollsFollowed; ++visits) {
     std::vector<bool> due;
     due.reserve(turns.size());
     for (const Turn& turn : turns) due.push_back(turn.next == now);
@@ -143,13 +143,13 @@ BusLoad bus_load(const ModbusConfig& config, const BusPlan& plan) {
   const std::size_t devices = plan.devices.size();
   load.detail = std::to_string(devices) + (devices == 1 ? " device, " : " devices, ") + std::to_string(total.blocks) +
                 (total.blocks == 1 ? " request, " : " requests, ") + short_number(total.requests) + " a second";
-  if (knows_line(config)) {
+  if (line_known(config)) {
     load.share = total.line_time;
     load.detail += ", " + short_number(1000.0 * total.line_time) + " ms of line time a second at " +
-                   std::to_string(config.line.baud) + " baud, if each answers within " +
+                   std::to_string(config.line.baud) + " baud, if each responds within " +
                    duration_text(kAssumedTurnaround);
   } else if (total.requests > 0.0) {
-    // Nothing is known of how fast the other side is; so much can be said.
+    // The speed of the other side is not known; only a lower bound can be given.
     load.detail += ", kept up with while each is answered within " + short_number(1000.0 / total.requests) + " ms";
   }
   if (greedy != 0) {
@@ -159,14 +159,14 @@ BusLoad bus_load(const ModbusConfig& config, const BusPlan& plan) {
   return load;
 }
 
-Duration longest_visit(const ModbusConfig& config, const UnitConfig& unit, const DevicePlan& device) {
+Duration longest_poll(const ModbusConfig& config, const UnitConfig& unit, const DevicePlan& device) {
   const WireCost cost = wire_cost(config, unit, kSlowTurnaround);
-  Duration longest = kTimeoutsInVisit * (unit.timeout * (unit.retries + 1));
+  Duration longest = kTimeoutsInCycle * (unit.timeout * (unit.retries + 1));
   for (const ReadBlock& block : plan_reads(unit, all_points(device), Knowledge{}, cost)) {
     longest += cost.of(block.table, block.count);
   }
   if (config.transport != ModbusTransport::rtu) longest += connecting(config);
-  return std::clamp<Duration>(longest, kVisitLimit, kLongestVisit);
+  return std::clamp<Duration>(longest, kPollLimit, kLongestVisit);
 }
 
 Duration longest_request(const ModbusConfig& config) {

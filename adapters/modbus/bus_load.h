@@ -12,12 +12,12 @@ struct BusLoad {
   std::string detail;
 };
 
-/// From baud, frames and periods; what a device needs before it answers is assumed, as nobody has asked it yet.
+/// From baud, frames and periods; the turnaround of the devices is assumed.
 [[nodiscard]] BusLoad bus_load(const ModbusConfig& config, const BusPlan& plan);
 
-/// How long one visit to a device may take that answers slowly and has its pause: DevicePlan::visit_limit.
-/// A TCP connection may have to be made anew in it.
-[[nodiscard]] Duration longest_visit(const ModbusConfig& config, const UnitConfig& unit, const DevicePlan& device);
+/// How long one poll cycle of a slow device may take, with its pause: DevicePlan::poll_limit.
+/// A TCP connection may have to be made again in it.
+[[nodiscard]] Duration longest_poll(const ModbusConfig& config, const UnitConfig& unit, const DevicePlan& device);
 /// How long a request of another master may take: SharePlan::request_limit.
 [[nodiscard]] Duration longest_request(const ModbusConfig& config);
 /// How long opening the bus may take: BusPlan::open_limit.

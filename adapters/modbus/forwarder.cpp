@@ -8,9 +8,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// No response comes later than that: LateReplies waits 5 s at the most, or half of a long timeout.
+/// No response comes later than that: LateResponses waits 5 s at the most, or half of a long timeout.
 constexpr Duration kLateFor = 10s;
-constexpr Duration kLookAgain = 20ms;
+constexpr Duration kRecheckInterval = 20ms;
 constexpr std::size_t kWriteResponse = 5;  ///< bytes; a response to a write echoes the beginning of the request
 
 /// Functions 5, 6, 15 and 16.
@@ -46,9 +46,9 @@ bool Forwarder::fresh(const ForwardedRequest& request, Steady now) const {
 Steady Forwarder::forward_at(const ModbusClient& client, const ForwardedRequest& request) {
   const Steady now = steady_now();
   UnitLink& link = link_to(request.unit);
-  if (held_[request.unit]) return now + kLookAgain;
+  if (held_[request.unit]) return now + kRecheckInterval;
   return std::max(client.clear_at(request.unit, request.pdu, fresh(request, now)),
-                  link.last_answer() + link.unit().pause);
+                  link.last_response() + link.unit().pause);
 }
 
 ForwardedResponse Forwarder::forward(ModbusClient& client, const ForwardedRequest& request,
@@ -63,10 +63,10 @@ ForwardedResponse Forwarder::forward(ModbusClient& client, const ForwardedReques
   bounds.busy_is_final = true;
   if (!writes(request) && !bounds.fresh && responds_[request.unit]) bounds.retries = link.unit().retries;
   if (writes(request)) note_written(request.unit, steady_now());
-  auto answer = link.ask(client, request.pdu, bounds);
-  responds_[request.unit] = answer || answer.error().kind == Fault::exception;
-  if (!answer) return answer.error();
-  return std::move(answer->pdu);
+  auto response = link.transact(client, request.pdu, bounds);
+  responds_[request.unit] = response || response.error().kind == Fault::exception;
+  if (!response) return response.error();
+  return std::move(response->pdu);
 }
 
 /// All units obey a broadcast and none responds (MODBUS over Serial Line 1.02, section 2.1). The other master gets the
@@ -79,7 +79,7 @@ ForwardedResponse Forwarder::broadcast(ModbusClient& client, const ForwardedRequ
   bounds.deadline = limits.deadline;
   bounds.stop = limits.stop;
   bounds.wake_fd = limits.stop_fd;
-  if (auto sent = link_to(request.unit).tell_all(client, request.pdu, bounds); !sent) return sent.error();
+  if (auto sent = link_to(request.unit).broadcast(client, request.pdu, bounds); !sent) return sent.error();
   return std::vector<std::uint8_t>(request.pdu.begin(), request.pdu.begin() + kWriteResponse);
 }
 

@@ -14,7 +14,7 @@
 namespace baudbridge {
 
 /// Sends requests of other masters to any unit of the bus, with that unit's timeout, pause and retries. A write is sent
-/// once; a unit that did not respond the last time is asked once.
+/// once; a unit that did not respond the last time gets no retry.
 /// Threads: the bus's.
 class Forwarder {
  public:
@@ -40,9 +40,9 @@ class Forwarder {
   [[nodiscard]] bool fresh(const ForwardedRequest& request, Steady now) const;
 
   const ModbusConfig& config_;
-  std::map<std::uint8_t, UnitConfig> others_;  ///< asked by other masters alone
+  std::map<std::uint8_t, UnitConfig> others_;  ///< polled by other masters only
   std::map<std::uint8_t, UnitLink> other_links_;
-  std::array<UnitLink*, 256> links_{};  ///< by unit id; null: not asked yet
+  std::array<UnitLink*, 256> links_{};  ///< by unit id; null: no request yet
   std::array<bool, 256> responds_{};    ///< it responded to the last forwarded request
   std::array<bool, 256> held_{};
   std::array<Steady, 256> written_at_{};

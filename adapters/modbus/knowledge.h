@@ -1,5 +1,5 @@
 #pragma once
-// What was learned about one device by asking: what it refuses to give in one answer. Pure.
+// Which reads one device refuses, as learned from its responses. Pure.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,7 +13,7 @@ namespace baudbridge {
 
 /// Which reads a device refuses: those that cover certain registers together (one between them is missing, or a
 /// boundary may not be crossed), and those that are too long. A fact is forgotten after a day, so that a device that
-/// was exchanged or a mistake does not cost line time for ever.
+/// was exchanged or a mistake does not cost line time forever.
 /// Threads: one owner.
 class Knowledge {
  public:
@@ -26,13 +26,13 @@ class Knowledge {
   };
 
   void refused(Table table, std::uint16_t first, std::uint16_t last, Steady now);
-  /// It answers a read of exactly these after all.
+  /// A read of exactly these was answered.
   void not_refused(Table table, std::uint16_t first, std::uint16_t last);
   /// A read of so many was refused for its length alone.
   void too_long(Table table, std::uint16_t count, Steady now);
   /// A read of so many was answered.
   void answered(Table table, std::uint16_t count);
-  /// All reads of a visit that were planned with longest() were answered: longer ones may be tried.
+  /// All reads of a poll cycle that were planned with longest() were answered: longer ones may be tried.
   void try_longer(Table table);
   /// Forgets what is older than a day. True if something was forgotten.
   bool forget_old(Steady now);
@@ -48,11 +48,11 @@ class Knowledge {
 
   /// One fact a line: "refused holding 10 19", "length registers 40 41".
   [[nodiscard]] std::string save() const;
-  /// Lines that are not understood are left out; they cost a question, not a value.
+  /// Lines that are not understood are left out; they cost a request, not a value.
   static Knowledge load(std::string_view text, Steady now);
 
  private:
-  /// Bisection of the longest answer: known to work, known to fail.
+  /// Bisection of the longest response: known to work, known to fail.
   struct Length {
     std::uint16_t good = 0;
     std::uint16_t bad = 0;  ///< 0: none is known

@@ -36,7 +36,7 @@ std::unique_ptr<ModbusClient> make_client(const ModbusConfig& config) {
 
 /// All units of one bus behind one connection.
 /// Threads: the bus's.
-class ModbusAdapter : public Adapter, public Writer, public Adviser, public Interruptible {
+class ModbusAdapter : public Adapter {
  public:
   ModbusAdapter(ModbusConfig config, std::shared_ptr<Learned> learned)
       : config_(std::move(config)), client_(make_client(config_)), learned_(std::move(learned)) {
@@ -60,13 +60,13 @@ class ModbusAdapter : public Adapter, public Writer, public Adviser, public Inte
   Result<void> poll(PollContext& context) override {
     UnitReader& unit = units_[context.device_index()];
     const std::uint64_t known = unit.knowledge().version();
-    auto visited = unit.visit(*client_, context);
-    take_late_replies();
+    auto visited = unit.poll(*client_, context);
+    take_late_responses();
     forwarder_->hold(unit.unit().unit, context.rest_left());
     if (unit.knowledge().version() != known && learned_->keep) learned_->keep(remembered(units_));
-    for (const std::size_t other : std::exchange(heard_, {})) context.heard_from(other);
+    for (const std::size_t other : std::exchange(received_from_, {})) context.received_from(other);
     for (const Duration response : unit.link().take_responses()) context.responded_in(response);
-    for (const Duration late : unit.link().take_late()) context.count_late_reply(late);
+    for (const Duration late : unit.link().take_late()) context.count_late_response(late);
     return visited;
   }
 
@@ -74,13 +74,13 @@ class ModbusAdapter : public Adapter, public Writer, public Adviser, public Inte
                                      std::span<const std::pair<std::size_t, Value>> points) override {
     auto written = UnitWriter(config_, device, units_[device_index].link(), *client_, stop_).write(points);
     forwarder_->note_written(units_[device_index].unit().unit, steady_now());
-    take_late_replies();
+    take_late_responses();
     return written;
   }
 
   ForwardedResponse forward(const ForwardedRequest& request, const ForwardLimits& limits) override {
     auto response = forwarder_->forward(*client_, request, limits);
-    take_late_replies();
+    take_late_responses();
     return response;
   }
   [[nodiscard]] Steady forward_at(const ForwardedRequest& request) override {
@@ -88,12 +88,12 @@ class ModbusAdapter : public Adapter, public Writer, public Adviser, public Inte
   }
 
  private:
-  void take_late_replies() {
-    for (const LateReply& late : client_->take_late()) {
+  void take_late_responses() {
+    for (const LateResponse& late : client_->take_late()) {
       for (std::size_t i = 0; i < units_.size(); ++i) {
         if (units_[i].unit().unit != late.unit) continue;
-        units_[i].link().came_late(late.response);
-        heard_.push_back(i);
+        units_[i].link().came_late(late.took);
+        received_from_.push_back(i);
         break;
       }
     }
@@ -103,8 +103,8 @@ class ModbusAdapter : public Adapter, public Writer, public Adviser, public Inte
   std::unique_ptr<ModbusClient> client_;
   std::shared_ptr<Learned> learned_;
   std::vector<UnitReader> units_;
-  std::optional<Forwarder> forwarder_;  ///< refers to the units
-  std::vector<std::size_t> heard_;      ///< units whose late replies came since the last poll
+  std::optional<Forwarder> forwarder_;      ///< refers to the units
+  std::vector<std::size_t> received_from_;  ///< units whose late responses came since the last poll
   std::stop_token stop_;
 };
 
@@ -130,10 +130,10 @@ void parse(ModbusTransport transport, Settings& bus, std::span<DeviceSettings> d
     bus_plan.load_detail += "; other masters get at most " + std::to_string(serve->share_percent) +
                             " % of its time at " + bus_plan.sharing->address;
   }
-  if (transport == ModbusTransport::tcp) bus_plan.phase_grain = kSharedMoments;
+  if (transport == ModbusTransport::tcp) bus_plan.phase_step = kSharedMoments;
   bus_plan.open_limit = longest_open(config);
   for (std::size_t i = 0; i < devices.size(); ++i) {
-    devices[i].plan->visit_limit = longest_visit(config, config.units[i], *devices[i].plan);
+    devices[i].plan->poll_limit = longest_poll(config, config.units[i], *devices[i].plan);
   }
   auto learned = std::make_shared<Learned>();
   bus_plan.learned = learned;

@@ -1,5 +1,5 @@
 #pragma once
-// One Modbus master: sends a request, brings the answer that belongs to it.
+// One Modbus master: sends a request, brings the response that belongs to it.
 #include <cstdint>
 #include <memory>
 #include <stop_token>
@@ -17,28 +17,29 @@ namespace baudbridge {
 struct Request {
   std::uint8_t unit = 0;
   Bytes pdu;
-  Duration timeout{};  ///< from the end of sending to the beginning of the answer
+  Duration timeout{};  ///< from the end of sending to the beginning of the response
   Steady deadline{};   ///< nothing takes longer than this
-  bool fresh = false;  ///< a late answer to the same request, sent before, will not do
+  bool fresh = false;  ///< a late response to the same request, sent before, will not do
   std::stop_token stop;
   int wake_fd = -1;  ///< readable: look at `stop`
 };
 
-struct Answer {
+/// One response.
+struct Response {
   Bytes pdu;
-  Duration response{};  ///< from the end of sending to the end of the answer
-  Steady at{};          ///< when its last byte came
+  Duration took{};  ///< from the end of sending to the end of the response
+  Steady at{};      ///< when its last byte came
 };
 
-/// A reply that came after its request was given up.
-struct LateReply {
+/// A response that came after its timeout.
+struct LateResponse {
   std::uint8_t unit = 0;
-  Duration response{};
+  Duration took{};
 };
 
-/// One Modbus master on one connection. A reply is matched strictly; a late one is never taken for another request's.
+/// One Modbus master on one connection. A response is matched strictly; a late one is never taken for another request's.
 /// Threads: one caller at a time.
-/// Errors:  timeout: no answer; checksum, malformed: a damaged or wrong one; exception (code): the device refused;
+/// Errors:  timeout: no response; checksum, malformed: a damaged or wrong one; exception (code): the device refused;
 ///          unplugged, protocol: the connection is gone or useless, close it; closed: stop was requested, or the
 ///          deadline left no time to send.
 class ModbusClient {
@@ -48,17 +49,17 @@ class ModbusClient {
   virtual void close() noexcept = 0;
   /// open() gives up once this descriptor is readable; -1: none.
   virtual void end_waits_on(int /*stop_fd*/) {}
-  /// May wait before it sends: for silence on the line, for a late reply that could be confused with this answer.
-  virtual Result<Answer> transact(const Request& request) = 0;
+  /// May wait before it sends: for silence on the line, for a late response that could be confused with this response.
+  virtual Result<Response> transact(const Request& request) = 0;
   /// The request of a broadcast: sent, not answered (MODBUS over Serial Line 1.02, section 2.1).
   virtual Result<void> broadcast(const Request& request) = 0;
-  /// From when on this request goes out without waiting for a late reply to another; fresh: see Request. In the past:
+  /// From when on this request goes out without waiting for a late response to another; fresh: see Request. In the past:
   /// now.
   [[nodiscard]] virtual Steady clear_at(std::uint8_t unit, const Bytes& pdu, bool fresh) const = 0;
-  /// Takes in what has come meanwhile, without waiting: perhaps the late reply that is in the way.
+  /// Takes in what has come meanwhile, without waiting: perhaps the late response that is in the way.
   virtual Result<void> listen() { return {}; }
-  /// Late replies since the last call.
-  [[nodiscard]] virtual std::vector<LateReply> take_late() = 0;
+  /// Late responses since the last call.
+  [[nodiscard]] virtual std::vector<LateResponse> take_late() = 0;
   [[nodiscard]] virtual std::string advice() const = 0;
 };
 

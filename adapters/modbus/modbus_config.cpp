@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "adapters/modbus/point_config.h"
+#include "adapters/modbus/register_point_config.h"
 #include "core/config_tree.h"
 
 namespace baudbridge {
@@ -20,10 +20,10 @@ constexpr int kModbusBaud = 19200;  ///< MODBUS over Serial Line 1.02, section 3
 constexpr int kSlowestBaud = 50;
 constexpr int kFastestBaud = 12'000'000;
 constexpr std::uint8_t kTcpUnit = 1;
-constexpr int kLastUnit = 247;  ///< section 2.2; some makers answer to those above too
+constexpr int kLastUnit = 247;  ///< section 2.2; some makers respond to those above too
 constexpr Duration kLongestPause = 60s;
 
-/// What a bus says for all its devices.
+/// The keys of a bus that are defaults of its devices.
 struct BusDefaults {
   Duration timeout{};
   unsigned retries = kRetries;
@@ -39,17 +39,17 @@ void parse_address(Settings& device, const ModbusConfig& config, UnitConfig& uni
   unit.unit = static_cast<std::uint8_t>(device.integer("address", kTcpUnit, 0, 255));
   if (serial && unit.unit > kLastUnit) {
     device.warning("address",
-                   "unit ids above 247 are reserved; some devices answer to one of them whatever their own "
+                   "unit ids above 247 are reserved; some devices respond to one of them whatever their own "
                    "is, which works only while such a device is alone on the bus");
   }
 }
 
-/// Everybody is told, nobody answers: only points that are written make sense.
+/// A broadcast has no response: only writable points are possible.
 void check_broadcast(const ModbusConfig& config, const UnitConfig& unit, const DevicePlan& plan, Settings& device) {
   if (!is_broadcast(config, unit)) return;
   for (const Point& point : plan.points) {
     if (point.writable) continue;
-    device.problem("address", "unit 0 is a broadcast to every device, which none answers, so point \"" + point.id +
+    device.problem("address", "unit 0 is a broadcast to every device and has no response, so point \"" + point.id +
                                   "\" can never be read; give the device's own unit id, or set writable = true");
     return;
   }
@@ -79,11 +79,11 @@ void parse_endpoint(Settings& bus, Endpoint& endpoint) {
   const auto colon = endpoint.host.find(':');
   if (colon != std::string::npos && colon == endpoint.host.rfind(':')) {
     bus.problem("host", in_quotes(endpoint.host) +
-                            " is no host: write host = " + toml_string(endpoint.host.substr(0, colon)) +
+                            " is not a host; write host = " + toml_string(endpoint.host.substr(0, colon)) +
                             " and tcp_port = " + endpoint.host.substr(colon + 1));
   } else if (endpoint.host.find_first_of("/[] \t") != std::string::npos) {
-    bus.problem("host",
-                in_quotes(endpoint.host) + " is no host: an address or a name, without scheme, brackets or port");
+    bus.problem("host", "invalid host " + in_quotes(endpoint.host) +
+                            "; use an address or a name, without scheme, brackets or port");
   }
   endpoint.tcp_port = static_cast<int>(bus.integer("tcp_port", endpoint.tcp_port, 1, 65535));
   endpoint.connect_timeout = bus.duration("connect_timeout", endpoint.connect_timeout, 10ms, 60s);

@@ -1,5 +1,5 @@
 #pragma once
-// What a configuration says about a Modbus bus, parsed once into plain data: docs/modbus.md.
+// The configuration of a Modbus bus as plain data: docs/modbus.md.
 #include <cstdint>
 #include <span>
 #include <string>
@@ -17,7 +17,7 @@ namespace baudbridge {
 
 enum class ModbusTransport { rtu, tcp, rtu_over_tcp };
 
-/// Where one point stands, and how. Same order as DevicePlan::points.
+/// The registers of one point, and their format. Same order as DevicePlan::points.
 struct RegisterPoint {
   Table table = Table::holding;
   std::uint16_t address = 0;    ///< on the wire, from 0
@@ -36,7 +36,7 @@ struct UnitConfig {
   std::uint8_t unit = 1;
   Duration timeout{};
   unsigned retries = 1;
-  Duration pause{};  ///< between its last answer and the next request to it
+  Duration pause{};  ///< between its last response and the next request to it
   std::uint16_t max_registers = kMaxReadRegisters;
   std::uint16_t max_bits = kMaxReadBits;
   bool read_gaps = true;  ///< a request may span registers that no point names
@@ -51,15 +51,15 @@ struct ModbusConfig {
   Endpoint endpoint;        ///< tcp, rtu_over_tcp
   bool echo = false;        ///< the line gives back what is sent
   std::vector<UnitConfig> units;
-  UnitConfig other_units;  ///< what holds for units that no device names: other masters may ask them
+  UnitConfig other_units;  ///< units that no configured device has; other masters may poll them
 };
 
 /// The speed of the line that the units are on is known.
-[[nodiscard]] inline bool knows_line(const ModbusConfig& config) {
+[[nodiscard]] inline bool line_known(const ModbusConfig& config) {
   return config.transport == ModbusTransport::rtu || config.line_known;
 }
 
-/// Unit 0 on a serial line is everybody: it is written to and never answers (MODBUS over Serial Line 1.02,
+/// Unit 0 on a serial line is a broadcast: it can be written, and has no response (MODBUS over Serial Line 1.02,
 /// section 2.1).
 [[nodiscard]] inline bool is_broadcast(const ModbusConfig& config, const UnitConfig& unit) {
   return unit.unit == 0 && config.transport != ModbusTransport::tcp;

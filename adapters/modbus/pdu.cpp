@@ -68,8 +68,8 @@ Bytes identification_request(std::uint8_t level, std::uint8_t first_object) {
   return {43, 14, level, first_object};
 }
 
-ExpectedReply expected_reply(std::span<const std::uint8_t> asked) {
-  ExpectedReply expected;
+ExpectedResponse expected_response(std::span<const std::uint8_t> asked) {
+  ExpectedResponse expected;
   expected.function = asked[0];
   const std::size_t count = asked.size() >= 5 ? static_cast<std::size_t>(asked[3] << 8 | asked[4]) : 0;
   switch (asked[0]) {
@@ -108,8 +108,8 @@ std::optional<std::size_t> identification_size(std::span<const std::uint8_t> pdu
   return at;
 }
 
-Result<void> check_reply(const ExpectedReply& expected, std::span<const std::uint8_t> pdu) {
-  if (pdu.size() < 2) return Error{Fault::malformed, "the answer is too short"};
+Result<void> check_response(const ExpectedResponse& expected, std::span<const std::uint8_t> pdu) {
+  if (pdu.size() < 2) return Error{Fault::malformed, "the response is too short"};
   if (pdu[0] == (expected.function | kExceptionBit) && pdu.size() == 2) {
     return Error{Fault::exception, exception_text(pdu[1]), pdu[1]};
   }
@@ -123,12 +123,12 @@ Result<void> check_reply(const ExpectedReply& expected, std::span<const std::uin
                  "it answered " + std::to_string(pdu.size()) + " bytes instead of " + std::to_string(wanted)};
   }
   if (!std::equal(expected.start.begin(), expected.start.end(), pdu.begin())) {
-    return Error{Fault::malformed, "its answer belongs to another request"};
+    return Error{Fault::malformed, "its response belongs to another request"};
   }
   return {};
 }
 
-std::vector<std::uint16_t> reply_registers(std::span<const std::uint8_t> pdu) {
+std::vector<std::uint16_t> response_registers(std::span<const std::uint8_t> pdu) {
   std::vector<std::uint16_t> registers;
   registers.reserve(pdu.size() / 2);
   for (std::size_t i = 2; i + 1 < pdu.size(); i += 2) {
@@ -137,7 +137,7 @@ std::vector<std::uint16_t> reply_registers(std::span<const std::uint8_t> pdu) {
   return registers;
 }
 
-std::vector<bool> reply_bits(std::span<const std::uint8_t> pdu, std::uint16_t count) {
+std::vector<bool> response_bits(std::span<const std::uint8_t> pdu, std::uint16_t count) {
   std::vector<bool> bits(count, false);
   for (std::size_t i = 0; i < count && 2 + i / 8 < pdu.size(); ++i) bits[i] = ((pdu[2 + i / 8] >> (i % 8)) & 1) != 0;
   return bits;
@@ -147,7 +147,7 @@ std::string exception_text(int code) {
   const auto text = [code]() -> std::string {
     switch (code) {
       case 1:
-        return "it does not know this function";
+        return "the device does not support this function";
       case 2:
         return "it has no such register";
       case 3:
@@ -155,7 +155,7 @@ std::string exception_text(int code) {
       case 4:
         return "it failed while answering";
       case 5:
-        return "it has taken the order and needs time";
+        return "the device has accepted the request and needs time";
       case 6:
         return "it is busy";
       case 8:
@@ -163,7 +163,7 @@ std::string exception_text(int code) {
       case 10:
         return "the gateway has no path to it";
       case 11:
-        return "the gateway got no answer from it";
+        return "the gateway got no response from it";
       default:
         return "it refused";
     }

@@ -36,29 +36,29 @@ inline constexpr std::uint16_t kMaxWriteRegisters = 123;
 /// Read device identification, function 43 / 14; level 1 basic, 2 regular; from which object on.
 [[nodiscard]] Bytes identification_request(std::uint8_t level, std::uint8_t first_object);
 
-/// What a good reply to a request looks like. A reply carries no address: only function, size and, for reads, the
-/// byte count tell whose answer it is; for writes the echoed fields.
-struct ExpectedReply {
+/// The form of a good response to a request. A response to a read carries no address: it is matched by function, size and
+/// byte count only; a response to a write by the echoed fields.
+struct ExpectedResponse {
   std::uint8_t function = 0;
-  std::size_t size = 0;  ///< bytes of the PDU; 0: not fixed, the reply says it (function 43)
+  std::size_t size = 0;  ///< bytes of the PDU; 0: not fixed, it is in the response (function 43)
   Bytes start;           ///< it must begin with these bytes
-  /// True if a reply to the one could be taken for a reply to the other.
-  [[nodiscard]] bool confusable_with(const ExpectedReply& other) const {
+  /// True if a response to one request could be taken for a response to the other.
+  [[nodiscard]] bool confusable_with(const ExpectedResponse& other) const {
     return function == other.function && size == other.size && start == other.start;
   }
 };
 
-[[nodiscard]] ExpectedReply expected_reply(std::span<const std::uint8_t> request);
+[[nodiscard]] ExpectedResponse expected_response(std::span<const std::uint8_t> request);
 
-/// Size of a reply whose size is not fixed, once enough of it is there (function 43).
+/// Size of a response whose size is not fixed, once enough of it is there (function 43).
 [[nodiscard]] std::optional<std::size_t> identification_size(std::span<const std::uint8_t> pdu);
 
-/// Good, or exception (Error::code), or malformed: the text says what differs.
-[[nodiscard]] Result<void> check_reply(const ExpectedReply& expected, std::span<const std::uint8_t> pdu);
+/// Good, or exception (Error::code), or malformed: the text has the difference.
+[[nodiscard]] Result<void> check_response(const ExpectedResponse& expected, std::span<const std::uint8_t> pdu);
 
-/// What a checked reply to read_request() holds.
-[[nodiscard]] std::vector<std::uint16_t> reply_registers(std::span<const std::uint8_t> pdu);
-[[nodiscard]] std::vector<bool> reply_bits(std::span<const std::uint8_t> pdu, std::uint16_t count);
+/// The content of a checked response to read_request().
+[[nodiscard]] std::vector<std::uint16_t> response_registers(std::span<const std::uint8_t> pdu);
+[[nodiscard]] std::vector<bool> response_bits(std::span<const std::uint8_t> pdu, std::uint16_t count);
 
 /// "illegal data address": what exception codes mean, for people.
 [[nodiscard]] std::string exception_text(int code);

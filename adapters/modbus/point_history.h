@@ -1,5 +1,5 @@
 #pragma once
-// What a unit has given, refused and not answered so far, point by point. Pure.
+// Which points of a unit were answered, refused or unanswered so far. Pure.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -15,18 +15,18 @@
 
 namespace baudbridge {
 
-/// A point that the unit does not have costs a request now and then, not each time. It does not have a point that it
-/// refuses even alone, or that it does not answer even alone in three visits in a row; one that it has given before is
-/// asked for on, for a minute: it may be in the way for a moment only.
+/// A missing point costs a request once a minute, not each cycle. A point is missing if the unit refuses a read of it alone,
+/// or does not respond to such a read in three poll cycles in a row; a point that was answered before is requested in each
+/// cycle for another minute, as the reason may be temporary.
 /// Threads: one owner.
 class PointHistory {
  public:
-  /// The read was answered. Answers the points of it that counted as missing until now.
+  /// The read was answered. Returns its points that were missing until now.
   std::vector<std::size_t> answered(const ReadBlock& block) {
     answered_.insert({block.table, block.address, block.count});
     std::vector<std::size_t> back;
     for (const std::size_t point : block.points) {
-      unanswered_visits_.erase(point);
+      unanswered_polls_.erase(point);
       if (missing_.erase(point) > 0) back.push_back(point);
     }
     return back;
@@ -35,14 +35,14 @@ class PointHistory {
     Missing& missing = missing_[point];
     if (missing.since == Steady{}) missing.since = now;
     missing.error = error;
-    missing.ask_again = now - missing.since < kAgain && given(what) ? now : now + kAgain;
+    missing.retry_at = now - missing.since < kAgain && given(what) ? now : now + kAgain;
   }
   void unanswered(std::size_t point, const RegisterPoint& what, const Error& error, Steady now) {
-    if (!given(what) && ++unanswered_visits_[point] >= kVisits) refused(point, what, error, now);
+    if (!given(what) && ++unanswered_polls_[point] >= kVisits) refused(point, what, error, now);
   }
-  /// Its refusal has turned out to say nothing about it.
-  void ask_again(std::size_t point, Steady now) {
-    if (const auto found = missing_.find(point); found != missing_.end()) found->second.ask_again = now;
+  /// Its refusal had another reason: it is requested in the next cycle.
+  void retry_at(std::size_t point, Steady now) {
+    if (const auto found = missing_.find(point); found != missing_.end()) found->second.retry_at = now;
   }
 
   /// This very read has been answered before.
@@ -62,9 +62,9 @@ class PointHistory {
     const auto found = missing_.find(point);
     return found == missing_.end() ? nullptr : &found->second.error;
   }
-  [[nodiscard]] bool is_to_be_asked(std::size_t point, Steady now) const {
+  [[nodiscard]] bool is_requested(std::size_t point, Steady now) const {
     const auto found = missing_.find(point);
-    return found == missing_.end() || found->second.ask_again <= now;
+    return found == missing_.end() || found->second.retry_at <= now;
   }
 
   static constexpr Duration kAgain = std::chrono::minutes(1);
@@ -74,10 +74,10 @@ class PointHistory {
   struct Missing {
     Error error;
     Steady since{};
-    Steady ask_again{};
+    Steady retry_at{};
   };
   std::map<std::size_t, Missing> missing_;
-  std::map<std::size_t, unsigned> unanswered_visits_;                   ///< in a row, of points that were never given
+  std::map<std::size_t, unsigned> unanswered_polls_;                    ///< in a row, of points that were never given
   std::set<std::tuple<Table, std::uint16_t, std::uint16_t>> answered_;  ///< reads: address, count
 };
 

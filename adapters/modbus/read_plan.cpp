@@ -117,7 +117,7 @@ class Partition {
 
 WireCost wire_cost(const ModbusConfig& config, const UnitConfig& unit, Duration turnaround) {
   LineConfig line = config.line;
-  if (!knows_line(config)) line.baud = kUnknownLineBaud;
+  if (!line_known(config)) line.baud = kUnknownLineBaud;
   const Duration character = line.character_time();
   const Duration silences = frame_silence(line) + std::max(frame_silence(line), unit.pause);
   return {character * (kRequestCharacters + kReplyCharacters) + silences + turnaround, character};

@@ -12,7 +12,7 @@
 
 namespace baudbridge {
 
-/// One read request and the points that its answer holds, by address.
+/// One read request and the points that its response holds, by address.
 struct ReadBlock {
   Table table = Table::holding;
   std::uint16_t address = 0;
@@ -24,7 +24,7 @@ struct ReadBlock {
 
 /// What a request costs in time on the line.
 struct WireCost {
-  Duration per_request{};  ///< what is there without any data: request, frame around the answer, silences, turnaround
+  Duration per_request{};  ///< what is there without any data: request, frame around the response, silences, turnaround
   Duration per_byte{};     ///< of data
   [[nodiscard]] Duration of(Table table, std::uint32_t count) const {
     const std::uint32_t bytes = holds_bits(table) ? (count + 7) / 8 : 2 * count;
@@ -32,13 +32,13 @@ struct WireCost {
   }
 };
 
-/// A request of 8 characters, an answer of 5 and its data, the silence before each (MODBUS over Serial Line 1.02,
+/// A request of 8 characters, a response of 5 and its data, the silence before each (MODBUS over Serial Line 1.02,
 /// sections 2.2 and 2.5.1.1), and the time the device needs. Over TCP the line behind the endpoint is not known: it is
 /// taken for one of 19200 baud, which is right for a gateway and does no harm otherwise.
 [[nodiscard]] WireCost wire_cost(const ModbusConfig& config, const UnitConfig& unit, Duration turnaround);
 
 /// The blocks for these points in ascending order of table and address: the cheapest ones that the device is known or
-/// thought to answer. A value is never cut; a point alone is always asked for, also if it was refused before.
+/// expected to accept. A value is never cut; a point alone is always requested, also if it was refused before.
 [[nodiscard]] std::vector<ReadBlock> plan_reads(const UnitConfig& unit, std::span<const std::size_t> due,
                                                 const Knowledge& knowledge, const WireCost& cost);
 

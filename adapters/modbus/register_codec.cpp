@@ -169,7 +169,7 @@ Error does_not_fit(const Value& value, const std::string& where, const std::stri
   return Error{Fault::refused, value_text(value) + " does not fit into " + where + " (" + range + ")"};
 }
 
-/// The value as a whole number: negative ones as their two's complement, with the sign told.
+/// The value as a whole number: negative ones as their two's complement, with the sign apart.
 struct Whole {
   bool negative = false;
   std::uint64_t size = 0;  ///< absolute
@@ -207,7 +207,7 @@ Result<std::uint64_t> into_bits(const Value& value, unsigned width_bits, bool is
 Result<std::uint64_t> encode_float(const RegisterFormat& format, const Value& value) {
   const double number = as_double(value);
   const std::string where(type_word(format.type));
-  if (!std::isfinite(number)) return Error{Fault::refused, "a finite number is needed"};
+  if (!std::isfinite(number)) return Error{Fault::refused, "must be a finite number"};
   if (format.type == RegisterType::float64) return std::bit_cast<std::uint64_t>(number);
   if (format.type == RegisterType::float16) {
     const auto half = double_to_half(number);

@@ -67,7 +67,7 @@ struct Decoded {
 /// The raw number's bit pattern in the right order; 0 for strings.
 [[nodiscard]] std::uint64_t raw_bits(const RegisterFormat& format, std::span<const std::uint16_t> registers);
 
-/// registers: as many as register_count() says. Errors: malformed (digits that are not BCD).
+/// registers: register_count() of them. Errors: malformed (digits that are not BCD).
 /// A float32 becomes the double that its shortest decimal form reads as. NaN and infinity are passed on.
 [[nodiscard]] Result<Decoded> decode_registers(const RegisterFormat& format, std::span<const std::uint16_t> registers);
 
@@ -75,7 +75,7 @@ struct Decoded {
 [[nodiscard]] bool shares_register(const RegisterFormat& format);
 
 /// The way back. current: what stands in the registers (used if shares_register()). Errors: refused, with a text that
-/// says what would fit.
+/// has the range that fits.
 [[nodiscard]] Result<std::vector<std::uint16_t>> encode_registers(const RegisterFormat& format, const Value& value,
                                                                   std::span<const std::uint16_t> current);
 

@@ -31,7 +31,7 @@ void recall(std::string_view text, std::span<UnitReader> units, Steady now) {
     if (at == std::string_view::npos || (at > 0 && text[at - 1] != '\n')) continue;
     at += head.size();
     const std::size_t next = text.find(kDevice, at);
-    unit.adopt(Knowledge::load(text.substr(at, std::min(next, text.size()) - at), now));
+    unit.set_knowledge(Knowledge::load(text.substr(at, std::min(next, text.size()) - at), now));
   }
 }
 

@@ -11,7 +11,7 @@ namespace baudbridge {
 /// "device meter 17", then that device's facts as Knowledge::save() writes them, and so on.
 [[nodiscard]] std::string remembered(std::span<const UnitReader> units);
 
-/// Hands each unit what was remembered of it. A device whose id or unit id is another now begins anew.
+/// Hands each unit what was remembered of it. A device whose id or unit id is another now begins again.
 void recall(std::string_view text, std::span<UnitReader> units, Steady now);
 
 }  // namespace baudbridge

@@ -3,7 +3,7 @@
 #include <array>
 #include <utility>
 
-#include "adapters/modbus/late_replies.h"
+#include "adapters/modbus/late_responses.h"
 #include "adapters/modbus/modbus_client.h"
 #include "adapters/modbus/rtu_frame.h"
 
@@ -12,11 +12,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kNeverQuiet = 500ms;      ///< so long a line may be busy before we give up sending
+constexpr Duration kLongestBusy = 500ms;     ///< a line that is busy for longer ends the attempt to send
 constexpr Duration kBroadcastPause = 100ms;  ///< turnaround delay, MODBUS over Serial Line 1.02, section 2.4.1
-constexpr Duration kPieces = 300ms;          ///< an answer may come in pieces with pauses as long as this
-constexpr Duration kBroken = 20ms;           ///< silence after which a damaged answer is not waited for any longer
-constexpr Duration kOtherMaster = 100ms;     ///< another master's request heard: its answer is let pass
+constexpr Duration kPieces = 300ms;          ///< a response may come in pieces with pauses as long as this
+constexpr Duration kBroken = 20ms;           ///< silence after which a damaged response is not waited for any longer
+constexpr Duration kOtherMaster = 100ms;     ///< time for the response to another master's request
 constexpr Duration kStale = 1s;              ///< what is left of a frame after that long is noise
 constexpr unsigned kEchoesToBelieve = 2;
 
@@ -36,27 +36,27 @@ class RtuClient : public ModbusClient {
   void close() noexcept override { stream_->close(); }
   void end_waits_on(int stop_fd) override { stream_->end_waits_on(stop_fd); }
 
-  Result<Answer> transact(const Request& request) override {
-    if (auto quiet = wait_quiet(request, true); !quiet) return quiet.error();
-    const ExpectedReply expected = expected_reply(request.pdu);
+  Result<Response> transact(const Request& request) override {
+    if (auto silent = wait_for_silence(request, true); !silent) return silent.error();
+    const ExpectedResponse expected = expected_response(request.pdu);
     const Bytes frame = rtu_frame(request.unit, request.pdu);
     receiver_.expect(request.unit, frame, expected, echoes_);
     const Steady begun = steady_now();
     if (auto sent = send(frame, request.deadline); !sent) return sent.error();
-    auto answer = receive(request, frame.size());
+    auto response = receive(request, frame.size());
     learn_echo();
-    // What began like the answer and was damaged or cut was the answer; otherwise it may still come.
-    const bool came = answer || receiver_.damaged() || receiver_.begun();
+    // What began like the response and was damaged or cut was the response; otherwise it may still come.
+    const bool came = response || receiver_.damaged() || receiver_.begun();
     receiver_.expect_nothing();
-    if (!came) late_.owe(request.unit, request.pdu, begun, steady_now(), false);
-    if (!answer) return answer.error();
-    late_.asked_again(request.unit, request.pdu, begun);
-    if (auto good = check_reply(expected, answer->pdu); !good) return good.error();
-    return answer;
+    if (!came) late_.add(request.unit, request.pdu, begun, steady_now(), false);
+    if (!response) return response.error();
+    late_.repeated(request.unit, request.pdu, begun);
+    if (auto good = check_response(expected, response->pdu); !good) return good.error();
+    return response;
   }
 
   Result<void> broadcast(const Request& request) override {
-    if (auto quiet = wait_quiet(request, false); !quiet) return quiet.error();
+    if (auto silent = wait_for_silence(request, false); !silent) return silent.error();
     if (auto sent = send(rtu_frame(request.unit, request.pdu), request.deadline); !sent) return sent.error();
     line_busy_until_ += kBroadcastPause;
     return {};
@@ -69,7 +69,7 @@ class RtuClient : public ModbusClient {
   [[nodiscard]] Steady clear_at(std::uint8_t unit, const Bytes& pdu, bool fresh) const override {
     return late_.clear_at(unit, pdu, fresh);
   }
-  [[nodiscard]] std::vector<LateReply> take_late() override { return std::exchange(late_replies_, {}); }
+  [[nodiscard]] std::vector<LateResponse> take_late() override { return std::exchange(late_responses_, {}); }
   [[nodiscard]] std::string advice() const override { return stream_->advice(); }
 
  private:
@@ -83,7 +83,7 @@ class RtuClient : public ModbusClient {
     return sent;
   }
 
-  /// Reads what is there and looks at the frames that are not our answer. The answer, if it is complete.
+  /// Reads what is there and looks at the frames that are not our response. The response, if it is complete.
   Result<std::optional<Bytes>> take_input() {
     std::array<std::uint8_t, 512> bytes;
     auto got = stream_->read_some(bytes);
@@ -91,44 +91,44 @@ class RtuClient : public ModbusClient {
     if (*got == 0) return std::optional<Bytes>{};
     const Steady now = steady_now();
     line_busy_until_ = std::max(line_busy_until_, now);
-    auto answer = receiver_.feed(std::span(bytes).first(*got));
-    stray_bytes_ += note_strays(now);
-    return answer;
+    auto response = receiver_.feed(std::span(bytes).first(*got));
+    foreign_bytes_ += note_foreign_frames(now);
+    return response;
   }
 
   static bool stopped(const Request& request, int& wake_fd) {
-    wake_fd = -1;  // an order that waits is carried out after this answer
+    wake_fd = -1;  // a pending write is carried out after this response
     return request.stop.stop_requested();
   }
 
-  /// Until the silence before a frame is complete and no late reply can be confused with the one expected.
-  Result<void> wait_quiet(const Request& request, bool answered) {
+  /// Until the silence before a frame is complete and no late response can be confused with the one expected.
+  Result<void> wait_for_silence(const Request& request, bool answered) {
     const Steady begun = steady_now();
     int wake_fd = request.wake_fd;
     if (line_busy_until_ < begun - kStale) receiver_.expect_nothing();
     for (;;) {
       if (auto input = take_input(); !input) return input.error();
       const Steady now = steady_now();
-      const Steady quiet = std::max(line_busy_until_ + stream_->frame_silence(), other_master_until_);
+      const Steady silent = std::max(line_busy_until_ + stream_->frame_silence(), other_master_until_);
       const Steady clear = answered ? late_.clear_at(request.unit, request.pdu, request.fresh) : now;
-      const Steady until = std::max(quiet, clear);
+      const Steady until = std::max(silent, clear);
       if (until <= now) return {};
-      if (now >= request.deadline) return Error{Fault::closed, "no time left to ask it"};
-      if (clear <= now && now > begun + std::max(kNeverQuiet, request.timeout)) {
+      if (now >= request.deadline) return Error{Fault::closed, "no time left to send the request"};
+      if (clear <= now && now > begun + std::max(kLongestBusy, request.timeout)) {
         return Error{Fault::malformed,
-                     "the line is never quiet: check baud, parity and wiring, and whether another master is on it"};
+                     "the line is never silent: check baud, parity and wiring, and whether another master is on it"};
       }
       const Waited waited = wait_input(stream_->fd(), std::min(until, request.deadline), wake_fd);
       if (waited == Waited::woken && stopped(request, wake_fd)) return Error{Fault::closed, "stopped"};
     }
   }
 
-  Result<Answer> receive(const Request& request, std::size_t sent_bytes) {
+  Result<Response> receive(const Request& request, std::size_t sent_bytes) {
     Steady first_by = sent_end_ + request.timeout;
     if (echoes_) first_by += stream_->character_time() * static_cast<long>(sent_bytes);
     int wake_fd = request.wake_fd;
     Steady last_byte = sent_end_;
-    stray_bytes_ = 0;
+    foreign_bytes_ = 0;
     for (;;) {
       const Waited waited =
           wait_input(stream_->fd(), std::min(wait_until(first_by, last_byte), request.deadline), wake_fd);
@@ -146,14 +146,14 @@ class RtuClient : public ModbusClient {
       }
       for (; pdu; pdu = receiver_.feed({})) {
         if (!late_.ambiguous(request.unit, request.pdu, *pdu, last_byte)) {
-          return Answer{std::move(*pdu), last_byte - sent_end_, last_byte};
+          return Response{std::move(*pdu), last_byte - sent_end_, last_byte};
         }
       }
       stream_->acknowledge();
-      // Another frame took time on the wire that our answer did not have.
-      if (stray_bytes_ == 0) continue;
-      first_by += stream_->character_time() * static_cast<long>(stray_bytes_) + 2 * stream_->frame_silence();
-      stray_bytes_ = 0;
+      // Another frame took time on the wire that our response did not have.
+      if (foreign_bytes_ == 0) continue;
+      first_by += stream_->character_time() * static_cast<long>(foreign_bytes_) + 2 * stream_->frame_silence();
+      foreign_bytes_ = 0;
     }
   }
 
@@ -165,47 +165,47 @@ class RtuClient : public ModbusClient {
     return std::max(first_by, std::min(last_byte + kBroken, first_by + kPieces));  // perhaps it begins just now
   }
 
-  /// Why there is no answer.
+  /// Why there is no response.
   [[nodiscard]] Error silence(const Request& request) const {
-    if (receiver_.damaged()) return {Fault::checksum, "its answer was damaged (CRC)"};
-    if (receiver_.begun()) return {Fault::malformed, "its answer was cut short"};
+    if (receiver_.damaged()) return {Fault::checksum, "its response was damaged (CRC)"};
+    if (receiver_.begun()) return {Fault::malformed, "its response was cut short"};
     const std::string noise = receiver_.noise_bytes() == 0
                                   ? ""
                                   : ", but " + std::to_string(receiver_.noise_bytes()) +
-                                        " bytes that are no frame: check line settings and wiring";
-    return {Fault::timeout, "no answer in " + duration_text(request.timeout) + noise};
+                                        " bytes outside any frame: check line settings and wiring";
+    return {Fault::timeout, "no response in " + duration_text(request.timeout) + noise};
   }
 
-  /// Looks at the frames that are not our answer. Result: bytes on the wire of those that are not our echo.
-  std::size_t note_strays(Steady now) {
+  /// Looks at the frames that are not our response. Result: bytes on the wire of those that are not our echo.
+  std::size_t note_foreign_frames(Steady now) {
     std::size_t bytes = 0;
-    for (const StrayFrame& stray : receiver_.take_strays()) {
-      if (stray.echo && echoes_) continue;
-      bytes += stray.pdu.size() + kRtuExtraBytes;
-      other_master_until_ = stray.request ? now + kOtherMaster : Steady{};
-      if (stray.request) {
-        late_.owe(stray.unit, stray.pdu, now, now, true);
-      } else if (const auto settled = late_.settled_by(stray.unit, stray.pdu, now); settled && !settled->foreign) {
-        late_replies_.push_back({stray.unit, settled->took});
+    for (const ForeignFrame& frame : receiver_.take_foreign_frames()) {
+      if (frame.echo && echoes_) continue;
+      bytes += frame.pdu.size() + kRtuExtraBytes;
+      other_master_until_ = frame.request ? now + kOtherMaster : Steady{};
+      if (frame.request) {
+        late_.add(frame.unit, frame.pdu, now, now, true);
+      } else if (const auto settled = late_.recognise(frame.unit, frame.pdu, now); settled && !settled->foreign) {
+        late_responses_.push_back({frame.unit, settled->took});
       }
     }
     return bytes;
   }
 
-  /// A line that gave back two requests that cannot be mistaken for replies is taken to echo all.
+  /// A line that gave back two requests that cannot be mistaken for responses is taken to echo all.
   void learn_echo() {
-    if (receiver_.echo_heard() && !echoes_ && ++echoes_heard_ >= kEchoesToBelieve) echoes_ = true;
+    if (receiver_.echo_received() && !echoes_ && ++echoes_received_ >= kEchoesToBelieve) echoes_ = true;
   }
 
   std::unique_ptr<Stream> stream_;
   RtuReceiver receiver_;
-  LateReplies late_;
-  std::vector<LateReply> late_replies_;
+  LateResponses late_;
+  std::vector<LateResponse> late_responses_;
   Steady line_busy_until_{};  ///< last byte sent or received
   Steady sent_end_{};
   Steady other_master_until_{};
-  std::size_t stray_bytes_ = 0;
-  unsigned echoes_heard_ = 0;
+  std::size_t foreign_bytes_ = 0;
+  unsigned echoes_received_ = 0;
   bool echoes_ = false;
 };
 

@@ -24,7 +24,7 @@ bool crc_good(std::span<const std::uint8_t> frame) {
   return frame[frame.size() - 2] == (crc & 0xff) && frame[frame.size() - 1] == (crc >> 8);
 }
 
-/// The sizes that a frame starting like this may have, 0 for none: as a reply, and as a request.
+/// The sizes that a frame starting like this may have, 0 for none: as a response, and as a request.
 std::pair<std::size_t, std::size_t> possible_sizes(std::span<const std::uint8_t> bytes) {
   const std::uint8_t function = bytes[1];
   if ((function & 0x80) != 0) return {5, 0};
@@ -64,7 +64,7 @@ Bytes rtu_frame(std::uint8_t unit, std::span<const std::uint8_t> pdu) {
   return frame;
 }
 
-void RtuReceiver::expect(std::uint8_t unit, Bytes sent_frame, ExpectedReply expected, bool echoes) {
+void RtuReceiver::expect(std::uint8_t unit, Bytes sent_frame, ExpectedResponse expected, bool echoes) {
   expect_nothing();
   unit_ = unit;
   sent_ = std::move(sent_frame);
@@ -78,12 +78,12 @@ void RtuReceiver::expect_nothing() {
   sent_.clear();
   dropped_ = 0;
   waiting_ = false;
-  echo_heard_ = false;
+  echo_received_ = false;
   damaged_ = false;
   begun_ = false;
 }
 
-/// Does our answer (or an exception, or our echo where the line echoes) start here?
+/// Does our response (or an exception, or our echo where the line echoes) start here?
 RtuReceiver::Match RtuReceiver::own_at(std::size_t at, std::size_t& size) const {
   const auto bytes = std::span(buffer_).subspan(at);
   if (!waiting_ || bytes[0] != unit_) return Match::no;
@@ -107,19 +107,20 @@ RtuReceiver::Match RtuReceiver::own_at(std::size_t at, std::size_t& size) const 
   return crc_good(bytes.first(size)) ? Match::whole : Match::damaged;
 }
 
-/// Takes a good frame that is not our answer, if one starts here.
-bool RtuReceiver::stray_at(std::size_t at) {
+/// Takes a good frame that is not our response, if one starts here.
+bool RtuReceiver::foreign_at(std::size_t at) {
   const auto bytes = std::span<const std::uint8_t>(buffer_).subspan(at);
   if (bytes.size() < 5) return false;
   const auto [as_reply, as_request] = possible_sizes(bytes);
   for (const bool request : {false, true}) {
     const std::size_t size = request ? as_request : as_reply;
     if (size == 0 || bytes.size() < size || !crc_good(bytes.first(size))) continue;
-    StrayFrame stray{bytes[0], Bytes(bytes.begin() + 1, bytes.begin() + static_cast<std::ptrdiff_t>(size) - 2), request,
-                     waiting_ && std::equal(sent_.begin(), sent_.end(), bytes.begin(),
-                                            bytes.begin() + static_cast<std::ptrdiff_t>(size))};
-    if (stray.echo) echo_heard_ = echo_heard_ || request;
-    strays_.push_back(std::move(stray));
+    ForeignFrame frame{
+        bytes[0], Bytes(bytes.begin() + 1, bytes.begin() + static_cast<std::ptrdiff_t>(size) - 2), request,
+        waiting_ &&
+            std::equal(sent_.begin(), sent_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size))};
+    if (frame.echo) echo_received_ = echo_received_ || request;
+    foreign_.push_back(std::move(frame));
     drop_front(at + size);
     dropped_ -= size;
     return true;
@@ -146,8 +147,8 @@ std::optional<Bytes> RtuReceiver::at_last() {
     std::size_t size = 0;
     if (own_at(at, size) != Match::whole) continue;
     const Bytes frame = take_frame(at, size);
-    if (echoes_ && !echo_heard_ && frame == sent_) {
-      echo_heard_ = true;
+    if (echoes_ && !echo_received_ && frame == sent_) {
+      echo_received_ = true;
       at = 0;
       continue;
     }
@@ -166,7 +167,7 @@ std::optional<Bytes> RtuReceiver::feed(std::span<const std::uint8_t> bytes) {
     const Match match = own_at(at, size);
     if (match == Match::partial && buffer_.size() - at >= 3) begun_ = true;
     // A frame that could be ours is waited for: it is judged once as many bytes are there as it would have.
-    if (match == Match::partial && (buffer_.size() - at < 5 || !stray_at(at))) {
+    if (match == Match::partial && (buffer_.size() - at < 5 || !foreign_at(at))) {
       if (begun_) return std::nullopt;
       ++at;
       continue;
@@ -178,20 +179,20 @@ std::optional<Bytes> RtuReceiver::feed(std::span<const std::uint8_t> bytes) {
     }
     if (match == Match::damaged) damaged_ = true;
     if (match != Match::whole) {
-      at = stray_at(at) ? 0 : at + 1;
+      at = foreign_at(at) ? 0 : at + 1;
       continue;
     }
     Bytes frame = take_frame(at, size);
     at = 0;
-    if (!echoes_ || echo_heard_ || frame != sent_) return Bytes(frame.begin() + 1, frame.end() - 2);
-    echo_heard_ = true;
-    strays_.push_back({frame[0], Bytes(frame.begin() + 1, frame.end() - 2), true, true});
+    if (!echoes_ || echo_received_ || frame != sent_) return Bytes(frame.begin() + 1, frame.end() - 2);
+    echo_received_ = true;
+    foreign_.push_back({frame[0], Bytes(frame.begin() + 1, frame.end() - 2), true, true});
   }
   return std::nullopt;
 }
 
-std::vector<StrayFrame> RtuReceiver::take_strays() {
-  return std::exchange(strays_, {});
+std::vector<ForeignFrame> RtuReceiver::take_foreign_frames() {
+  return std::exchange(foreign_, {});
 }
 
 }  // namespace baudbridge

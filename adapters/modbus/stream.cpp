@@ -25,7 +25,7 @@ class SerialStream : public Stream {
 
   Result<void> open() override {
     if (adopted_) return port_ ? Result<void>{} : Error{Fault::unplugged, "an adopted line cannot be opened again"};
-    ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);  // this thread's waits end when asked, not 50 us later
+    ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);  // this thread's waits end on time, not 50 us later
     auto port = SerialPort::open(config_);
     if (!port) return port.error();
     port_ = std::move(*port);

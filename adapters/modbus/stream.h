@@ -22,7 +22,7 @@ struct Endpoint {
 
 /// One connection as a stream of bytes.
 /// Threads: one caller. open() of a TCP stream takes up to connect_timeout and connect_delay, name lookup included.
-/// Errors:  unplugged when the line or connection is gone or cannot be opened; the text tells what to do.
+/// Errors:  unplugged when the line or connection is gone or cannot be opened; the text has the remedy.
 class Stream {
  public:
   virtual ~Stream() = default;
@@ -34,8 +34,8 @@ class Stream {
   /// What is there, without waiting; 0: nothing.
   virtual Result<std::size_t> read_some(std::span<std::uint8_t> into) = 0;
   virtual Result<void> write_all(std::span<const std::uint8_t> bytes, Steady deadline) = 0;
-  /// Only a part of an answer came, or not the one that is waited for: the other side is told at once that it came.
-  /// A TCP device that sends an answer in two pieces may hold the second back until then (Nagle's algorithm).
+  /// Only a part of a response came, or not the one that is waited for: the other side is reported at once that it came.
+  /// A TCP device that sends a response in two pieces may hold the second back until then (Nagle's algorithm).
   virtual void acknowledge() noexcept {}
   /// Time of one character on the wire; zero for TCP.
   [[nodiscard]] virtual Duration character_time() const = 0;

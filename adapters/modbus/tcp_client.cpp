@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr unsigned kReconnectAfter = 3;  ///< requests in a row without any answer
+constexpr unsigned kReconnectAfter = 3;  ///< requests in a row without any response
 constexpr Duration kJustNow = 1ms;
 
 class TcpClient : public ModbusClient {
@@ -31,12 +31,12 @@ class TcpClient : public ModbusClient {
   void close() noexcept override { stream_->close(); }
   void end_waits_on(int stop_fd) override { stream_->end_waits_on(stop_fd); }
 
-  Result<Answer> transact(const Request& request) override {
+  Result<Response> transact(const Request& request) override {
     if (auto ready = make_ready(); !ready) return ready.error();
-    auto answer = exchange(request);
-    // Some devices close the connection after an answer, or when they have not been asked for a while; with bad luck
-    // just when they are asked again.
-    if (answer || answer.error().kind != Fault::unplugged || !answered_) return answer;
+    auto response = exchange(request);
+    // Some devices close the connection after a response, or after a time without requests, sometimes just when the
+    // next request is sent.
+    if (response || response.error().kind != Fault::unplugged || !answered_) return response;
     if (auto opened = open(); !opened) return opened.error();
     return exchange(request);
   }
@@ -49,34 +49,34 @@ class TcpClient : public ModbusClient {
   [[nodiscard]] Steady clear_at(std::uint8_t /*unit*/, const Bytes& /*pdu*/, bool /*fresh*/) const override {
     return {};
   }
-  [[nodiscard]] std::vector<LateReply> take_late() override { return std::exchange(late_replies_, {}); }
+  [[nodiscard]] std::vector<LateResponse> take_late() override { return std::exchange(late_responses_, {}); }
   [[nodiscard]] std::string advice() const override { return stream_->advice(); }
 
  private:
-  Result<Answer> exchange(const Request& request) {
+  Result<Response> exchange(const Request& request) {
     const std::uint16_t transaction = ++transaction_;
     const Steady sent_at = steady_now();
     auto sent = stream_->write_all(tcp_frame(transaction, request.unit, request.pdu), sent_at + request.timeout);
     if (!sent) return sent.error();
-    auto answer = receive(request, transaction, sent_at);
-    if (!answer) {
-      if (answer.error().kind != Fault::timeout) return answer;
+    auto response = receive(request, transaction, sent_at);
+    if (!response) {
+      if (response.error().kind != Fault::timeout) return response;
       ++unanswered_;
       given_up_[transaction] = {request.unit, sent_at};
       if (given_up_.size() > 64) given_up_.erase(given_up_.begin());
-      return answer;
+      return response;
     }
     unanswered_ = 0;
-    answered_ = answer->at;
-    if (auto good = check_reply(expected_reply(request.pdu), answer->pdu); !good) return good.error();
-    return answer;
+    answered_ = response->at;
+    if (auto good = check_response(expected_response(request.pdu), response->pdu); !good) return good.error();
+    return response;
   }
 
-  /// Takes in what came meanwhile. A connection that the other side closed while nobody asked, or on which nothing
-  /// is answered any more, is made anew; requests queued on a half-open one must not all arrive at once later.
+  /// Takes in what came meanwhile. A connection that the other side closed between requests, or on which nothing
+  /// is answered any more, is made again; requests queued on a half-open one must not all arrive at once later.
   Result<void> make_ready() {
     if (stream_->fd() >= 0 && unanswered_ < kReconnectAfter) {
-      // Right after an answer, with none owed, there is nothing to take in.
+      // Right after a response, with none outstanding, there is nothing to take in.
       if (answered_ && given_up_.empty() && buffer_.empty() && steady_now() - *answered_ < kJustNow) return {};
       auto taken = take_input();
       if (taken) taken = take_frames(std::nullopt, nullptr);
@@ -115,25 +115,25 @@ class TcpClient : public ModbusClient {
       const auto late = given_up_.find((*frame)->transaction);
       if (late == given_up_.end()) continue;
       unanswered_ = 0;
-      late_replies_.push_back({late->second.first, steady_now() - late->second.second});
+      late_responses_.push_back({late->second.first, steady_now() - late->second.second});
       given_up_.erase(late);
     }
     buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(used));
     return outcome;
   }
 
-  Result<Answer> receive(const Request& request, std::uint16_t transaction, Steady sent_at) {
+  Result<Response> receive(const Request& request, std::uint16_t transaction, Steady sent_at) {
     const Steady until = std::min(sent_at + request.timeout, request.deadline);
     int wake_fd = request.wake_fd;
     std::optional<TcpFrame> frame;
     while (!frame) {
       const Waited waited = wait_input(stream_->fd(), until, wake_fd);
       if (waited == Waited::deadline) {
-        return Error{Fault::timeout, "no answer in " + duration_text(request.timeout)};
+        return Error{Fault::timeout, "no response in " + duration_text(request.timeout)};
       }
       if (waited == Waited::woken) {
         if (request.stop.stop_requested()) return Error{Fault::closed, "stopped"};
-        wake_fd = -1;  // a write that waits is served after this answer
+        wake_fd = -1;  // a write that waits is served after this response
         continue;
       }
       auto taken = take_input();
@@ -150,13 +150,13 @@ class TcpClient : public ModbusClient {
                    "unit " + std::to_string(frame->unit) + " answered instead of unit " + std::to_string(request.unit)};
     }
     const Steady now = steady_now();
-    return Answer{std::move(frame->pdu), now - sent_at, now};
+    return Response{std::move(frame->pdu), now - sent_at, now};
   }
 
   std::unique_ptr<Stream> stream_;
   Bytes buffer_;
   std::map<std::uint16_t, std::pair<std::uint8_t, Steady>> given_up_;  ///< transaction -> unit, when it was sent
-  std::vector<LateReply> late_replies_;
+  std::vector<LateResponse> late_responses_;
   std::optional<Steady> answered_;  ///< on this connection, the last time
   unsigned unanswered_ = 0;
   std::uint16_t transaction_ = 0;

@@ -129,7 +129,7 @@ class TcpStream : public Stream {
       case ECONNREFUSED:
         return "refused; is this the right tcp_port, and does the device allow another client?";
       case ETIMEDOUT:
-        return "no answer; is the device switched on and in this network?";
+        return "no response; is the device switched on and in this network?";
       case EHOSTUNREACH:
       case ENETUNREACH:
         return "no route to it; check cable, address and network";

@@ -7,7 +7,7 @@
 
 namespace baudbridge {
 
-/// How long one device takes from the end of a request to the beginning of its answer, and so how long to wait for it.
+/// How long one device takes from the end of a request to the beginning of its response, and so how long to wait for it.
 /// Pure.
 class TurnaroundTimes {
  public:
@@ -25,12 +25,12 @@ class TurnaroundTimes {
     return std::min(configured, std::max(kSlack * slowest(), kShortest));
   }
 
-  /// The slowest of the latest answers; zero before the first.
+  /// The slowest of the latest responses; zero before the first.
   [[nodiscard]] Duration slowest() const {
     const auto end = times_.begin() + static_cast<std::ptrdiff_t>(std::min(added_, kWindow));
     return end == times_.begin() ? Duration::zero() : *std::max_element(times_.begin(), end);
   }
-  /// The median of the latest answers; zero before the first.
+  /// The median of the latest responses; zero before the first.
   [[nodiscard]] Duration typical() const {
     auto sorted = times_;
     const auto end = sorted.begin() + static_cast<std::ptrdiff_t>(std::min(added_, kWindow));
@@ -41,7 +41,7 @@ class TurnaroundTimes {
 
  private:
   static constexpr std::size_t kWindow = 64;
-  static constexpr std::size_t kTrusted = 32;  ///< so many answers in a row
+  static constexpr std::size_t kTrusted = 32;  ///< so many responses in a row
   static constexpr int kSlack = 4;
   static constexpr Duration kShortest = std::chrono::milliseconds(50);
 

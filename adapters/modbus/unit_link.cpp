@@ -19,7 +19,7 @@ bool busy(const Error& error) {
   return error.kind == Fault::exception && (error.code == kAcknowledged || error.code == kBusy);
 }
 
-bool worth_asking_again(const Error& error) {
+bool worth_retrying(const Error& error) {
   return error.kind == Fault::timeout || error.kind == Fault::checksum || error.kind == Fault::malformed || busy(error);
 }
 
@@ -30,16 +30,16 @@ bool UnitLink::wait_until(Steady when, const Limits& limits) {
   while (steady_now() < when) {
     if (wait_input(-1, when, wake_fd) != Waited::woken) continue;
     if (limits.stop.stop_requested()) return false;
-    wake_fd = -1;  // an order that waits is carried out after this visit
+    wake_fd = -1;  // a pending write is carried out after this cycle
   }
   return true;
 }
 
-void UnitLink::note(const Answer& answer) {
-  last_answer_ = answer.at;
-  Duration turnaround = answer.response;
-  if (knows_line(*config_)) {
-    auto characters = static_cast<Duration::rep>(answer.pdu.size() + kRtuExtraBytes);
+void UnitLink::note(const Response& response) {
+  last_response_ = response.at;
+  Duration turnaround = response.took;
+  if (line_known(*config_)) {
+    auto characters = static_cast<Duration::rep>(response.pdu.size() + kRtuExtraBytes);
     if (config_->transport == ModbusTransport::rtu_over_tcp) characters += kRequestCharacters;  // on the line behind it
     turnaround = std::max(turnaround - config_->line.character_time() * characters, Duration::zero());
   }
@@ -47,35 +47,35 @@ void UnitLink::note(const Answer& answer) {
   if (responses_.size() < kMostResponses) responses_.push_back(turnaround);
 }
 
-Result<Answer> UnitLink::ask(ModbusClient& client, const Bytes& pdu, const Limits& limits) {
-  Error error{Fault::closed, "no time left to ask it"};
+Result<Response> UnitLink::transact(ModbusClient& client, const Bytes& pdu, const Limits& limits) {
+  Error error{Fault::closed, "no time left to send the request"};
   for (unsigned attempt = 0; attempt <= limits.retries; ++attempt) {
     if (limits.stop.stop_requested()) return Error{Fault::closed, "stopped"};
     if (steady_now() >= limits.deadline) return error;
-    if (!wait_until(std::min(last_answer_ + unit_->pause, limits.deadline), limits)) {
+    if (!wait_until(std::min(last_response_ + unit_->pause, limits.deadline), limits)) {
       return Error{Fault::closed, "stopped"};
     }
     Request request;
     request.unit = unit_->unit;
     request.pdu = pdu;
-    // Only what is asked again may be given up early: the last attempt has all the time that was configured.
+    // Only an attempt that is retried may time out early: the last attempt has the whole configured timeout.
     request.timeout = attempt < limits.retries ? times_.timeout(unit_->timeout) : unit_->timeout;
     request.deadline = limits.deadline;
     request.fresh = limits.fresh;
     request.stop = limits.stop;
     request.wake_fd = limits.wake_fd;
-    auto answer = client.transact(request);
-    if (answer) {
-      note(*answer);
-      return answer;
+    auto response = client.transact(request);
+    if (response) {
+      note(*response);
+      return response;
     }
-    error = answer.error();
+    error = response.error();
     if (error.kind == Fault::timeout) {
       times_.missed();
     } else {
-      last_answer_ = steady_now();
+      last_response_ = steady_now();
     }
-    if (!worth_asking_again(error) || (limits.busy_is_final && busy(error))) return error;
+    if (!worth_retrying(error) || (limits.busy_is_final && busy(error))) return error;
     if (busy(error) && attempt < limits.retries &&
         !wait_until(std::min(steady_now() + kBusyPause, limits.deadline), limits)) {
       return Error{Fault::closed, "stopped"};
@@ -84,7 +84,7 @@ Result<Answer> UnitLink::ask(ModbusClient& client, const Bytes& pdu, const Limit
   return error;
 }
 
-Result<void> UnitLink::tell_all(ModbusClient& client, const Bytes& pdu, const Limits& limits) {
+Result<void> UnitLink::broadcast(ModbusClient& client, const Bytes& pdu, const Limits& limits) {
   Request request;
   request.unit = unit_->unit;
   request.pdu = pdu;
@@ -95,9 +95,9 @@ Result<void> UnitLink::tell_all(ModbusClient& client, const Bytes& pdu, const Li
   return client.broadcast(request);
 }
 
-void UnitLink::came_late(Duration response) {
-  if (late_.size() < kMostResponses) late_.push_back(response);
-  times_.add(response);
+void UnitLink::came_late(Duration took) {
+  if (late_.size() < kMostResponses) late_.push_back(took);
+  times_.add(took);
   times_.missed();
 }
 

@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 constexpr int kIllegalFunction = 1;  ///< exception code, Modbus Application Protocol 1.1b3, section 7
 constexpr unsigned kReadBacks = 4;   ///< a device may need a moment to apply what was written
 constexpr Duration kReadBackPause = 50ms;
-constexpr Duration kMargin = 1s;  ///< for silence and late replies, beside the timeouts
+constexpr Duration kMargin = 1s;  ///< for silence and late responses, in addition to the timeouts
 
 /// Function 5 or 6 for one, 15 or 16 for several.
 Bytes write_request(Table table, std::uint16_t address, const std::vector<std::uint16_t>& words, bool multiple) {
@@ -62,18 +62,18 @@ Result<std::vector<Reading>> UnitWriter::write(std::span<const std::pair<std::si
   for (const Piece& piece : pieces()) {
     if (auto sent = send(piece); !sent) {
       std::string names;
-      for (const std::size_t order : piece.orders) names += (names.empty() ? "" : ", ") + name_of(orders_[order].point);
+      for (const std::size_t write : piece.writes) names += (names.empty() ? "" : ", ") + name_of(writes_[write].point);
       return in_context(names, sent.error());
     }
   }
   std::vector<Reading> readings;
-  for (const Order& order : orders_) {
+  for (const PointWrite& write : writes_) {
     if (is_broadcast(config_, unit_)) {
-      readings.push_back(as_written(order));
+      readings.push_back(as_written(write));
       continue;
     }
-    auto reading = read_back(order);
-    if (!reading) return in_context(name_of(order.point), reading.error());
+    auto reading = read_back(write);
+    if (!reading) return in_context(name_of(write.point), reading.error());
     readings.push_back(std::move(*reading));
   }
   return readings;
@@ -87,11 +87,11 @@ Result<void> UnitWriter::encode(std::span<const std::pair<std::size_t, Value>> p
     if (!raw) return in_context(name_of(index), raw.error());
     std::vector<std::uint16_t> before;
     if (!holds_bits(point.table) && shares_register(point.format)) {
-      // Another order of the same command may have changed the same registers.
-      for (const Order& order : orders_) {
-        const RegisterPoint& other = unit_.points[order.point];
+      // Another point of the same command may have changed the same registers.
+      for (const PointWrite& write : writes_) {
+        const RegisterPoint& other = unit_.points[write.point];
         if (other.table == point.table && other.address == point.address && other.size() == point.size()) {
-          before = order.words;
+          before = write.words;
         }
       }
       if (before.empty()) {
@@ -111,39 +111,39 @@ Result<void> UnitWriter::encode(std::span<const std::pair<std::size_t, Value>> p
     if (!read && read.error().kind == Fault::not_available) {
       return Error{Fault::refused, name_of(index) + ": " + value_text(wanted) + " means \"no value\" (not_available)"};
     }
-    orders_.push_back({index, std::move(*words)});
+    writes_.push_back({index, std::move(*words)});
   }
   return {};
 }
 
 Result<std::vector<std::uint16_t>> UnitWriter::current(const RegisterPoint& point) {
-  auto answer = link_.ask(client_, read_request(point.table, point.address, point.size()), limits());
-  if (!answer) return answer.error();
+  auto response = link_.transact(client_, read_request(point.table, point.address, point.size()), limits());
+  if (!response) return response.error();
   if (holds_bits(point.table)) {
-    const bool on = reply_bits(answer->pdu, 1).front();
+    const bool on = response_bits(response->pdu, 1).front();
     return std::vector<std::uint16_t>{static_cast<std::uint16_t>(on ? 1 : 0)};
   }
-  return reply_registers(answer->pdu);
+  return response_registers(response->pdu);
 }
 
-/// The orders as requests, by address. Later orders for the same registers hold what earlier ones changed.
+/// The points as requests, by address. Later points in the same registers hold what earlier ones changed.
 std::vector<UnitWriter::Piece> UnitWriter::pieces() const {
-  std::vector<std::size_t> sorted(orders_.size());
+  std::vector<std::size_t> sorted(writes_.size());
   for (std::size_t i = 0; i < sorted.size(); ++i) sorted[i] = i;
-  const auto point_of = [&](std::size_t order) -> const RegisterPoint& { return unit_.points[orders_[order].point]; };
+  const auto point_of = [&](std::size_t write) -> const RegisterPoint& { return unit_.points[writes_[write].point]; };
   std::stable_sort(sorted.begin(), sorted.end(), [&](std::size_t a, std::size_t b) {
     if (point_of(a).table != point_of(b).table) return point_of(a).table < point_of(b).table;
     return point_of(a).address < point_of(b).address;
   });
   std::vector<Piece> pieces;
-  for (const std::size_t order : sorted) {
-    const RegisterPoint& point = point_of(order);
-    const std::vector<std::uint16_t>& words = orders_[order].words;
+  for (const std::size_t write : sorted) {
+    const RegisterPoint& point = point_of(write);
+    const std::vector<std::uint16_t>& words = writes_[write].words;
     Piece* last = pieces.empty() ? nullptr : &pieces.back();
     const bool same_table = last != nullptr && last->table == point.table;
     if (same_table && last->address == point.address && last->words.size() == words.size()) {
       last->words = words;
-      last->orders.push_back(order);
+      last->writes.push_back(write);
       continue;
     }
     const std::size_t most =
@@ -151,48 +151,50 @@ std::vector<UnitWriter::Piece> UnitWriter::pieces() const {
     if (same_table && last->multiple && point.write_multiple && last->address + last->words.size() == point.address &&
         last->words.size() + words.size() <= most) {
       last->words.insert(last->words.end(), words.begin(), words.end());
-      last->orders.push_back(order);
+      last->writes.push_back(write);
       continue;
     }
-    pieces.push_back({point.table, point.address, words, point.write_multiple || words.size() > 1, {order}});
+    pieces.push_back({point.table, point.address, words, point.write_multiple || words.size() > 1, {write}});
   }
   return pieces;
 }
 
 Result<void> UnitWriter::send(const Piece& piece) {
   if (is_broadcast(config_, unit_)) {
-    return link_.tell_all(client_, write_request(piece.table, piece.address, piece.words, piece.multiple), limits());
+    return link_.broadcast(client_, write_request(piece.table, piece.address, piece.words, piece.multiple), limits());
   }
-  auto answer = link_.ask(client_, write_request(piece.table, piece.address, piece.words, piece.multiple), limits());
-  if (answer) return {};
-  const Error& error = answer.error();
-  // The other function of the two may be the one that it knows; nothing was written yet.
+  auto response =
+      link_.transact(client_, write_request(piece.table, piece.address, piece.words, piece.multiple), limits());
+  if (response) return {};
+  const Error& error = response.error();
+  // The device may support only the other function; nothing was written yet.
   if (error.kind == Fault::exception && error.code == kIllegalFunction && piece.words.size() == 1) {
-    answer = link_.ask(client_, write_request(piece.table, piece.address, piece.words, !piece.multiple), limits());
-    if (answer) return {};
+    response =
+        link_.transact(client_, write_request(piece.table, piece.address, piece.words, !piece.multiple), limits());
+    if (response) return {};
   }
-  return answer.error();
+  return response.error();
 }
 
-Reading UnitWriter::as_written(const Order& order) const {
-  const Point& common = device_.points[order.point];
-  return {common.id, shaped(common, unit_.points[order.point], order.words)};
+Reading UnitWriter::as_written(const PointWrite& write) const {
+  const Point& common = device_.points[write.point];
+  return {common.id, shaped(common, unit_.points[write.point], write.words)};
 }
 
-Result<Reading> UnitWriter::read_back(const Order& order) {
-  const Point& common = device_.points[order.point];
-  const RegisterPoint& point = unit_.points[order.point];
+Result<Reading> UnitWriter::read_back(const PointWrite& write) {
+  const Point& common = device_.points[write.point];
+  const RegisterPoint& point = unit_.points[write.point];
   std::vector<std::uint16_t> found;
   for (unsigned attempt = 0; attempt < kReadBacks; ++attempt) {
     if (attempt > 0) (void)wait_input(-1, steady_now() + kReadBackPause, -1);
     auto now = current(point);
-    if (!now && now.error().kind == Fault::exception) return as_written(order);  // it can only be written
+    if (!now && now.error().kind == Fault::exception) return as_written(write);  // it can only be written
     if (!now) {
       return Error{now.error().kind, "it took the value, but reading it back failed: " + now.error().what,
                    now.error().code};
     }
     found = std::move(*now);
-    if (same(point, order.words, found)) return Reading{common.id, shaped(common, point, found)};
+    if (same(point, write.words, found)) return Reading{common.id, shaped(common, point, found)};
   }
   const auto value = shaped(common, point, found);
   return Error{Fault::refused, "the device took the value, but holds " +

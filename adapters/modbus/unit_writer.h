@@ -14,7 +14,7 @@
 
 namespace baudbridge {
 
-/// One order to one unit. All values are put into registers before the first is written, so that one that does not fit
+/// One write request to one unit. All values are put into registers before the first is written, so that one that does not fit
 /// prevents all. Values that share registers with others keep those; neighbours are written together where the device
 /// is written with functions 15 and 16.
 /// Threads: the bus's.
@@ -35,10 +35,10 @@ class UnitWriter {
     std::uint16_t address = 0;
     std::vector<std::uint16_t> words;  ///< registers, or 0 and 1 for coils
     bool multiple = false;
-    std::vector<std::size_t> orders;  ///< indices into orders_
+    std::vector<std::size_t> writes;  ///< indices into writes_
   };
   /// One point and what it is to become.
-  struct Order {
+  struct PointWrite {
     std::size_t point = 0;
     std::vector<std::uint16_t> words;  ///< registers, or 0 and 1 for coils
   };
@@ -47,8 +47,8 @@ class UnitWriter {
   Result<std::vector<std::uint16_t>> current(const RegisterPoint& point);
   [[nodiscard]] std::vector<Piece> pieces() const;
   Result<void> send(const Piece& piece);
-  Result<Reading> read_back(const Order& order);
-  [[nodiscard]] Reading as_written(const Order& order) const;
+  Result<Reading> read_back(const PointWrite& write);
+  [[nodiscard]] Reading as_written(const PointWrite& write) const;
   [[nodiscard]] UnitLink::Limits limits() const;
   [[nodiscard]] const std::string& name_of(std::size_t point) const { return device_.points[point].id; }
 
@@ -58,7 +58,7 @@ class UnitWriter {
   UnitLink& link_;
   ModbusClient& client_;
   std::stop_token stop_;
-  std::vector<Order> orders_;
+  std::vector<PointWrite> writes_;
 };
 
 }  // namespace baudbridge

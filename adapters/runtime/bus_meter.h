@@ -1,5 +1,5 @@
 #pragma once
-// How busy a bus is, and what to tell its user about it. Pure.
+// How busy a bus is, and the text about an overload. Pure.
 #include <deque>
 #include <string>
 
@@ -7,14 +7,14 @@
 
 namespace baudbridge {
 
-/// Measures the share of time that a bus spends on visits, over the last ten seconds or so.
+/// Measures the share of time that a bus spends on polls and writes, over the last ten seconds or so.
 /// Threads: one owner.
 class BusMeter {
  public:
   explicit BusMeter(const Now& start) : since_(start.steady) {}
 
   void add_busy(Duration spent) { busy_ += spent; }
-  /// Ends a stretch of measuring; about once a second.
+  /// Ends a measuring interval; call it about once a second.
   void turn(const Now& now);
   /// Of the time there was; at most 1.
   [[nodiscard]] double busy_share() const;

@@ -56,7 +56,8 @@ Duration ResponseTimes::recommended_timeout() const {
   return std::max(steps, kShortestTimeout);
 }
 
-DeviceWatch::DeviceWatch(const DevicePlan& plan, const Now& start) : plan_(plan), filter_(plan), heard_(start.steady) {}
+DeviceWatch::DeviceWatch(const DevicePlan& plan, const Now& start)
+    : plan_(plan), filter_(plan), received_at_(start.steady) {}
 
 bool DeviceWatch::was_silent(const PollContext& context) {
   if (context.silent()) {
@@ -66,10 +67,10 @@ bool DeviceWatch::was_silent(const PollContext& context) {
   return !context.readings().empty() && !context.answered();
 }
 
-DeviceWatch::News DeviceWatch::visited(PollContext& context, bool listened, const Now& now) {
-  late_replies_ += context.late_replies();
+DeviceWatch::Update DeviceWatch::polled(PollContext& context, bool listened, const Now& now) {
+  late_responses_ += context.late_responses();
   for (const Duration response : context.responses()) responses_.add(response);
-  if (context.late_replies() > 0) responses_.add_late(context.slowest_late(), now);
+  if (context.late_responses() > 0) responses_.add_late(context.slowest_late(), now);
   responses_.forget_late(now);
   if (was_silent(context)) {
     ++polls_;
@@ -79,55 +80,55 @@ DeviceWatch::News DeviceWatch::visited(PollContext& context, bool listened, cons
     ++polls_;
     return answered(context, now);
   }
-  if (!listened) return {};  // cut short before anything came
-  if (plan_.silence > Duration::zero() && now.steady - heard_ > plan_.silence) {
-    heard_ = now.steady;
-    return failed(Error{Fault::timeout, "nothing heard for " + duration_text(plan_.silence)}, now);
+  if (!listened) return {};  // cut short before anything was received
+  if (plan_.silence > Duration::zero() && now.steady - received_at_ > plan_.silence) {
+    received_at_ = now.steady;
+    return failed(Error{Fault::timeout, "nothing received for " + duration_text(plan_.silence)}, now);
   }
   return {};
 }
 
-DeviceWatch::News DeviceWatch::answered(PollContext& context, const Now& now) {
-  News news;
-  heard_ = now.steady;
+DeviceWatch::Update DeviceWatch::answered(PollContext& context, const Now& now) {
+  Update update;
+  received_at_ = now.steady;
   const bool first = !health_.known();
   if (const auto edge = health_.observe(true, now)) {
-    news.state = DeviceState{plan_.id, true, {}};
+    update.state = DeviceState{plan_.id, true, {}};
     if (!first && !bus_lost_) {
-      news.line = plan_.id + ": answers again after " + duration_text(edge->lasted) + ", " +
-                  std::to_string(edge->failures) + (edge->failures == 1 ? " failure" : " failures");
-      news.good = true;
+      update.line = plan_.id + ": online after " + duration_text(edge->lasted) + " (" + std::to_string(edge->failures) +
+                    (edge->failures == 1 ? " failed poll)" : " failed polls)");
+      update.recovered = true;
     }
   }
   offline_.reset();
   bus_lost_ = false;
-  news.readings = filter_.filter(context.take_readings(), context.reading_points(), now);
-  return news;
+  update.readings = filter_.filter(context.take_readings(), context.reading_points(), now);
+  return update;
 }
 
-DeviceWatch::News DeviceWatch::failed(const Error& why, const Now& now) {
-  News news;
+DeviceWatch::Update DeviceWatch::failed(const Error& why, const Now& now) {
+  Update update;
   ++failures_;
   const bool edge = health_.observe(false, now).has_value();
-  // Offline with its bus, and now the bus is back without it: that is another reason.
-  if (!edge && !bus_lost_) return news;
-  news.state = DeviceState{plan_.id, false, fault_word(why)};
-  news.readings = filter_.everything_fails(why);
-  news.line = plan_.id + ": " + why.what;
+  // It was offline with its bus, the bus is open and the device is still offline: the reason has changed.
+  if (!edge && !bus_lost_) return update;
+  update.state = DeviceState{plan_.id, false, fault_word(why)};
+  update.readings = filter_.everything_fails(why);
+  update.line = plan_.id + ": " + why.what;
   offline_ = why;
   bus_lost_ = false;
-  return news;
+  return update;
 }
 
-DeviceWatch::News DeviceWatch::lost(const Error& why, const Now& now) {
-  News news;
+DeviceWatch::Update DeviceWatch::bus_lost(const Error& why, const Now& now) {
+  Update update;
   (void)health_.observe(false, now);
-  if (bus_lost_) return news;
+  if (bus_lost_) return update;
   bus_lost_ = true;
   offline_ = why;
-  news.state = DeviceState{plan_.id, false, fault_word(why)};
-  news.readings = filter_.everything_fails(why);
-  return news;
+  update.state = DeviceState{plan_.id, false, fault_word(why)};
+  update.readings = filter_.everything_fails(why);
+  return update;
 }
 
 DeviceReport DeviceWatch::report() const {
@@ -138,7 +139,7 @@ DeviceReport DeviceWatch::report() const {
   if (offline_) report.why = fault_word(*offline_);
   report.polls = polls_;
   report.failures = failures_;
-  report.late_replies = late_replies_;
+  report.late_replies = late_responses_;
   report.response_ms = milliseconds(responses_.percentile_95());
   report.recommended_timeout_ms = milliseconds(responses_.recommended_timeout());
   return report;
@@ -146,9 +147,9 @@ DeviceReport DeviceWatch::report() const {
 
 std::string DeviceWatch::advice(const Now& now) const {
   if (!responses_.any_late(now)) return {};
-  return plan_.id + " answers late (" + std::to_string(late_replies_) + (late_replies_ == 1 ? " reply" : " replies") +
-         " came after the timeout): set timeout = \"" + std::to_string(responses_.recommended_timeout() / 1ms) +
-         "ms\" or longer";
+  return plan_.id + " responds late (" + std::to_string(late_responses_) +
+         (late_responses_ == 1 ? " response" : " responses") + " after the timeout): set timeout = \"" +
+         std::to_string(responses_.recommended_timeout() / 1ms) + "ms\" or longer";
 }
 
 }  // namespace baudbridge

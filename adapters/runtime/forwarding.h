@@ -1,5 +1,4 @@
 #pragma once
-// The bus's side of sharing it: when a forwarded request has its turn, and what it cost.
 #include <memory>
 #include <optional>
 
@@ -17,7 +16,7 @@ namespace baudbridge {
 /// Threads: the bus's.
 class Forwarding {
  public:
-  /// A request that could not be sent for so long is not sent any more: its master has given it up.
+  /// A request that waited longer is not sent any more: its master has timed out.
   static constexpr Duration kLongestWait = std::chrono::seconds(5);
 
   Forwarding(const SharePlan& plan, const Now& now);
@@ -33,7 +32,7 @@ class Forwarding {
 
   void bus_opened() { queue_->bus_opened(); }
   void bus_closed(const Error& why) { queue_->bus_closed(why); }
-  /// About once a second: ends a stretch of measuring.
+  /// Ends a measuring interval; call it about once a second.
   [[nodiscard]] ServeReport report(const Now& now);
   [[nodiscard]] double busy_share() const { return meter_.busy_share(); }
   [[nodiscard]] BusServer& server() { return *server_; }

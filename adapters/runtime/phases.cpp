@@ -28,7 +28,7 @@ Duration distance_on_circle(Duration moment, const std::vector<Duration>& others
 }
 
 /// By how much `phases` are to be moved, less than `gap`, so that they come nowhere near those of other periods: two
-/// periods meet at places that differ by multiples of their greatest common divisor.
+/// periods coincide at places that differ by multiples of their greatest common divisor.
 Duration best_start(Duration base, const std::vector<Duration>& phases, Duration gap, const Placed& placed) {
   std::array<Duration, kPlacesTried> nearest;
   nearest.fill(Duration::max());

@@ -12,26 +12,26 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Share of the time that asking silent devices may take, so that a full bus loses less than 3 % by one silent device
+/// Share of the time that probing silent devices may take, so that a full bus loses less than 3 % by one silent device
 /// and less than 5 % by any number of them; a bus with slack can afford the whole.
 constexpr double kShareOfFirst = 0.02;
 constexpr double kShareOfFurther = 0.005;
 constexpr double kShareOfAllWhenFull = 0.04;
 constexpr double kShareWithSlack = 0.045;
-/// What can be saved up: after good times a device that misses one visit is asked again at once.
+/// Probing time that can be saved up: a device that misses one cycle is then probed at once.
 constexpr Duration kMostSaved = 1s;
 /// Devices of one period that share moments still have so many of them in it.
 constexpr int kLeastMoments = 10;
-/// While nobody is silent, what is earned is counted no more often than this.
+/// While no device is silent, earned time is counted no more often than this.
 constexpr Duration kEarnedAtOnce = 20ms;
-/// Between two questions to a silent device that would otherwise be asked all the time.
+/// Shortest time between two probes of a silent device.
 constexpr Duration kSilentPause = 100ms;
 /// `every = 0` gets what is left, but not nothing.
-constexpr Duration kGreedyPatience = 5s;
+constexpr Duration kGreedyLimit = 5s;
 /// Measured periods longer than configured by less than this are the jitter of a bus that keeps up.
 constexpr double kStretchNoticed = 1.02;
 constexpr double kStretchSmoothing = 0.1;
-/// One stall says nothing about the load.
+/// One stall is not a measure of the load.
 constexpr double kMostStretchCounted = 10.0;
 
 Duration scaled(Duration duration, double factor) {
@@ -57,7 +57,7 @@ Schedule::Schedule(const BusPlan& plan, const Now& start) : origin_(start.steady
   devices_.reserve(plan.devices.size());
   for (const auto& described : plan.devices) {
     Device device;
-    device.talks = described.talks;
+    device.unsolicited = described.unsolicited;
     std::map<Duration, std::vector<std::size_t>> by_period;
     for (std::size_t i = 0; i < described.points.size(); ++i) {
       by_period[described.points[i].every.value_or(described.every)].push_back(i);
@@ -74,15 +74,15 @@ Schedule::Schedule(const BusPlan& plan, const Now& start) : origin_(start.steady
       device.groups.push_back(std::move(group));
     }
     any_greedy_ = any_greedy_ || (device.greedy && device.polled());
-    any_talks_ = any_talks_ || device.talks;
+    any_unsolicited_ = any_unsolicited_ || device.unsolicited;
     devices_.push_back(std::move(device));
   }
   std::vector<Duration> periods;
   for (const auto& device : devices_) periods.push_back(device.base);
   const auto phases = spread_phases(periods);
   for (std::size_t i = 0; i < devices_.size(); ++i) {
-    const Duration grain = std::min(plan.phase_grain, devices_[i].base / kLeastMoments);
-    devices_[i].phase = grain > Duration::zero() ? phases[i] - phases[i] % grain : phases[i];
+    const Duration step = std::min(plan.phase_step, devices_[i].base / kLeastMoments);
+    devices_[i].phase = step > Duration::zero() ? phases[i] - phases[i] % step : phases[i];
   }
   restart(start);
 }
@@ -90,14 +90,13 @@ Schedule::Schedule(const BusPlan& plan, const Now& start) : origin_(start.steady
 void Schedule::restart(const Now& now) {
   for (auto& device : devices_) {
     device.failures = 0;
-    device.visited = false;
-    device.heard = false;
+    device.received_late = false;
     device.stretch = 1.0;
     device.rest_until = Steady{};
     device.last = Steady{};
     for (auto& group : device.groups) {
       group.due = now.steady;
-      group.visited = false;
+      group.was_read = false;
       group.last = Steady{};
     }
     note_due(device);
@@ -107,18 +106,18 @@ void Schedule::restart(const Now& now) {
   earned_at_ = now.steady;
 }
 
-std::optional<Visit> Schedule::next(const Now& now) {
+std::optional<PollCycle> Schedule::next(const Now& now) {
   earn(now);
   if (const auto index = probe(now)) return make_probe(*index, now);
-  if (const auto index = greediest(now, kGreedyPatience)) return make_visit(*index, now);
-  if (const auto index = most_late(now)) return make_visit(*index, now);
-  if (const auto index = greediest(now, Duration::zero())) return make_visit(*index, now);
-  if (const auto index = next_talker()) {
-    Visit visit;
-    visit.device = *index;
-    visit.due_at = now.steady;
-    visit.listen = true;
-    return visit;
+  if (const auto index = greediest(now, kGreedyLimit)) return make_cycle(*index, now);
+  if (const auto index = most_late(now)) return make_cycle(*index, now);
+  if (const auto index = greediest(now, Duration::zero())) return make_cycle(*index, now);
+  if (const auto index = next_unsolicited()) {
+    PollCycle cycle;
+    cycle.device = *index;
+    cycle.due_at = now.steady;
+    cycle.listen = true;
+    return cycle;
   }
   return std::nullopt;
 }
@@ -139,38 +138,37 @@ Steady Schedule::wake_at(const Now& now) const {
   return wake;
 }
 
-void Schedule::done(const Visit& visit, const VisitOutcome& outcome, const Now& now) {
-  Device& device = devices_[visit.device];
+void Schedule::done(const PollCycle& cycle, const PollOutcome& outcome, const Now& now) {
+  Device& device = devices_[cycle.device];
   const Steady begun = now.steady - outcome.spent;
-  if (visit.listen) {
-    last_talker_ = visit.device;
+  if (cycle.listen) {
+    last_unsolicited_ = cycle.device;
     return;
   }
   earn(now);
   if (outcome.rest_until) device.rest_until = *outcome.rest_until;
   if (outcome.postponed) return;
   device.last = begun;
-  device.visited = true;
-  device.heard = false;
+  device.received_late = false;
   if (outcome.silent) {
     if (device.failures++ == 0) ++silent_;
     device.silent_cost = outcome.spent;
     budget_ -= outcome.spent;
-    if (!anyone_answers()) budget_ = std::max(budget_, Duration::zero());
+    if (!any_responds()) budget_ = std::max(budget_, Duration::zero());
     return;
   }
   if (device.failures > 0) --silent_;
   device.failures = 0;
-  const auto was_late = late_visits_;
+  const auto was_late = late_polls_;
   for (auto& group : device.groups) {
-    const bool visited =
-        !group.points.empty() && std::binary_search(visit.points.begin(), visit.points.end(), group.points.front());
-    if (!visited) continue;
-    if (visit.probe) group.visited = false;  // its silence is no lateness of the bus
+    const bool was_read =
+        !group.points.empty() && std::binary_search(cycle.points.begin(), cycle.points.end(), group.points.front());
+    if (!was_read) continue;
+    if (cycle.probe) group.was_read = false;  // its silence is no lateness of the bus
     advance(device, group, begun);
   }
   note_due(device);
-  late_visits_ = std::min(late_visits_, was_late + 1);
+  late_polls_ = std::min(late_polls_, was_late + 1);
 }
 
 void Schedule::note_due(Device& device) {
@@ -180,17 +178,17 @@ void Schedule::note_due(Device& device) {
   }
 }
 
-void Schedule::heard(std::size_t device) {
-  devices_[device].heard = devices_[device].failures > 0;
+void Schedule::received_late(std::size_t device) {
+  devices_[device].received_late = devices_[device].failures > 0;
 }
 
-/// RecordCounters a visit of a group that began then.
+/// Counts a cycle of a group that began then.
 void Schedule::advance(Device& device, Group& group, Steady begun) {
   if (group.every > Duration::zero()) {
-    if (group.visited) {
+    if (group.was_read) {
       group.nominal = std::min(group.nominal + group.every, begun);
       if (begun - group.nominal > group.every) {
-        ++late_visits_;
+        ++late_polls_;
         group.nominal = begun;
       }
       if (group.every == device.base) {
@@ -202,12 +200,12 @@ void Schedule::advance(Device& device, Group& group, Steady begun) {
     }
     group.due = next_due(device, group, begun);
   }
-  group.visited = true;
+  group.was_read = true;
   group.last = begun;
 }
 
 /// Its next place on the grid, if that is half a period to one period away; else half a period from now, from where the
-/// grid is in reach. So a visit that was late (a stall, a full bus, the start) is followed neither by a hurried one nor
+/// grid is in reach. So a poll cycle that was late (a stall, a full bus, the start) is followed neither by a hurried one nor
 /// by a gap; and on a full bus, where everything is due long before its turn comes, the turn alone decides.
 Steady Schedule::next_due(const Device& device, const Group& group, Steady begun) const {
   const Steady grid = origin_ + device.phase;
@@ -231,7 +229,7 @@ std::optional<std::size_t> Schedule::most_late(const Now& now) const {
     for (const auto& group : device.groups) {
       if (group.every == Duration::zero() || group.due > now.steady) continue;
       const double part =
-          group.visited ? ratio(now.steady - group.last, group.every) : std::numeric_limits<double>::infinity();
+          group.was_read ? ratio(now.steady - group.last, group.every) : std::numeric_limits<double>::infinity();
       if (part > most) {
         most = part;
         best = i;
@@ -250,7 +248,7 @@ std::optional<std::size_t> Schedule::greediest(const Now& now, Duration waiting_
     const Device& device = devices_[i];
     if (!device.polled() || !device.greedy || device.failures > 0 || device.rest_until > now.steady) continue;
     const Group& group = device.groups.front();  // zero is the shortest period
-    const Steady since = group.visited ? group.last : Steady::min();
+    const Steady since = group.was_read ? group.last : Steady::min();
     if (since > now.steady - waiting_at_least || (best && since >= oldest)) continue;
     oldest = since;
     best = i;
@@ -270,78 +268,78 @@ std::optional<std::size_t> Schedule::probe(const Now& now) const {
   return best;
 }
 
-std::optional<std::size_t> Schedule::next_talker() const {
-  if (!any_talks_) return std::nullopt;
+std::optional<std::size_t> Schedule::next_unsolicited() const {
+  if (!any_unsolicited_) return std::nullopt;
   for (std::size_t step = 1; step <= devices_.size(); ++step) {
-    const std::size_t index = (last_talker_ + step) % devices_.size();
-    if (devices_[index].talks) return index;
+    const std::size_t index = (last_unsolicited_ + step) % devices_.size();
+    if (devices_[index].unsolicited) return index;
   }
   return std::nullopt;
 }
 
-Visit Schedule::make_visit(std::size_t index, const Now& now) const {
+PollCycle Schedule::make_cycle(std::size_t index, const Now& now) const {
   const Device& device = devices_[index];
-  Visit visit;
-  visit.device = index;
-  visit.due_at = now.steady;
+  PollCycle cycle;
+  cycle.device = index;
+  cycle.due_at = now.steady;
   std::size_t groups = 0;
   for (const auto& group : device.groups) {
     if (group.every == Duration::zero() || group.due > now.steady) continue;
     ++groups;
-    visit.due_at = std::min(visit.due_at, group.due);
-    visit.points.insert(visit.points.end(), group.points.begin(), group.points.end());
+    cycle.due_at = std::min(cycle.due_at, group.due);
+    cycle.points.insert(cycle.points.end(), group.points.begin(), group.points.end());
   }
   // Points with every = 0 ride along where the bus has time; alone, it is their turn.
   if (device.greedy && (groups == 0 || stretch() < kStretchNoticed)) {
     ++groups;
     const auto& greedy = device.groups.front().points;
-    visit.points.insert(visit.points.end(), greedy.begin(), greedy.end());
+    cycle.points.insert(cycle.points.end(), greedy.begin(), greedy.end());
   }
-  if (groups > 1) std::sort(visit.points.begin(), visit.points.end());  // those of one group are in order
-  return visit;
+  if (groups > 1) std::sort(cycle.points.begin(), cycle.points.end());  // those of one group are in order
+  return cycle;
 }
 
-/// Everything is asked: if the device is back, all of it is old.
-Visit Schedule::make_probe(std::size_t index, const Now& now) const {
-  Visit visit;
-  visit.device = index;
-  visit.due_at = std::min(now.steady, probe_at(devices_[index], Steady::min()));
-  visit.probe = true;
+/// A probe reads all points: if the device responds, all its readings are old.
+PollCycle Schedule::make_probe(std::size_t index, const Now& now) const {
+  PollCycle cycle;
+  cycle.device = index;
+  cycle.due_at = std::min(now.steady, probe_at(devices_[index], Steady::min()));
+  cycle.probe = true;
   for (const auto& group : devices_[index].groups) {
-    visit.points.insert(visit.points.end(), group.points.begin(), group.points.end());
+    cycle.points.insert(cycle.points.end(), group.points.begin(), group.points.end());
   }
-  std::sort(visit.points.begin(), visit.points.end());
-  return visit;
+  std::sort(cycle.points.begin(), cycle.points.end());
+  return cycle;
 }
 
 Steady Schedule::due_at(const Device& device) const {
   return std::max(device.due, device.rest_until);
 }
 
-/// When a silent device may be asked: at its own period, if there is time for it; at once, if it is known to be there.
+/// When a silent device may be probed: at its own period, if there is time for it; after a late response at once.
 Steady Schedule::probe_at(const Device& device, Steady affordable) const {
-  if (device.heard) return device.rest_until;
+  if (device.received_late) return device.rest_until;
   const Steady own = device.last + std::max({device.base, device.silent_cost, kSilentPause});
   return std::max({own, affordable, device.rest_until});
 }
 
-/// When the time that asking silent devices has taken will have been paid for. With nobody to wait for it, it is free.
+/// When enough time will have been earned for the next probe. If no device responds, probing costs nothing.
 Steady Schedule::probes_affordable_at() const {
-  if (budget_ >= Duration::zero() || !anyone_answers()) return Steady::min();
+  if (budget_ >= Duration::zero() || !any_responds()) return Steady::min();
   return earned_at_ + scaled(-budget_, 1.0 / probe_share()) + 1ns;
 }
 
 Duration Schedule::probe_interval(std::size_t device) const {
   const Duration own = std::max({devices_[device].base, devices_[device].silent_cost, kSilentPause});
-  if (!anyone_answers()) return own;
-  Duration context{};
+  if (!any_responds()) return own;
+  Duration all_probes{};
   for (const auto& silent : devices_) {
-    if (silent.failures > 0) context += silent.silent_cost;
+    if (silent.failures > 0) all_probes += silent.silent_cost;
   }
-  return std::max(own, scaled(context, 1.0 / probe_share()));
+  return std::max(own, scaled(all_probes, 1.0 / probe_share()));
 }
 
-bool Schedule::anyone_answers() const {
+bool Schedule::any_responds() const {
   return std::any_of(devices_.begin(), devices_.end(),
                      [](const Device& device) { return device.polled() && device.failures == 0; });
 }
@@ -359,10 +357,10 @@ double Schedule::probe_share() const {
   return std::min(kShareOfFirst + kShareOfFurther * further, kShareOfAllWhenFull);
 }
 
-/// Time that passes pays for asking silent devices.
+/// Adds the share of the passed time that silent devices may take.
 void Schedule::earn(const Now& now) {
   const Duration passed = std::max(now.steady - earned_at_, Duration::zero());
-  if (silent_ == 0 && passed < kEarnedAtOnce) return;  // nobody spends it now
+  if (silent_ == 0 && passed < kEarnedAtOnce) return;  // no device uses it now
   earned_at_ = now.steady;
   Duration most = kMostSaved;
   for (const auto& device : devices_) most = std::max(most, device.silent_cost);

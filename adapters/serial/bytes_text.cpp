@@ -33,7 +33,7 @@ std::string parse_bytes(Settings& settings, const std::string& key) {
   const std::string text = settings.text(key, "");
   auto bytes = bytes_from_hex(text);
   if (bytes) return std::move(*bytes);
-  settings.problem(key, "\"" + text + "\" is no row of bytes in hexadecimal, as \"42 4D\"");
+  settings.problem(key, "invalid bytes \"" + text + "\"; use hexadecimal digits, like \"42 4D\"");
   return {};
 }
 

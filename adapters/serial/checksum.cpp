@@ -204,8 +204,8 @@ ChecksumRule parse_checksum(Settings& decode, std::size_t end_size) {
   rule.little = table.choice("order", Names<bool>{{"big", false}, {"little", true}}, rule.little);
   const std::string over = table.text("over", "");
   if (!over.empty() && !parse_range(over, rule)) {
-    table.problem("over",
-                  "\"" + over + "\" is no range of bytes: first..last, as \"2..7\", or \"1..-3\" counted from the end");
+    table.problem("over", "invalid byte range \"" + over +
+                              "\"; use first..last, like \"2..7\", or \"1..-3\" counted from the end");
   }
   table.finish();
   return rule;

@@ -45,7 +45,7 @@ struct ChecksumRule {
 [[nodiscard]] bool checksum_good(const ChecksumRule& rule, std::string_view frame);
 
 /// The key `checksum` of [device.decode]: a word, or a table with kind, over, at, order.
-/// end_size: bytes that stand behind the checksum unless `at` says otherwise.
+/// end_size: bytes that stand behind the checksum unless `at` is set.
 ChecksumRule parse_checksum(Settings& decode, std::size_t end_size);
 
 }  // namespace baudbridge

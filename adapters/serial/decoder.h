@@ -14,17 +14,18 @@
 
 namespace baudbridge {
 
-/// What a frame says about one point of the device: a raw value, or why there is none.
+/// The raw value of one point in a frame, or why there is none.
 struct PointValue {
   std::size_t point = 0;  ///< index into the device's points
   Result<Value> value;
   std::optional<std::uint64_t> bits;  ///< bit pattern of the raw value, where it has one
 };
 
-enum class Verdict {
-  taken,    ///< it is one of this device's frames
-  foreign,  ///< whole, but not what was waited for: another device, another message, a boot message
-  damaged,  ///< ours, and not readable
+/// What a decoder makes of a frame.
+enum class FrameKind {
+  own,      ///< one of this device's frames
+  foreign,  ///< complete, but not the expected one: another device's, another message, a boot message
+  damaged,  ///< one of this device's frames, not readable
 };
 
 /// A frame -> values. Pure.
@@ -32,15 +33,15 @@ enum class Verdict {
 class Decoder {
  public:
   virtual ~Decoder() = default;
-  /// Appends to `values`, in the order of the points; points that the frame does not mention are left out.
-  virtual Verdict decode(std::string_view frame, std::vector<PointValue>& values) = 0;
+  /// Appends to `values`, in the order of the points; points that the frame does not contain are left out.
+  virtual FrameKind decode(std::string_view frame, std::vector<PointValue>& values) = 0;
 };
 
 /// How one device's bytes are to be understood; makes what understands them.
 struct DecodePlan {
   std::function<std::unique_ptr<Framer>()> framer;
   std::function<std::unique_ptr<Decoder>()> decoder;
-  std::size_t frame_bytes = 0;  ///< length of a frame, where all have the same; 0: not known beforehand
+  std::size_t frame_bytes = 0;  ///< length of a frame, where all have the same; 0: they differ
 };
 
 /// One wire format, as `kind` of [device.decode] names it.

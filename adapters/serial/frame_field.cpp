@@ -67,7 +67,7 @@ void parse_type(Settings& point, FrameField& field) {
     break;
   }
   if (type == nullptr) {
-    point.problem("type", "\"" + word + "\" is none of " + kTypeWords);
+    point.problem("type", "must be one of " + std::string(kTypeWords) + ", not \"" + word + "\"");
     return;
   }
   field.kind = type->kind;

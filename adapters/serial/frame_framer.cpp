@@ -45,7 +45,7 @@ void FrameFramer::compact() {
 void FrameFramer::drop_byte(bool damaged) {
   ++begin_;
   if (!synchronised_) return;
-  ++counts_.stray_bytes;
+  ++counts_.extra_bytes;
   if (damaged) ++counts_.damaged;
 }
 

@@ -14,8 +14,8 @@ namespace baudbridge {
 /// What became of the bytes so far.
 struct FramerCounts {
   std::uint64_t frames = 0;       ///< complete and, where there is a checksum, with a right one
-  std::uint64_t damaged = 0;      ///< looked like a frame, but wrong checksum or end
-  std::uint64_t stray_bytes = 0;  ///< belong to no frame (those before the first one not counted)
+  std::uint64_t damaged = 0;      ///< like a frame, but with a wrong checksum or end
+  std::uint64_t extra_bytes = 0;  ///< belong to no frame (those before the first one not counted)
 };
 
 /// A stream of bytes cut into frames, whatever the pieces in which it arrives.
@@ -26,9 +26,9 @@ class Framer {
   virtual void feed(std::string_view bytes) = 0;
   /// The next frame that is complete and valid.
   virtual std::optional<std::string> next() = 0;
-  /// Nothing more comes: what is incomplete is given up, so that a frame behind a false beginning is found.
+  /// Nothing more comes: what is incomplete times out, so that a frame behind a false beginning is found.
   virtual void give_up() = 0;
-  /// Starts afresh. at_beginning: the next byte is the first of a frame (an answer); otherwise it may be in the middle
+  /// Starts afresh. at_beginning: the next byte is the first of a frame (a response); otherwise it may be in the middle
   /// of one.
   virtual void restart(bool at_beginning) = 0;
 
@@ -73,7 +73,7 @@ class LineFramer : public Framer {
 };
 
 struct FrameRules {
-  /// A field of the frame that says how long it is: total length = field + add.
+  /// A field of the frame with its length: total length = field + add.
   struct LengthField {
     std::size_t offset = 0;
     std::size_t size = 1;

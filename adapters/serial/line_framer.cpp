@@ -65,9 +65,9 @@ void LineFramer::feed(std::string_view bytes) {
     if (rules_.ends.find(c) != std::string::npos) {
       end_line();
     } else if (skipping_) {
-      if (!first_) ++counts_.stray_bytes;
+      if (!first_) ++counts_.extra_bytes;
     } else if (line_.size() == rules_.max_length) {
-      counts_.stray_bytes += line_.size() + 1;
+      counts_.extra_bytes += line_.size() + 1;
       line_.clear();
       skipping_ = true;
       first_ = false;
@@ -86,7 +86,7 @@ void LineFramer::end_line() {
   if (!rules_.start.empty()) {
     const auto mark = text.rfind(rules_.start);
     if (mark == std::string_view::npos) {
-      if (!first) counts_.stray_bytes += line.size();
+      if (!first) counts_.extra_bytes += line.size();
       return;
     }
     text.remove_prefix(mark);
@@ -94,7 +94,7 @@ void LineFramer::end_line() {
   const auto good = checked(rules_.checksum, text);
   if (!good) {
     if (!first) ++counts_.damaged;
-    if (!first) counts_.stray_bytes += line.size();
+    if (!first) counts_.extra_bytes += line.size();
     return;
   }
   ++counts_.frames;
@@ -109,7 +109,7 @@ std::optional<std::string> LineFramer::next() {
 }
 
 void LineFramer::give_up() {
-  counts_.stray_bytes += line_.size();
+  counts_.extra_bytes += line_.size();
   line_.clear();
 }
 

@@ -6,9 +6,9 @@
 namespace baudbridge {
 namespace {
 
-/// Frames that wait for the bus to come round; more mean that nobody fetches them (`read`), and the oldest go.
+/// Frames that wait for the next poll; with more (during `read`) the oldest are dropped.
 constexpr std::size_t kMostWaiting = 64;
-/// Handed on later than this part of its period it was not the clock that it waited for, but the device.
+/// Taken later than this part of its period: the next period begins now.
 constexpr int kLatePart = 20;
 
 }  // namespace
@@ -22,7 +22,7 @@ void Listener::restart(bool at_beginning, Steady now) {
   std::fill(latest_.begin(), latest_.end(), std::nullopt);
   any_latest_ = false;
   next_due_ = now;
-  heard_at_ = now;
+  received_at_ = now;
   count_from_here();
 }
 
@@ -48,13 +48,13 @@ void Listener::pull(Steady now) {
   while (const auto frame = framer_->next()) {
     std::vector<PointValue> values;
     switch (decoder_->decode(*frame, values)) {
-      case Verdict::foreign:
+      case FrameKind::foreign:
         ++foreign_;
         break;
-      case Verdict::damaged:
+      case FrameKind::damaged:
         ++unreadable_;
         break;
-      case Verdict::taken:
+      case FrameKind::own:
         keep(std::move(values), now);
         break;
     }
@@ -62,7 +62,7 @@ void Listener::pull(Steady now) {
 }
 
 void Listener::keep(std::vector<PointValue> values, Steady now) {
-  heard_at_ = now;
+  received_at_ = now;
   count_from_here();
   if (every_ == Duration::zero()) {
     if (frames_.size() == kMostWaiting) frames_.pop_front();
@@ -84,38 +84,37 @@ std::optional<Steady> Listener::due_at() const {
   return std::nullopt;
 }
 
-std::optional<Said> Listener::take(Steady now) {
+std::optional<FrameValues> Listener::take(Steady now) {
   if (!due(now)) return std::nullopt;
   if (!frames_.empty()) {
-    Said said = std::move(frames_.front());
+    FrameValues received = std::move(frames_.front());
     frames_.pop_front();
-    return said;
+    return received;
   }
-  Said said{{}, latest_at_};
+  FrameValues received{{}, latest_at_};
   for (auto& value : latest_) {
-    if (value) said.values.push_back(std::move(*value));
+    if (value) received.values.push_back(std::move(*value));
     value.reset();
   }
   any_latest_ = false;
-  // In step with its period; after a quiet time, or at first, from now.
+  // In step with its period; from now at the first time, and after a pause.
   next_due_ = (now - next_due_ < every_ / kLatePart ? next_due_ : now) + every_;
-  return said;
+  return received;
 }
 
 std::uint64_t Listener::damaged() const {
   return framer_->counts().damaged - damaged_before_ + unreadable_;
 }
 
-std::string Listener::complaint() const {
+std::string Listener::diagnosis() const {
   if (bytes_unused_ == 0) return "";
-  const std::string came = std::to_string(bytes_unused_) + " bytes came, ";
+  const std::string came = std::to_string(bytes_unused_) + " bytes were received, ";
   if (damaged() > 0) {
     return came + "with " + std::to_string(damaged()) +
            " damaged frames among them: check the cable, baud, parity, and length and checksum in [device.decode]";
   }
   if (foreign_ > 0) {
-    return came + "but of " + std::to_string(foreign_) +
-           " frames or lines none is what [device.decode] and its points ask for";
+    return came + "but of " + std::to_string(foreign_) + " frames or lines none matches [device.decode] and its points";
   }
   return came + "but no frame among them: check baud, data_bits, parity, and [device.decode]";
 }

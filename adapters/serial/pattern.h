@@ -15,7 +15,7 @@ namespace baudbridge {
 /// Threads: one caller at a time.
 class Pattern {
  public:
-  /// Errors: config; the text says what is wrong at which character.
+  /// Errors: config; the text has the character and the reason.
   static Result<Pattern> compile(const std::string& text);
 
   Pattern(Pattern&&) noexcept;

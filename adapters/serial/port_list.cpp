@@ -29,9 +29,9 @@ std::string real_path(const std::string& name) {
   return resolved ? resolved.get() : "";
 }
 
-/// What libserialport says about the port; the port as it is if the library does not know it.
-/// Each port is asked for by itself: sp_list_ports of 0.1.2 fails as a whole where one tty has no node.
-/// The library goes by the node's name, so a node that has another name than the kernel's is not asked for.
+/// The port with the data of libserialport, where the library has it.
+/// Each port is looked up separately: sp_list_ports of 0.1.2 fails as a whole where one tty has no node.
+/// The library goes by the node's name, so a node that has another name than the kernel's is not looked up.
 void describe_by_library(PortInfo& port) {
   if (port.node != "/dev/" + port.tty) return;
   sp_port* raw = nullptr;

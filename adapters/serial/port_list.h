@@ -40,7 +40,7 @@ struct DeviceTree {
 Result<PortList> list_ports(const DeviceTree& tree = {});
 
 /// "/dev/ttyUSB0" or a symlink: the node it is now. "usb:VID:PID[:SERIAL]": the node of the one port that matches;
-/// unplugged if there is none (the text lists what is there, or says that only the node is missing), config if several
+/// unplugged if there is none (the text lists the ports, or reports that only the node is missing), config if several
 /// match.
 Result<std::string> resolve_port(const std::string& name, const DeviceTree& tree = {});
 

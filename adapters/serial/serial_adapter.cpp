@@ -14,24 +14,24 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kReadBytes = 4096;
-/// A device that was quiet for so long after the port was opened is not in the middle of a frame when it begins.
-constexpr Duration kQuietBefore = 250ms;
+/// A device that sends nothing for this long after the port was opened begins with a whole frame.
+constexpr Duration kSilentBefore = 250ms;
 constexpr Duration kWriteLimit = 2s;
-/// Pause after which an answer that came late has ended.
+/// Pause after which a response that came late has ended.
 constexpr Duration kLateEnds = 50ms;
-/// So many bytes without a frame are no chance any more.
-constexpr std::uint64_t kTellingBytes = 256;
+/// After so many bytes without a frame there is advice.
+constexpr std::uint64_t kAdvisedBytes = 256;
 
 Steady steady_now() {
   return std::chrono::steady_clock::now();
 }
 
-class SerialAdapter : public Adapter, public Adviser {
+class SerialAdapter : public Adapter {
  public:
   explicit SerialAdapter(SerialConfig config) : config_(std::move(config)) {
     for (const SerialDeviceConfig& device : config_.devices) {
-      const bool talks = device.request.empty();
-      listeners_.emplace_back(device.decode, device.points, talks ? device.every : Duration::zero());
+      const bool unsolicited = device.request.empty();
+      listeners_.emplace_back(device.decode, device.points, unsolicited ? device.every : Duration::zero());
     }
   }
 
@@ -58,25 +58,25 @@ class SerialAdapter : public Adapter, public Adviser {
   [[nodiscard]] std::string advice() const override {
     std::string text = port_ ? port_->advice() : "";
     for (std::size_t i = 0; i < listeners_.size(); ++i) {
-      if (!talks(i) || listeners_[i].bytes_unused() < kTellingBytes) continue;
-      if (steady_now() - listeners_[i].heard_at() < kTellAfter) continue;
-      text += (text.empty() ? "" : "; ") + config_.devices[i].id + ": " + listeners_[i].complaint();
+      if (!unsolicited(i) || listeners_[i].bytes_unused() < kAdvisedBytes) continue;
+      if (steady_now() - listeners_[i].received_at() < kAdviseAfter) continue;
+      text += (text.empty() ? "" : "; ") + config_.devices[i].id + ": " + listeners_[i].diagnosis();
     }
     return text;
   }
 
  private:
-  static constexpr Duration kTellAfter = 10s;
+  static constexpr Duration kAdviseAfter = 10s;
 
-  [[nodiscard]] bool talks(std::size_t device) const { return config_.devices[device].request.empty(); }
+  [[nodiscard]] bool unsolicited(std::size_t device) const { return config_.devices[device].request.empty(); }
 
   Result<void> write(const std::string& bytes) {
     return port_->write_all(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
                             steady_now() + kWriteLimit);
   }
 
-  /// Reads what is there; it belongs to whoever talks by himself, and to the device that was asked. How much it was.
-  Result<std::size_t> receive(std::optional<std::size_t> asked) {
+  /// Reads what is there, for the unsolicited devices and the device whose response is awaited. Returns the bytes.
+  Result<std::size_t> receive(std::optional<std::size_t> awaited) {
     std::size_t total = 0;
     for (;;) {
       std::array<unsigned char, kReadBytes> buffer;
@@ -86,20 +86,20 @@ class SerialAdapter : public Adapter, public Adviser {
       total += *got;
       const Steady now = steady_now();
       line_used_at_ = now;
-      const bool was_quiet = !std::exchange(anything_came_, true) && now - opened_at_ > kQuietBefore;
+      const bool was_silent = !std::exchange(anything_came_, true) && now - opened_at_ > kSilentBefore;
       const std::string_view bytes(reinterpret_cast<const char*>(buffer.data()), *got);
       for (std::size_t i = 0; i < listeners_.size(); ++i) {
-        if (!talks(i) && asked != i) continue;
-        if (was_quiet && talks(i)) listeners_[i].begin_frame();
+        if (!unsolicited(i) && awaited != i) continue;
+        if (was_silent && unsolicited(i)) listeners_[i].begin_frame();
         listeners_[i].feed(bytes, now);
       }
       if (*got < buffer.size()) return total;
     }
   }
 
-  void hand_on(PollContext& context, Said said) const {
-    for (PointValue& value : said.values) {
-      if (!talks(context.device_index()) && !is_due(context, value.point)) continue;
+  void hand_on(PollContext& context, FrameValues received) const {
+    for (PointValue& value : received.values) {
+      if (!unsolicited(context.device_index()) && !is_due(context, value.point)) continue;
       if (!value.value) {
         context.report_fault(value.point, value.value.error());
       } else if (value.bits) {
@@ -108,72 +108,72 @@ class SerialAdapter : public Adapter, public Adviser {
         context.report(value.point, *value.value);
       }
     }
-    context.answered_at(said.at);
+    context.answered_at(received.at);
   }
 
   static bool is_due(const PollContext& context, std::size_t point) {
     return std::find(context.due().begin(), context.due().end(), point) != context.due().end();
   }
 
-  // --- devices that talk by themselves ---
+  // --- unsolicited devices ---
 
   Result<void> listen(PollContext& context) {
     const std::size_t device = context.device_index();
     for (;;) {
       if (auto got = receive(std::nullopt); !got) return got.error();
       const Steady now = steady_now();
-      if (auto said = listeners_[device].take(now)) {
-        hand_on(context, std::move(*said));
+      if (auto received = listeners_[device].take(now)) {
+        hand_on(context, std::move(*received));
         return {};
       }
-      if (too_quiet(device, now)) {
-        report_quiet(context, now);
+      if (is_silent(device, now)) {
+        report_silent(context, now);
         return {};
       }
       if (now >= context.deadline() || context.stop() || another_is_due(device, now)) return {};
       const auto waited = port_->wait_readable(std::min(context.deadline(), next_event(device)), context.wake_fd());
       if (waited || waited.error().kind == Fault::timeout) continue;
-      if (waited.error().kind == Fault::closed) return {};  // a write waits, or the end
+      if (waited.error().kind == Fault::closed) return {};  // a write waits, or a stop
       return waited.error();
     }
   }
 
-  [[nodiscard]] bool too_quiet(std::size_t device, Steady now) const {
+  [[nodiscard]] bool is_silent(std::size_t device, Steady now) const {
     const Duration silence = config_.devices[device].silence;
-    return silence > Duration::zero() && now - listeners_[device].heard_at() >= silence;
+    return silence > Duration::zero() && now - listeners_[device].received_at() >= silence;
   }
 
-  void report_quiet(PollContext& context, Steady now) {
+  void report_silent(PollContext& context, Steady now) {
     Listener& listener = listeners_[context.device_index()];
-    const std::string complaint = listener.complaint();
-    context.report_silence(Error{Fault::timeout, "nothing heard for " +
+    const std::string diagnosis = listener.diagnosis();
+    context.report_silence(Error{Fault::timeout, "nothing received for " +
                                                      duration_text(config_.devices[context.device_index()].silence) +
-                                                     (complaint.empty() ? "" : "; " + complaint)});
-    listener.heard(now);
+                                                     (diagnosis.empty() ? "" : "; " + diagnosis)});
+    listener.restart_silence(now);
   }
 
   /// When something is to be done though nothing is received.
   [[nodiscard]] Steady next_event(std::size_t device) const {
     const Duration silence = config_.devices[device].silence;
-    Steady next = silence > Duration::zero() ? listeners_[device].heard_at() + silence : Steady::max();
+    Steady next = silence > Duration::zero() ? listeners_[device].received_at() + silence : Steady::max();
     for (std::size_t i = 0; i < listeners_.size(); ++i) {
-      if (const auto due = listeners_[i].due_at(); due && talks(i)) next = std::min(next, *due);
+      if (const auto due = listeners_[i].due_at(); due && unsolicited(i)) next = std::min(next, *due);
     }
     return next;
   }
 
   [[nodiscard]] bool another_is_due(std::size_t device, Steady now) const {
     for (std::size_t i = 0; i < listeners_.size(); ++i) {
-      if (i != device && talks(i) && listeners_[i].due(now)) return true;
+      if (i != device && unsolicited(i) && listeners_[i].due(now)) return true;
     }
     return false;
   }
 
-  // --- devices that are asked ---
+  // --- solicited devices ---
 
   enum class Waited { bytes, deadline, stopped };
 
-  /// Waits for bytes until then. A stop ends it; a write that waits does not, it is served after the answer.
+  /// Waits for bytes until then. A stop ends it; a write that waits does not, it is served after the response.
   Result<Waited> wait(const PollContext& context, Steady until, int& wake_fd) const {
     for (;;) {
       const auto waited = port_->wait_readable(until, wake_fd);
@@ -185,7 +185,7 @@ class SerialAdapter : public Adapter, public Adviser {
     }
   }
 
-  /// Until the pause between requests is over, and no late answer of another device can come any more.
+  /// Until the pause between requests is over, and no late response of another device can come any more.
   Result<Waited> wait_turn(const PollContext& context, int& wake_fd) {
     for (;;) {
       auto got = receive(std::nullopt);
@@ -206,7 +206,7 @@ class SerialAdapter : public Adapter, public Adviser {
     const SerialDeviceConfig& config = config_.devices[device];
     Listener& listener = listeners_[device];
     int wake_fd = context.wake_fd();
-    std::string complaint;
+    std::string diagnosis;
     bool damaged = false;
     for (unsigned attempt = 0; attempt <= config.retries; ++attempt) {
       const auto turn = wait_turn(context, wake_fd);
@@ -214,60 +214,60 @@ class SerialAdapter : public Adapter, public Adviser {
       if (*turn == Waited::stopped) break;
       listener.restart(true, steady_now());
       if (auto sent = write(config.request); !sent) return sent;
-      const Steady asked_at = steady_now();
-      line_used_at_ = asked_at;
-      auto answer = await_answer(context, std::min(asked_at + config.timeout, context.deadline()), wake_fd);
-      if (!answer) return answer.error();
-      if (*answer) {
-        context.responded_in((*answer)->at - asked_at);
-        report_answer(context, std::move(**answer));
+      const Steady sent_at = steady_now();
+      line_used_at_ = sent_at;
+      auto response = await_response(context, std::min(sent_at + config.timeout, context.deadline()), wake_fd);
+      if (!response) return response.error();
+      if (*response) {
+        context.responded_in((*response)->at - sent_at);
+        report_response(context, std::move(**response));
         return {};
       }
       if (context.stop()) return {};
-      complaint = listener.complaint();
+      diagnosis = listener.diagnosis();
       damaged = listener.damaged() > 0;
       late_device_ = device;
       late_until_ = steady_now() + config.timeout;
     }
     if (context.stop()) return {};
-    report_no_answer(context, config, complaint, damaged);
+    report_no_response(context, config, diagnosis, damaged);
     return {};
   }
 
-  /// The answer, or nothing when the time is over.
-  Result<std::optional<Said>> await_answer(const PollContext& context, Steady until, int& wake_fd) {
+  /// The response, or nothing when the time is over.
+  Result<std::optional<FrameValues>> await_response(const PollContext& context, Steady until, int& wake_fd) {
     const std::size_t device = context.device_index();
     for (;;) {
       const auto waited = wait(context, until, wake_fd);
       if (!waited) return waited.error();
-      if (*waited == Waited::stopped) return std::optional<Said>{};
+      if (*waited == Waited::stopped) return std::optional<FrameValues>{};
       if (*waited == Waited::deadline) {
         listeners_[device].give_up(steady_now());
         return listeners_[device].take(steady_now());
       }
       if (auto got = receive(device); !got) return got.error();
-      if (auto said = listeners_[device].take(steady_now())) return said;
+      if (auto received = listeners_[device].take(steady_now())) return received;
     }
   }
 
-  void report_answer(PollContext& context, Said said) const {
+  void report_response(PollContext& context, FrameValues received) const {
     std::vector<std::size_t> missing(context.due().begin(), context.due().end());
-    for (const PointValue& value : said.values) {
+    for (const PointValue& value : received.values) {
       missing.erase(std::remove(missing.begin(), missing.end(), value.point), missing.end());
     }
-    hand_on(context, std::move(said));
+    hand_on(context, std::move(received));
     for (const std::size_t point : missing) {
-      context.report_fault(point, Error{Fault::malformed, "the answer says nothing about it"});
+      context.report_fault(point, Error{Fault::malformed, "the response does not contain it"});
     }
   }
 
-  static void report_no_answer(PollContext& context, const SerialDeviceConfig& config, const std::string& complaint,
-                               bool damaged) {
-    if (complaint.empty()) {
-      context.report_silence(Error{Fault::timeout, "no answer in " + duration_text(config.timeout)});
+  static void report_no_response(PollContext& context, const SerialDeviceConfig& config, const std::string& diagnosis,
+                                 bool damaged) {
+    if (diagnosis.empty()) {
+      context.report_silence(Error{Fault::timeout, "no response in " + duration_text(config.timeout)});
       return;
     }
-    const Error error{damaged ? Fault::checksum : Fault::malformed, "no good answer: " + complaint};
+    const Error error{damaged ? Fault::checksum : Fault::malformed, "no valid response: " + diagnosis};
     for (const std::size_t point : context.due()) context.report_fault(point, error);
   }
 
@@ -277,7 +277,7 @@ class SerialAdapter : public Adapter, public Adviser {
   Steady opened_at_{};
   bool anything_came_ = false;  ///< since the port was opened
   Steady line_used_at_{};       ///< last byte sent or received
-  Steady late_until_{};         ///< an answer to a request that was given up may still come
+  Steady late_until_{};         ///< a response to a request that timed out may still come
   std::size_t late_device_ = 0;
 };
 

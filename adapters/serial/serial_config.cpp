@@ -15,7 +15,7 @@ constexpr Duration kShortestTimeout = 1ms;
 constexpr Duration kLongestTimeout = 60s;
 constexpr Duration kLongestPause = 60s;
 constexpr Duration kSilence = 30s;
-constexpr Duration kMargin = 200ms;  ///< of a visit, for each attempt, beyond the timeout
+constexpr Duration kMargin = 200ms;  ///< of a poll cycle, for each attempt, beyond the timeout
 constexpr unsigned kRetries = 1;
 constexpr unsigned kMostRetries = 10;
 constexpr int kLastAddress = 255;
@@ -76,16 +76,16 @@ SerialDeviceConfig parse_device(const SerialDeviceConfig& defaults, DeviceSettin
   Settings decode = from.device.table("decode");
   config.request = parse_sent(decode, "request", address);
   config.decode = parse_decode(decode, from);
-  // Without a known kind nobody has asked for the other keys; they are not the mistake.
+  // Without a valid kind the other keys are not parsed; they are not reported as unknown.
   if (config.decode.framer) decode.finish();
   if (!config.request.empty() && has_silence) {
-    from.device.problem("silence", "a device that is asked has a timeout, not a silence; leave it out");
+    from.device.problem("silence", "a device with a request has a timeout, not a silence; leave it out");
   }
-  from.plan->talks = config.request.empty();
-  from.plan->silence = from.plan->talks ? config.silence : Duration::zero();
-  if (!from.plan->talks) {
+  from.plan->unsolicited = config.request.empty();
+  from.plan->silence = from.plan->unsolicited ? config.silence : Duration::zero();
+  if (!from.plan->unsolicited) {
     const auto attempts = static_cast<int>(config.retries) + 1;
-    from.plan->visit_limit = std::max<Duration>(kVisitLimit, attempts * (config.timeout + kMargin));
+    from.plan->poll_limit = std::max<Duration>(kPollLimit, attempts * (config.timeout + kMargin));
   }
   return config;
 }
@@ -106,12 +106,12 @@ SerialConfig parse_serial_config(Settings& bus, std::span<DeviceSettings> device
 
 void set_load(const SerialConfig& config, BusPlan& plan) {
   double share = 0.0;
-  std::size_t asked = 0;
+  std::size_t polled = 0;
   for (const SerialDeviceConfig& device : config.devices) {
     if (device.request.empty()) continue;
-    ++asked;
+    ++polled;
     if (device.decode.frame_bytes == 0) {
-      plan.load_detail = "the answers of " + device.id + " have no fixed length";
+      plan.load_detail = "the responses of " + device.id + " have no fixed length";
       return;
     }
     if (device.every == Duration::zero()) continue;  // takes what is left
@@ -119,12 +119,12 @@ void set_load(const SerialConfig& config, BusPlan& plan) {
     const Duration visit = characters * config.line.character_time() + config.pause;
     share += static_cast<double>(visit.count()) / static_cast<double>(device.every.count());
   }
-  if (asked == 0) {
-    plan.load_detail = "talks by itself";
+  if (polled == 0) {
+    plan.load_detail = "unsolicited";
     return;
   }
   plan.load = share;
-  plan.load_detail = std::to_string(asked) + (asked == 1 ? " device" : " devices") + " asked at " +
+  plan.load_detail = std::to_string(polled) + (polled == 1 ? " device" : " devices") + " polled at " +
                      std::to_string(config.line.baud) + " baud";
 }
 

@@ -56,8 +56,8 @@ Error open_error(int why) {
   }
 }
 
-/// Opened and configured by libserialport; nothing if the library does not know this node.
-/// The descriptor outlives the library's handle as a duplicate that is ours: 0.1.1 knows no CLOEXEC, TIOCEXCL, HUPCL.
+/// Opened and configured by libserialport; nothing if the library does not support this node.
+/// The descriptor outlives the library's handle as a duplicate of our own: 0.1.1 does not set CLOEXEC, TIOCEXCL, HUPCL.
 Result<UniqueFd> open_known(const std::string& node) {
   sp_port* raw = nullptr;
   if (sp_get_port_by_name(node.c_str(), &raw) != SP_OK) return UniqueFd{};
@@ -96,10 +96,11 @@ LineConfig parse_line(Settings& bus, LineConfig otherwise) {
       bus.required_text("port", "write port = \"/dev/ttyUSB0\"; 'baudbridge ports' lists those of this machine");
   if (line.port.rfind("usb:", 0) == 0) {
     if (!parse_usb_name(line.port)) {
-      bus.problem("port", "\"" + line.port + "\" is no USB port: usb:VID:PID or usb:VID:PID:SERIAL, as usb:0403:6001");
+      bus.problem("port",
+                  "invalid USB port \"" + line.port + "\"; use usb:VID:PID or usb:VID:PID:SERIAL, like usb:0403:6001");
     }
   } else if (!line.port.empty() && line.port.front() != '/') {
-    bus.problem("port", "\"" + line.port + "\" is no port: a path as /dev/ttyUSB0, or usb:VID:PID");
+    bus.problem("port", "invalid port \"" + line.port + "\"; use a path like /dev/ttyUSB0, or usb:VID:PID");
   }
   line.baud = static_cast<int>(bus.integer("baud", line.baud, kMinBaud, kMaxBaud));
   line.data_bits = static_cast<int>(bus.integer("data_bits", line.data_bits, 5, 8));
@@ -179,7 +180,7 @@ Result<void> SerialPort::wait_readable(Steady deadline, int wake_fd) const {
     return {};
   }
   if ((fds[0].revents & POLLIN) != 0) return {};
-  return Error{Fault::closed, "asked to stop waiting"};
+  return Error{Fault::closed, "stopped"};
 }
 
 Result<std::size_t> SerialPort::read_some(unsigned char* buffer, std::size_t size_bytes) const {

@@ -16,7 +16,7 @@ Result<PortList> ports_in_sysfs(const DeviceTree& tree);
 /// "188:0", the device number of a character device as sysfs writes it; empty: the path is none.
 [[nodiscard]] std::string device_number(const std::string& path);
 
-/// The kernel's name of the tty behind a node ("ttyUSB0"); the node's own name where sysfs does not know its number.
+/// The kernel's name of the tty behind a node ("ttyUSB0"); the node's own name where sysfs does not list its number.
 [[nodiscard]] std::string tty_of_node(const std::string& node, const std::string& sysfs);
 
 }  // namespace baudbridge

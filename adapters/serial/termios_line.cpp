@@ -60,7 +60,7 @@ void fill(termios2& settings, const LineConfig& config) {
   if (config.flow_rtscts) settings.c_cflag |= CRTSCTS;
   settings.c_ispeed = static_cast<speed_t>(config.baud);
   settings.c_ospeed = static_cast<speed_t>(config.baud);
-  settings.c_cc[VMIN] = 1;  // with 0 a read could not tell "nothing there" from "hung up"
+  settings.c_cc[VMIN] = 1;  // with 0 a read does not distinguish "nothing there" from "hung up"
   settings.c_cc[VTIME] = 0;
 }
 
@@ -131,7 +131,8 @@ void wait_sent(int fd, Steady deadline, Duration character_time) {
     if (::ioctl(fd, TIOCOUTQ, &waiting) != 0) return;
     unsigned status = 0;
     if (waiting == 0 && ::ioctl(fd, TIOCSERGETLSR, &status) != 0) {
-      std::this_thread::sleep_for(character_time);  // the driver cannot tell: the one in its shift register
+      std::this_thread::sleep_for(
+          character_time);  // the character in the shift register, which the driver does not report
       return;
     }
     if (waiting == 0 && (status & kTransmitterEmpty) != 0) return;

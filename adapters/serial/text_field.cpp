@@ -31,7 +31,7 @@ bool one_of(std::string_view text, std::initializer_list<std::string_view> words
 }
 
 Error no_number(std::string_view text) {
-  return Error{Fault::malformed, excerpt(text) + " is no number"};
+  return Error{Fault::malformed, excerpt(text) + " is not a number"};
 }
 
 /// The number at the beginning of a text as from_chars takes it, and what follows it.
@@ -99,10 +99,10 @@ Result<RawValue> read_number(std::string_view text, const TextField& field) {
       return Error{Fault::malformed, excerpt(text) + " does not end with suffix \"" + field.suffix + "\""};
     }
     return Error{Fault::malformed,
-                 excerpt(text) + " is no number; " +
+                 excerpt(text) + " is not a number; " +
                      (number->rest.find('=') != std::string_view::npos
                           ? "if the next value begins in it, separators lacks what stands between them"
-                          : "if its end is the unit, say suffix = " + excerpt(number->rest))};
+                          : "if its end is the unit, set suffix = " + excerpt(number->rest))};
   }
   if (number->whole) {
     if (const auto value = parsed<std::int64_t>(number->digits)) {
@@ -121,7 +121,7 @@ Result<RawValue> read_hex(std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
   if (failed != std::errc{} || end != digits.data() + digits.size()) {
-    return Error{Fault::malformed, excerpt(text) + " is no hexadecimal number"};
+    return Error{Fault::malformed, excerpt(text) + " is not a hexadecimal number"};
   }
   return RawValue{value, value};
 }
@@ -170,7 +170,7 @@ TextField parse_text_field(Settings& point, char decimal) {
                             TextType::number);
   field.suffix = trimmed(point.text("suffix", ""));
   if (!field.suffix.empty() && field.type != TextType::number) {
-    point.problem("suffix", "only a number has a suffix: leave it out, or say type = \"number\"");
+    point.problem("suffix", "only a number has a suffix: leave it out, or set type = \"number\"");
   }
   field.not_available = point.texts("not_available_text", {});
   return field;
@@ -205,7 +205,7 @@ Result<RawValue> read_degrees(std::string_view text, std::string_view hemisphere
   const auto value = number && number->rest.empty() ? parsed<double>(number->digits) : std::nullopt;
   if (!value || *value < 0) return no_number(text);
   if (!one_of(hemisphere, {"N", "S", "E", "W"})) {
-    return Error{Fault::malformed, excerpt(hemisphere) + " is none of N, S, E, W"};
+    return Error{Fault::malformed, excerpt(hemisphere) + " is not N, S, E or W"};
   }
   const double degrees = std::floor(*value / kDegreesPosition);
   const double result = degrees + (*value - degrees * kDegreesPosition) / kMinutesPerDegree;

@@ -115,13 +115,13 @@ std::optional<std::vector<std::string>> profile_folders(const Options& options) 
   return load_config(std::nullopt).gateway.profiles;  // its problems do not matter here
 }
 
-int list_profiles(ProfileShelf& shelf, bool json) {
+int list_profiles(ProfileFolders& profiles, bool json) {
   std::vector<Problem> problems;
   TextTable table;
   table.row({"PROFILE", "NAME", "KIND", "POINTS"});
   std::string list;
-  for (const auto& name : shelf.names()) {
-    const Profile* profile = shelf.find(name, problems);
+  for (const auto& name : profiles.names()) {
+    const Profile* profile = profiles.find(name, problems);
     if (profile == nullptr) continue;
     table.row({printable(name), cut_to(printable(profile->name), kNameWidth), printable(profile->kind),
                std::to_string(profile->points.size())});
@@ -136,16 +136,16 @@ int list_profiles(ProfileShelf& shelf, bool json) {
   return problems.empty() ? kDone : kFailed;
 }
 
-int show_profile(ProfileShelf& shelf, const std::string& name, bool json) {
-  if (!shelf.exists(name)) {
-    const auto names = shelf.names();
+int show_profile(ProfileFolders& profiles, const std::string& name, bool json) {
+  if (!profiles.exists(name)) {
+    const auto names = profiles.names();
     const std::string near = nearest(name, std::vector<std::string_view>(names.begin(), names.end()));
     std::cerr << "baudbridge: unknown profile \"" << printable(name) << "\""
               << (near.empty() ? "; 'baudbridge profiles' lists them" : "; did you mean " + near + "?") << '\n';
     return kUsage;
   }
   std::vector<Problem> problems;
-  const Profile* profile = shelf.find(name, problems);
+  const Profile* profile = profiles.find(name, problems);
   for (const auto& problem : problems) std::cerr << printable(problem.text()) << '\n';
   if (profile == nullptr) return kFailed;
   if (json) {
@@ -159,9 +159,9 @@ int show_profile(ProfileShelf& shelf, const std::string& name, bool json) {
 int profiles(const Options& options) {
   const auto folders = profile_folders(options);
   if (!folders) return kUsage;
-  ProfileShelf shelf(*folders);
-  return options.words.empty() ? list_profiles(shelf, options.json)
-                               : show_profile(shelf, options.words[0], options.json);
+  ProfileFolders profiles(*folders);
+  return options.words.empty() ? list_profiles(profiles, options.json)
+                               : show_profile(profiles, options.words[0], options.json);
 }
 
 }  // namespace

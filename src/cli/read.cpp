@@ -62,7 +62,7 @@ Result<void> add_wanted(Wanted& wanted, const std::string& word, const Config& c
   }
   const std::string point_id = word.substr(slash + 1);
   // An unsolicited device may send points that are not configured.
-  if (find_point(*device, point_id) == nullptr && !device->talks) {
+  if (find_point(*device, point_id) == nullptr && !device->unsolicited) {
     std::vector<std::string_view> known;
     for (const auto& each : device->points) known.emplace_back(each.id);
     return Error{Fault::config,

@@ -96,11 +96,11 @@ std::optional<std::vector<std::string>> profile_folders(const Options& options) 
 }
 
 std::vector<Candidate> known_devices(const std::vector<std::string>& folders) {
-  ProfileShelf shelf(folders);
+  ProfileFolders profiles(folders);
   std::vector<Candidate> known;
   std::vector<Problem> problems;
-  for (const auto& name : shelf.names()) {
-    const Profile* profile = shelf.find(name, problems);
+  for (const auto& name : profiles.names()) {
+    const Profile* profile = profiles.find(name, problems);
     if (profile == nullptr) continue;
     if (auto candidate = candidate_from(*profile)) known.push_back(std::move(*candidate));
   }
@@ -181,9 +181,9 @@ MakeLine line_maker(const Target& target) {
   return [target](const LineSetting& setting) -> OpenLine {
     switch (target.transport) {
       case ModbusTransport::rtu:
-        return heard_rtu_line(serial_stream(line_config(target.port, setting)));
+        return listened_rtu_line(serial_stream(line_config(target.port, setting)));
       case ModbusTransport::rtu_over_tcp:
-        return heard_rtu_line(tcp_stream(target.endpoint));
+        return listened_rtu_line(tcp_stream(target.endpoint));
       case ModbusTransport::tcp:
         break;
     }

@@ -98,7 +98,7 @@ std::string report_json(const ScanReport& report, const Searched& searched) {
   object.text("target", searched.target.text()).flag("complete", report.complete);
   object.raw("devices", "[" + devices + "]").raw("garbled", "[" + garbled + "]");
   if (serial) object.raw("line_settings", "[" + tried + "]");
-  object.flag("echo", report.echo).flag("answers_to_all", report.answers_to_all).raw("remarks", "[" + notes + "]");
+  object.flag("echo", report.echo).flag("answers_to_all", report.responds_to_all).raw("remarks", "[" + notes + "]");
   if (report.error) object.text("error", report.error->what);
   object.text("config", config_text(report, searched));
   object.close();

@@ -190,7 +190,7 @@ std::vector<std::string> device_lines(const ScanReport& report, const Searched& 
   head.insert(head.end(), {"ANSWERED IN", "ANSWERED", "IDENTIFICATION", "PROFILE", "WHY"});
   table.row(head);
   for (const FoundUnit& unit : report.found) {
-    std::vector<std::string> row{report.answers_to_all ? "any" : std::to_string(unit.unit)};
+    std::vector<std::string> row{report.responds_to_all ? "any" : std::to_string(unit.unit)};
     if (searched.target.serial()) row.push_back(setting_text(unit.setting));
     const auto identification = identification_text(unit.identification);
     row.insert(row.end(), {milliseconds(unit.response), printable(unit.answered),
@@ -234,7 +234,7 @@ std::string config_text(const ScanReport& report, const Searched& searched) {
 std::vector<std::string> remark_lines(const ScanReport& report, const Searched& searched) {
   std::vector<std::string> lines = report.notes;
   if (report.echo) lines.emplace_back("the line gives back what is sent, as two-wire adapters with echo do");
-  if (report.answers_to_all) {
+  if (report.responds_to_all) {
     lines.emplace_back("it answers to every unit id: one device, any address will do");
   }
   for (const FoundUnit& unit : report.found) {

@@ -98,7 +98,7 @@ GatewayConfig parse_gateway(Settings gateway) {
   GatewayConfig config;
   config.id = gateway.text("id", default_gateway_id());
   if (!valid_id(config.id)) {
-    gateway.problem("id", "\"" + config.id + "\" is no id: 1 to 64 letters (a-z, A-Z), digits, _ or -");
+    gateway.problem("id", "invalid id \"" + config.id + "\"; use 1 to 64 letters (a-z, A-Z), digits, _ or -");
     config.id = default_gateway_id();
   }
   config.log_level = gateway.choice("log_level", log_level_names(), log::Level::info);
@@ -162,7 +162,7 @@ Config parse_document(const ConfigNode& root, const std::string& file, const std
   config.queue = parse_queue(queue, config.gateway.state_dir, default_runtime_dir());
   config.queue.runtime_dir = resolved(queue, "runtime_dir", config.queue.runtime_dir);
   if (config.queue.runtime_dir.empty()) queue.problem("runtime_dir", "must not be empty: leave the line out");
-  ProfileShelf profiles(config.gateway.profiles);
+  ProfileFolders profiles(config.gateway.profiles);
   config.buses = parse_buses(settings, profiles, complete);
   settings.finish();
   check_topics(config, problems, root);

@@ -32,7 +32,7 @@ std::string take_id(Settings& settings, const char* what, std::map<std::string, 
   std::string id = settings.required_text("id", std::string("what the ") + what + " is called, like id = \"boiler-2\"");
   if (id.empty()) return id;
   if (!valid_id(id)) {
-    settings.problem("id", in_quotes(id) + " is no id: 1 to 64 letters (a-z, A-Z), digits, _ or -");
+    settings.problem("id", "invalid id " + in_quotes(id) + "; use 1 to 64 letters (a-z, A-Z), digits, _ or -");
     return {};
   }
   const auto [other, is_new] = taken.emplace(id, settings.node("id")->place);
@@ -86,7 +86,7 @@ struct Device {
 
 class BusParser {
  public:
-  BusParser(Settings& root, ProfileShelf& profiles, bool complete)
+  BusParser(Settings& root, ProfileFolders& profiles, bool complete)
       : root_(root), profiles_(profiles), complete_(complete) {}
 
   std::vector<BusPlan> parse() {
@@ -134,7 +134,7 @@ class BusParser {
     std::vector<std::string_view> known;
     for (const auto& each : adapter_kinds()) known.push_back(each.name);
     const std::string near = nearest(adapter, known);
-    bus.problem("adapter", in_quotes(adapter) + " must be one of " + known_adapters() +
+    bus.problem("adapter", "must be one of " + known_adapters() + ", not " + in_quotes(adapter) +
                                (near.empty() ? "" : "; did you mean " + in_quotes(near) + "?"));
     return near.empty() ? nullptr : find_adapter_kind(near);  // so that the other problems are reported, too
   }
@@ -190,10 +190,10 @@ class BusParser {
 
   void finish_device(DeviceSettings& settings, bool has_every) {
     DevicePlan& plan = *settings.plan;
-    if (plan.talks && !has_every && plan.every == kDefaultEvery) plan.every = Duration::zero();
+    if (plan.unsolicited && !has_every && plan.every == kDefaultEvery) plan.every = Duration::zero();
     for (auto& point : settings.points) point.finish();
     settings.device.finish();
-    if (plan.points.empty() && !plan.talks) {
+    if (plan.points.empty() && !plan.unsolicited) {
       settings.device.warning("id", "device " + in_quotes(plan.id) +
                                         " has no points: nothing is read from it. Name a profile, "
                                         "or write [[device.point]]");
@@ -307,7 +307,7 @@ class BusParser {
   }
 
   Settings& root_;
-  ProfileShelf& profiles_;
+  ProfileFolders& profiles_;
   bool complete_;
   std::deque<ConfigNode> nodes_;  ///< merged devices and their points: where the Settings look while adapters parse
   std::map<std::string, Place> bus_ids_;
@@ -319,7 +319,7 @@ class BusParser {
 
 }  // namespace
 
-std::vector<BusPlan> parse_buses(Settings& root, ProfileShelf& profiles, bool complete) {
+std::vector<BusPlan> parse_buses(Settings& root, ProfileFolders& profiles, bool complete) {
   return BusParser(root, profiles, complete).parse();
 }
 

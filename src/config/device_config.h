@@ -10,6 +10,6 @@ namespace baudbridge {
 
 /// Parses every [[bus]] and [[device]] of the configuration's root table.
 /// complete: false when a file could not be read at all, so that what is missing may only be missing from our view.
-[[nodiscard]] std::vector<BusPlan> parse_buses(Settings& root, ProfileShelf& profiles, bool complete);
+[[nodiscard]] std::vector<BusPlan> parse_buses(Settings& root, ProfileFolders& profiles, bool complete);
 
 }  // namespace baudbridge

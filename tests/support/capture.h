@@ -24,7 +24,7 @@ struct Capture {
   std::string line;      ///< keys of a [[bus]]: baud, data_bits, parity
   std::string config;    ///< keys of the device, [device.decode] and [[device.point]]
   bool checked = false;  ///< every frame has a checksum
-  std::string stream;    ///< what a device that talks sends; empty: it is asked
+  std::string stream;    ///< what an unsolicited device sends; empty: it is solicited
   std::vector<Exchange> exchanges;
   std::vector<ExpectedRecord> expected;
 };

@@ -1,5 +1,5 @@
 #pragma once
-// The one place that knows which Catch2 this is: 2 (Debian 12) or 3 (Debian 13).
+// The one place that depends on the version of Catch2: 2 (Debian 12) or 3 (Debian 13).
 #include <iostream>
 #include <string>
 #if __has_include(<catch2/catch_all.hpp>)

@@ -1,5 +1,5 @@
 #pragma once
-// X.509 certificates for tests, made when first asked for, in a folder that goes with the process.
+// X.509 certificates for tests, made at the first use, in a folder that is removed at the end of the process.
 #include <string>
 
 namespace baudbridge::testing {

@@ -34,8 +34,8 @@ struct FakeBus {
   std::atomic<int> polled{0};
 };
 
-/// Behaves as adapters must: calls come from one thread, close() follows every open().
-class FakeAdapter : public Adapter, public Writer {
+/// An adapter whose methods call the functions of a FakeBus, and count.
+class FakeAdapter : public Adapter {
  public:
   explicit FakeAdapter(std::shared_ptr<FakeBus> bus) : bus_(std::move(bus)) {}
 
@@ -57,14 +57,14 @@ class FakeAdapter : public Adapter, public Writer {
   std::shared_ptr<FakeBus> bus_;
 };
 
-/// Waits as an adapter does whose device takes its time: until then, or until it is woken.
-inline void wait_in_visit(const PollContext& context, Steady until) {
+/// Waits like an adapter with a slow device: until then, or until wake_fd is readable.
+inline void wait_in_poll(const PollContext& context, Steady until) {
   pollfd wake{context.wake_fd(), POLLIN, 0};
   (void)poll_until({&wake, 1}, until);
 }
-/// ... as one that listens: until the deadline of the visit.
-inline void wait_as_a_listener(const PollContext& context) {
-  wait_in_visit(context, context.deadline());
+/// Waits like an adapter that listens: until the deadline of the cycle.
+inline void wait_for_deadline(const PollContext& context) {
+  wait_in_poll(context, context.deadline());
 }
 
 /// Keeps what is delivered, in order.
@@ -88,9 +88,9 @@ class Collected {
   /// Waits until `predicate` holds for all that came of this kind. False: it never did.
   template <class T>
   bool wait_for(const std::function<bool(const std::vector<T>&)>& predicate,
-                Duration patience = std::chrono::seconds(30)) {
+                Duration timeout = std::chrono::seconds(30)) {
     std::unique_lock lock(mutex_);
-    return arrived_.wait_for(lock, patience, [&] { return predicate(all_of<T>()); });
+    return arrived_.wait_for(lock, timeout, [&] { return predicate(all_of<T>()); });
   }
   template <class T>
   bool wait_for_count(std::size_t count) {

@@ -49,7 +49,7 @@ std::uint16_t crc_of(std::span<const std::uint8_t> bytes) {
   return static_cast<std::uint16_t>(crc);
 }
 
-/// Size of the RTU request at the front; 0: more is needed to know.
+/// Size of the RTU request at the front; 0: more bytes are needed.
 std::size_t rtu_request_size(std::span<const std::uint8_t> bytes) {
   if (bytes.size() < 2) return 0;
   if (bytes[1] == 43) return 7;
@@ -93,17 +93,17 @@ ModbusBytes tcp_bytes(std::uint16_t transaction, std::uint8_t unit, const Modbus
   return frame;
 }
 
-std::uint32_t telling_value(std::uint8_t unit, std::uint16_t address, std::size_t number) {
+std::uint32_t source_value(std::uint8_t unit, std::uint16_t address, std::size_t number) {
   const std::uint32_t whose = (std::uint32_t{unit} << 11) ^ address;
   return (whose & 0xffff) << 16 | static_cast<std::uint32_t>(number & 0xffff);
 }
 
-ModbusBytes telling_pdu(const ModbusAsked& asked) {
+ModbusBytes source_pdu(const ModbusAsked& asked) {
   ModbusBytes pdu{asked.function(), static_cast<std::uint8_t>(2 * asked.count())};
   for (std::uint16_t i = 0; i < asked.count(); ++i) {
     const auto address = static_cast<std::uint16_t>(asked.address() + i);
     const auto even = static_cast<std::uint16_t>(address & ~1U);
-    const std::uint32_t value = telling_value(asked.unit, even, asked.number);
+    const std::uint32_t value = source_value(asked.unit, even, asked.number);
     const std::uint32_t word = address == even ? value >> 16 : value & 0xffff;
     pdu.push_back(static_cast<std::uint8_t>(word >> 8));
     pdu.push_back(static_cast<std::uint8_t>(word & 0xff));
@@ -116,7 +116,7 @@ struct ScriptedModbusServer::Stream {
   int fd = -1;
   UniqueFd owned;
   ModbusBytes received;
-  /// What is still to be sent of one answer, and when.
+  /// The rest of one response, and when it is sent.
   using Answer = std::deque<std::pair<Steady, ModbusStep>>;
   std::multimap<Steady, Answer> due;  ///< by when it begins
   std::optional<Answer> begun;
@@ -173,7 +173,7 @@ void ScriptedModbusServer::run() {
       if ((events & POLLIN) != 0) {
         take(stream);
       } else if ((events & POLLHUP) != 0 && line_fd_ >= 0) {
-        (void)poll_until({}, steady_now() + kTurn);  // nobody has the line open
+        (void)poll_until({}, steady_now() + kTurn);  // the line is not open
       } else if (events != 0) {
         stream.over = true;
       }

@@ -1,5 +1,5 @@
 #pragma once
-// A Modbus device for tests that misbehaves as its script says.
+// A Modbus device for tests that misbehaves by a script.
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -41,14 +41,14 @@ ModbusBytes rtu_bytes(std::uint8_t unit, const ModbusBytes& pdu);
 /// MBAP header and PDU.
 ModbusBytes tcp_bytes(std::uint16_t transaction, std::uint8_t unit, const ModbusBytes& pdu);
 
-/// The value of a 32-bit point that tells whose it is: unit and address in the high word, the request's number in the
+/// The value of a 32-bit point that identifies its source: unit and address in the high word, the request's number in the
 /// low one. A value taken from another register or unit is recognised by it.
-std::uint32_t telling_value(std::uint8_t unit, std::uint16_t address, std::size_t number);
-/// The good answer to a read of registers that hold telling values (32 bits each, from even addresses on).
-ModbusBytes telling_pdu(const ModbusAsked& asked);
+std::uint32_t source_value(std::uint8_t unit, std::uint16_t address, std::size_t number);
+/// The good response to a read of registers that hold source values (32 bits each, from even addresses on).
+ModbusBytes source_pdu(const ModbusAsked& asked);
 
-/// A server that does what its script says. Answers may overtake each other where `in_order` is false, but one that has
-/// begun is sent to its end: on a TCP connection nothing would tell its bytes from another's.
+/// A server that follows a script. Responses may overtake each other where `in_order` is false, but one that has begun is
+/// sent to its end: on a TCP connection its bytes could not be distinguished from another's.
 /// Threads: one of its own, ended by the destructor; the script runs on it.
 class ScriptedModbusServer {
  public:

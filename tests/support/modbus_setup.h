@@ -1,5 +1,5 @@
 #pragma once
-// A Modbus bus as a configuration says it, for tests: TOML in, plan and parsed configuration out.
+// A Modbus bus from its configuration, for tests: TOML in, plan and parsed configuration out.
 #include <memory>
 #include <string>
 #include <vector>

@@ -83,7 +83,7 @@ std::vector<std::string> environment_of(const ProcessOptions& options) {
     if (equals != std::string::npos) variables[text.substr(0, equals)] = text.substr(equals + 1);
   }
   variables["PATH"] = search_path();
-  // All that tests talk to is on this machine.
+  // All connections of tests stay on this machine.
   for (const char* name : {"http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}) {
     variables.erase(name);
   }
@@ -147,7 +147,7 @@ struct Launch {
                      ::dup2(launch.error_output, 2) == 2;
   if (ready) ::execve(launch.program.c_str(), arguments, environment);
   const int why = errno;
-  [[maybe_unused]] const ssize_t told = ::write(launch.failure_pipe, &why, sizeof why);
+  [[maybe_unused]] const ssize_t written = ::write(launch.failure_pipe, &why, sizeof why);
   ::_exit(127);
 }
 
@@ -155,7 +155,7 @@ int exit_status(const siginfo_t& info) {
   return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
 }
 
-/// Without reaping: until the destructor does so, nobody else can get this process id, or its group.
+/// Without reaping: until the destructor does so, this process id and its group are not reused.
 std::optional<int> peek_exit(pid_t pid) {
   siginfo_t info{};
   if (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) != 0) return 127;
@@ -165,8 +165,8 @@ std::optional<int> peek_exit(pid_t pid) {
 
 }  // namespace
 
-bool eventually(const std::function<bool()>& predicate, Duration patience) {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
+bool eventually(const std::function<bool()>& predicate, Duration timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
   while (!predicate()) {
     if (std::chrono::steady_clock::now() >= deadline) return predicate();
     ::poll(nullptr, 0, kPollMs);
@@ -240,10 +240,10 @@ bool Process::running() const {
   return !peek_exit(pid_).has_value();
 }
 
-std::optional<int> Process::wait_for_exit(Duration patience) {
+std::optional<int> Process::wait_for_exit(Duration timeout) {
   const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));  // glibc 2.36 has no C++ name for it
   pollfd ended{process.get(), POLLIN, 0};
-  const auto deadline = std::chrono::steady_clock::now() + patience;
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
   for (;;) {
     if (auto status = peek_exit(pid_)) return status;
     if (std::chrono::steady_clock::now() >= deadline) return std::nullopt;
@@ -255,9 +255,9 @@ void Process::kill(int signal) {
   if (pid_ > 0) ::kill(pid_, signal);
 }
 
-std::optional<int> Process::stop(int signal, Duration patience) {
+std::optional<int> Process::stop(int signal, Duration timeout) {
   kill(signal);
-  return wait_for_exit(patience);
+  return wait_for_exit(timeout);
 }
 
 std::string Process::output() const {
@@ -274,7 +274,7 @@ std::vector<std::string> Process::output_lines() const {
   return lines;
 }
 
-bool Process::wait_for_text(const UniqueFd& file, const std::string& text, Duration patience) {
+bool Process::wait_for_text(const UniqueFd& file, const std::string& text, Duration timeout) {
   bool found = false;
   eventually(
       [&] {
@@ -282,16 +282,16 @@ bool Process::wait_for_text(const UniqueFd& file, const std::string& text, Durat
         found = content(file).find(text) != std::string::npos;
         return found || ended;
       },
-      patience);
+      timeout);
   return found;
 }
 
-bool Process::wait_for_output(const std::string& text, Duration patience) {
-  return wait_for_text(output_, text, patience);
+bool Process::wait_for_output(const std::string& text, Duration timeout) {
+  return wait_for_text(output_, text, timeout);
 }
 
-bool Process::wait_for_error_output(const std::string& text, Duration patience) {
-  return wait_for_text(error_output_, text, patience);
+bool Process::wait_for_error_output(const std::string& text, Duration timeout) {
+  return wait_for_text(error_output_, text, timeout);
 }
 
 void Process::write_input(const std::string& text) {
@@ -312,9 +312,9 @@ void Process::write_input(const std::string& text) {
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-Finished run_program(std::vector<std::string> command, ProcessOptions options, Duration patience) {
+Finished run_program(std::vector<std::string> command, ProcessOptions options, Duration timeout) {
   Process process(std::move(command), std::move(options));
-  const std::optional<int> status = process.wait_for_exit(patience);
+  const std::optional<int> status = process.wait_for_exit(timeout);
   return Finished{status.value_or(-1), process.output(), process.error_output()};
 }
 

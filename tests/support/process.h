@@ -19,10 +19,10 @@ namespace baudbridge::testing {
 /// How long a test waits for something that always comes: long enough for a sanitizer build on a busy machine.
 inline constexpr Duration kTestTimeout = std::chrono::seconds(30);
 
-/// Asks again and again, a few milliseconds apart, until the answer is yes or the patience is over.
-bool eventually(const std::function<bool()>& predicate, Duration patience = kTestTimeout);
+/// Evaluates it again and again, a few milliseconds apart, until it is true or the timeout has passed.
+bool eventually(const std::function<bool()>& predicate, Duration timeout = kTestTimeout);
 
-/// A TCP port of 127.0.0.1 on which nobody listens. No other test of this machine gets it while this program runs.
+/// A TCP port of 127.0.0.1 on which no program listens. No other test of this machine gets it while this program runs.
 std::uint16_t free_port();
 
 struct ProcessOptions {
@@ -49,25 +49,25 @@ class Process {
   [[nodiscard]] pid_t pid() const { return pid_; }
   [[nodiscard]] bool running() const;
   /// Its exit status; 128 + the signal's number if one ended it; nothing if it is still running then.
-  std::optional<int> wait_for_exit(Duration patience = kTestTimeout);
+  std::optional<int> wait_for_exit(Duration timeout = kTestTimeout);
   /// Sends the signal to it alone, not to its children.
   void kill(int signal = SIGKILL);
   /// kill() and wait_for_exit() in one.
-  std::optional<int> stop(int signal = SIGTERM, Duration patience = kTestTimeout);
+  std::optional<int> stop(int signal = SIGTERM, Duration timeout = kTestTimeout);
 
   /// What it has written so far.
   [[nodiscard]] std::string output() const;
   [[nodiscard]] std::string error_output() const;
   [[nodiscard]] std::vector<std::string> output_lines() const;
   /// False: it has not printed this by then, or has ended without it.
-  bool wait_for_output(const std::string& text, Duration patience = kTestTimeout);
-  bool wait_for_error_output(const std::string& text, Duration patience = kTestTimeout);
+  bool wait_for_output(const std::string& text, Duration timeout = kTestTimeout);
+  bool wait_for_error_output(const std::string& text, Duration timeout = kTestTimeout);
 
   void write_input(const std::string& text);
   void close_input() { input_.reset(); }
 
  private:
-  bool wait_for_text(const UniqueFd& file, const std::string& text, Duration patience);
+  bool wait_for_text(const UniqueFd& file, const std::string& text, Duration timeout);
 
   pid_t pid_ = -1;
   UniqueFd output_;
@@ -75,14 +75,14 @@ class Process {
   UniqueFd input_;
 };
 
-/// What a program that has ended left behind.
+/// The output and status of a program that has ended.
 struct Finished {
-  int status = -1;  ///< -1: it had to be killed because the patience was over
+  int status = -1;  ///< -1: it was killed after the timeout
   std::string output;
   std::string error_output;
 };
 
 /// Runs a program to its end.
-Finished run_program(std::vector<std::string> command, ProcessOptions options = {}, Duration patience = kTestTimeout);
+Finished run_program(std::vector<std::string> command, ProcessOptions options = {}, Duration timeout = kTestTimeout);
 
 }  // namespace baudbridge::testing

@@ -27,7 +27,7 @@ struct Candidate {
   std::vector<CandidatePoint> points;
 };
 
-/// Nothing if it is no Modbus profile, or if one of its points is wrong (`baudbridge check` tells which, where it is
+/// Nothing if it is no Modbus profile, or if one of its points is wrong (`baudbridge check` reports which, where it is
 /// used). Pure.
 [[nodiscard]] std::optional<Candidate> candidate_from(const Profile& profile);
 

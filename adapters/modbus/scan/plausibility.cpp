@@ -13,7 +13,7 @@
 namespace baudbridge::scan {
 namespace {
 
-constexpr double kMostEvidence = 6.0;   ///< one value convinces nobody
+constexpr double kMostEvidence = 6.0;   ///< the most that one value counts
 constexpr double kFloatEvidence = 2.5;  ///< of 256 exponents about 45 are everyday numbers
 constexpr double kTextEvidence = 4.0;   ///< two printable characters in each register
 constexpr double kFewCodesEvidence = 4.0;
@@ -40,7 +40,7 @@ struct Quantity {
 constexpr double kMostPower = 5e7;
 constexpr double kMostEnergy = 1e9;
 
-/// Wide on purpose: a value outside is a wrong profile, not a rare day.
+/// Wide on purpose: a value outside means a wrong profile, not unusual weather.
 constexpr std::array<Quantity, 22> kQuantities{{
     {"voltage", "mV", {-100'000, 10'000'000}, {100, 200'000}},  // of battery cells
     {"voltage", "V", {-100, 50'000}, {5, 1'000}},
@@ -129,7 +129,7 @@ Judgement against(Verdict verdict, const Point& point, double number, std::uint6
 
 Judgement judge_text(const Point& point, const std::string& text) {
   const bool printed = std::all_of(text.begin(), text.end(), [](unsigned char c) { return c >= 0x20 && c < 0x7f; });
-  if (!printed) return {Verdict::implausible, 0.0, point.id + " is no text", 0};
+  if (!printed) return {Verdict::implausible, 0.0, point.id + " is not text", 0};
   return {Verdict::plausible, text.empty() ? 0.0 : kTextEvidence, "", 0};
 }
 
@@ -171,7 +171,7 @@ Judgement judge(const Point& point, const RegisterFormat& format, std::span<cons
   if (const auto* text = std::get_if<std::string>(&decoded->value)) return judge_text(point, *text);
   const double unscaled = as_double(decoded->value);
   if (std::holds_alternative<double>(decoded->value) && !std::isfinite(unscaled)) {
-    // Many meters say so where a phase is not connected, but so does nonsense.
+    // Many meters send this for a phase that is not connected, but a wrong profile may give it, too.
     return {Verdict::no_value, 0.0, "", decoded->bits};
   }
   if (std::holds_alternative<bool>(decoded->value)) return {Verdict::plausible, 0.0, "", decoded->bits};

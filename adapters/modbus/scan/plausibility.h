@@ -1,5 +1,5 @@
 #pragma once
-// Could these registers be this point? What a value says about that, and how much. Pure.
+// Whether the content of registers is plausible for a point, and how much evidence that is. Pure.
 #include <cstdint>
 #include <span>
 #include <string>
@@ -13,17 +13,17 @@ enum class Verdict {
   plausible,
   unusual,  ///< it can be, but hardly ever is
   implausible,
-  no_value,  ///< the device says so: neither for nor against
+  no_value,  ///< the device has no value now: neither for nor against
 };
 
-/// What one point's registers say.
+/// The judgement of one point's registers.
 struct Judgement {
   Verdict verdict = Verdict::plausible;
-  /// How much it speaks for the profile, in bits: log2 of how many register contents there are for each that would have
+  /// Evidence for the profile, in bits: log2 of how many register contents there are for each that would have
   /// done. Zero and what fits anything count nothing.
   double evidence = 0.0;
   std::string why;        ///< not plausible: "frequency = 4.2e+21 Hz"
-  std::uint64_t raw = 0;  ///< the bit pattern: equal ones say nothing twice
+  std::uint64_t raw = 0;  ///< the bit pattern: equal ones count once
 };
 
 /// registers: as many as the format takes; of coils and discrete inputs one, 0 or 1.

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kMostPoints = 20;   ///< read of one profile
 constexpr unsigned kFirstImpression = 3;  ///< so many without a plausible one, and it is not this
 constexpr unsigned kMostSilence = 2;
-// In bits, what speaks against a profile: of a device that is the profile's, one value in eight is unusual, one
+// In bits, the evidence against a profile: of a device that is the profile's, one value in eight is unusual, one
 // register in eight is missing in its model; of another device nearly all are.
 constexpr double kUnusual = 3.0;
 constexpr double kRefused = 3.0;
@@ -30,7 +30,7 @@ Grade grade_of(const Fit& fit) {
   if (fit.plausible == 0 || fit.refused * 2 > fit.plausible || fit.implausible * 3 > decided) return Grade::none;
   if (fit.evidence >= kGoodEvidence && fit.implausible == 0 && against(fit) * 10 <= decided) return Grade::good;
   if (fit.evidence >= kLikelyEvidence) return Grade::likely;
-  // What says little must at least be free of contradiction.
+  // Little evidence must at least be free of contradiction.
   return against(fit) == 0 ? Grade::weak : Grade::none;
 }
 
@@ -39,8 +39,8 @@ bool hopeless(const Fit& fit) {
   return against(fit) > kFirstImpression && against(fit) > fit.plausible;
 }
 
-/// 0: says nothing whatever it holds.
-int telling(const CandidatePoint& each) {
+/// 0: no evidence, whatever its value.
+int evidence_rank(const CandidatePoint& each) {
   const RegisterType type = each.place.format.type;
   if (holds_bits(each.place.table) || type == RegisterType::boolean) return 0;
   int worth = 1;
@@ -51,7 +51,7 @@ int telling(const CandidatePoint& each) {
   return worth;
 }
 
-/// A device that was never asked before: what its points say, and whether the same is said twice.
+/// Adds up the evidence of one device; an equal value counts once.
 void take(const CandidatePoint& each, const std::vector<std::uint16_t>& registers, std::set<std::uint64_t>& seen,
           Fit& fit) {
   const Judgement judgement = judge(each.point, each.place.format, registers);
@@ -82,23 +82,24 @@ std::string lower(std::string text) {
 
 }  // namespace
 
-const Result<std::vector<std::uint16_t>>& ReadOnce::operator()(const RegisterPoint& place) {
+const Result<std::vector<std::uint16_t>>& CachedReads::operator()(const RegisterPoint& place) {
   const auto key = std::make_tuple(place.table, place.address, place.size());
   const auto known = known_.find(key);
   if (known != known_.end()) return known->second;
   return known_.emplace(key, read_(place)).first->second;
 }
 
-std::vector<const CandidatePoint*> telling_points(const Candidate& candidate, std::size_t most) {
+std::vector<const CandidatePoint*> best_points(const Candidate& candidate, std::size_t most) {
   std::vector<const CandidatePoint*> points;
   for (const CandidatePoint& each : candidate.points) points.push_back(&each);
   std::stable_sort(points.begin(), points.end(),
-                   [](const auto* a, const auto* b) { return telling(*a) > telling(*b); });
+                   [](const auto* a, const auto* b) { return evidence_rank(*a) > evidence_rank(*b); });
   if (points.size() > most) {
-    // Of those that say equally much, some from everywhere.
-    const int worth = telling(*points[most - 1]);
-    const auto first = std::find_if(points.begin(), points.end(), [&](const auto* p) { return telling(*p) == worth; });
-    const auto last = std::find_if(first, points.end(), [&](const auto* p) { return telling(*p) != worth; });
+    // Of points with equal evidence, some from all registers.
+    const int worth = evidence_rank(*points[most - 1]);
+    const auto first =
+        std::find_if(points.begin(), points.end(), [&](const auto* p) { return evidence_rank(*p) == worth; });
+    const auto last = std::find_if(first, points.end(), [&](const auto* p) { return evidence_rank(*p) != worth; });
     const std::vector<const CandidatePoint*> equal(first, last);
     const auto room = most - static_cast<std::size_t>(first - points.begin());
     points.erase(first, points.end());
@@ -110,12 +111,12 @@ std::vector<const CandidatePoint*> telling_points(const Candidate& candidate, st
   return points;
 }
 
-Fit try_profile(const Candidate& candidate, ReadOnce& read) {
+Fit try_profile(const Candidate& candidate, CachedReads& read) {
   Fit fit;
   fit.profile = candidate.id;
   fit.name = candidate.name;
   std::set<std::uint64_t> seen;
-  for (const CandidatePoint* each : telling_points(candidate, kMostPoints)) {
+  for (const CandidatePoint* each : best_points(candidate, kMostPoints)) {
     const auto& registers = read(each->place);
     ++fit.asked;
     if (registers) {
@@ -161,7 +162,7 @@ std::string fit_text(const Fit& fit) {
   if (!fit.against.empty()) text += " (" + fit.against + ")";
   if (fit.unanswered > 0) text += ", " + std::to_string(fit.unanswered) + " not answered";
   if (fit.identified) text += ", and it names this maker";
-  if (fit.grade == Grade::weak) text += "; that says little, such values fit many devices";
+  if (fit.grade == Grade::weak) text += "; weak evidence, such values fit many devices";
   return text;
 }
 

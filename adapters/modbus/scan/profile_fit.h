@@ -16,7 +16,7 @@
 
 namespace baudbridge::scan {
 
-/// How much can be said. Never certainty: two devices may hold the same numbers.
+/// How well a profile fits. Never certain: two devices may hold the same numbers.
 enum class Grade { none, weak, likely, good };
 
 /// What one profile's registers were found to hold.
@@ -29,8 +29,8 @@ struct Fit {
   unsigned unusual = 0;
   unsigned implausible = 0;
   unsigned refused = 0;       ///< the device has no such register
-  unsigned no_value = 0;      ///< it says that there is no value now, or lacks a setting
-  unsigned unanswered = 0;    ///< it did not answer, or damaged
+  unsigned no_value = 0;      ///< the device has no value now, or a setting is missing
+  unsigned unanswered = 0;    ///< no response, or a damaged one
   double evidence = 0.0;      ///< bits that speak for it, less those against it
   bool identified = false;    ///< the device names this maker (function 43)
   bool factory_line = false;  ///< it was found with this profile's factory settings
@@ -44,10 +44,10 @@ struct Fit {
 /// Reads one point's registers; of bit tables one entry, 0 or 1. Error exception: the device has none such there.
 using ReadRegisters = std::function<Result<std::vector<std::uint16_t>>(const RegisterPoint& place)>;
 
-/// What was read from one unit. The same read is made once, whichever profiles ask for it.
-class ReadOnce {
+/// The reads of one unit: each is made once, however many profiles need it.
+class CachedReads {
  public:
-  explicit ReadOnce(ReadRegisters read) : read_(std::move(read)) {}
+  explicit CachedReads(ReadRegisters read) : read_(std::move(read)) {}
   const Result<std::vector<std::uint16_t>>& operator()(const RegisterPoint& place);
 
  private:
@@ -55,14 +55,14 @@ class ReadOnce {
   std::map<std::tuple<Table, std::uint16_t, std::uint16_t>, Result<std::vector<std::uint16_t>>> known_;
 };
 
-/// The points that say most about a device, in the order of their registers; not more than `most`.
-[[nodiscard]] std::vector<const CandidatePoint*> telling_points(const Candidate& candidate, std::size_t most);
+/// The points with the most evidence, in the order of their registers; not more than `most`.
+[[nodiscard]] std::vector<const CandidatePoint*> best_points(const Candidate& candidate, std::size_t most);
 
 /// Reads a choice of the profile's registers and judges them. Ends early when it cannot fit any more, and when the
-/// device does not answer.
-[[nodiscard]] Fit try_profile(const Candidate& candidate, ReadOnce& read);
+/// device does not respond.
+[[nodiscard]] Fit try_profile(const Candidate& candidate, CachedReads& read);
 
-/// The best first. What `identification` says (vendor, product) and the line on which the device was found break ties
+/// The best first. The `identification` (vendor, product) and the line on which the device was found break ties
 /// only.
 void rank(std::vector<Fit>& fits);
 

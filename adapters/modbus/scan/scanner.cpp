@@ -9,19 +9,19 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kListenFirst = 700ms;  ///< before anything is asked
+constexpr Duration kListenFirst = 700ms;  ///< before the first request
 constexpr Duration kMostLate = 10s;       ///< a device slower than this is of no use
 constexpr Duration kShortestFitTimeout = 300ms;
 constexpr unsigned kGarbledTooOften = 6;  ///< in a row: this is no bus with these settings
 constexpr unsigned kGoneTooOften = 4;
-constexpr unsigned kSilentProfiles = 3;  ///< in a row: it answers no more
+constexpr unsigned kSilentProfiles = 3;  ///< in a row: the device has stopped responding
 constexpr std::size_t kMostWeakFits = 2;
-constexpr std::size_t kMostFits = 5;  ///< told of one device
+constexpr std::size_t kMostFits = 5;  ///< reported of one device
 constexpr std::size_t kShownBytes = 16;
 constexpr std::array<Table, 2> kTables{Table::holding, Table::input};
-/// Ids that hardly anybody gives: who answers to all of these answers to every id.
+/// Ids that are hardly ever used: a device that responds to all of these responds to every id.
 constexpr std::array<std::uint8_t, 3> kUnlikelyUnits{113, 201, 223};
-constexpr std::size_t kManyUnits = 20;  ///< of fewer nobody asks whether all are the same
+constexpr std::size_t kManyUnits = 20;  ///< with fewer this is not checked
 
 }  // namespace
 
@@ -48,7 +48,7 @@ ScanReport Scanner::run() {
   search();
   if (!report_.error && report_.tried.empty() && open_error_) report_.error = open_error_;
   report_.complete = !ended();
-  // Those found at one setting by unit id, whoever was asked first.
+  // Sorted by unit id within one setting.
   std::stable_sort(report_.found.begin(), report_.found.end(), [&](const FoundUnit& a, const FoundUnit& b) {
     const auto place = [&](const FoundUnit& each) {
       return std::pair(std::find(report_.tried.begin(), report_.tried.end(), each.setting), each.unit);
@@ -69,7 +69,7 @@ void Scanner::search() {
     for (const auto part : {likely, rest}) {
       for (const LineSetting& setting : settings) {
         if (ended()) return;
-        pass(setting, part, Questions::one, true);
+        pass(setting, part, ProbedTables::one, true);
         if (found_at(setting) == 0) continue;
         complete(setting);
         if (!ended() && settings.size() > report_.tried.size()) {
@@ -93,10 +93,10 @@ bool Scanner::open(const LineSetting& setting) {
   if (line_.client) line_.client->close();
   open_.reset();
   line_ = make_line_(setting);
-  tell(setting_prefix(setting) + "opening", Duration::zero());
+  report_progress(setting_prefix(setting) + "opening", Duration::zero());
   if (const auto opened = line_.client->open(); !opened) {
     if (!open_error_) open_error_ = opened.error();
-    // A port that is not there is not there at any speed; one that refuses a speed may do others.
+    // A missing port is missing at any speed; a port that refuses a speed may support others.
     const Fault kind = opened.error().kind;
     const bool other_setting_may_work = kind == Fault::io || kind == Fault::in_use;
     if (!other_setting_may_work || report_.tried.empty()) {
@@ -111,46 +111,47 @@ bool Scanner::open(const LineSetting& setting) {
   if (std::find(report_.tried.begin(), report_.tried.end(), setting) == report_.tried.end()) {
     report_.tried.push_back(setting);
   }
-  if (!listened_ && line_.ear) listen_first();
+  if (!listened_ && line_.listener) listen_first();
   return !ended();
 }
 
 void Scanner::listen_first() {
   listened_ = true;
-  tell("listening", kListenFirst);
-  (void)line_.ear->take_count();
-  if (const auto quiet = line_.ear->listen(kListenFirst, stop_, wake_fd_); !quiet) {
-    report_.error = quiet.error();
+  report_progress("listening", kListenFirst);
+  (void)line_.listener->take_count();
+  if (const auto listened = line_.listener->listen(kListenFirst, stop_, wake_fd_); !listened) {
+    report_.error = listened.error();
     return;
   }
-  const std::size_t count = line_.ear->take_count();
+  const std::size_t count = line_.listener->take_count();
   if (count == 0) return;
-  const Bytes& bytes = line_.ear->latest();
+  const Bytes& bytes = line_.listener->latest();
   if (count_requests(bytes) > 0) {
     report_.notes.push_back(
-        "another Modbus master is asking on this line: stop it meanwhile, or answers to it and to us get mixed up");
+        "another Modbus master sends requests on this line: stop it during the scan, so that its responses are not "
+        "taken for those of the scan");
   } else {
-    report_.notes.push_back("the line is not quiet, " + std::to_string(count) +
-                            " bytes came before anybody was asked: another master, or a device that speaks by itself "
+    report_.notes.push_back("the line is not silent, " + std::to_string(count) +
+                            " bytes were received before the first request: another master, or an unsolicited device "
                             "(adapter = \"serial\" reads those): " +
                             hex_text(bytes, kShownBytes));
   }
 }
 
-void Scanner::pass(const LineSetting& setting, std::span<const std::uint8_t> units, Questions questions,
+void Scanner::pass(const LineSetting& setting, std::span<const std::uint8_t> units, ProbedTables probed,
                    bool until_first) {
   if (units.empty() || !open(setting)) return;
-  const Duration each = question_time(order_, setting);
-  const auto tables = std::span(kTables).first(questions == Questions::both ? 2 : 1);
+  const Duration each = probe_time(order_, setting);
+  const auto tables = std::span(kTables).first(probed == ProbedTables::both ? 2 : 1);
   for (std::size_t t = 0; t < tables.size(); ++t) {
     for (std::size_t i = 0; i < units.size(); ++i) {
       const auto left = static_cast<long>((tables.size() - t) * units.size() - i);
-      tell(setting_prefix(setting) + "unit " + std::to_string(units[i]), each * left);
+      report_progress(setting_prefix(setting) + "unit " + std::to_string(units[i]), each * left);
       if (find(setting, units[i]) != nullptr) continue;
-      if (!asked_.emplace(setting_text(setting), units[i], tables[t]).second) continue;
-      // Nobody is asked after the last one, whose late answer would pass unheard.
+      if (!probed_.emplace(setting_text(setting), units[i], tables[t]).second) continue;
+      // No request follows the last one, so its late response needs a longer timeout.
       const bool last = i + 1 == units.size();
-      if (!ask_unit(setting, units[i], tables[t], last ? patience(order_.timeout) : order_.timeout)) return;
+      if (!probe_unit(setting, units[i], tables[t], last ? late_timeout(order_.timeout) : order_.timeout)) return;
       if (until_first && found_at(setting) > 0) return;
     }
   }
@@ -159,66 +160,67 @@ void Scanner::pass(const LineSetting& setting, std::span<const std::uint8_t> uni
 void Scanner::complete(const LineSetting& setting) {
   if (!open(setting)) return;
   const std::span<const std::uint8_t> units(order_.units);
-  pass(setting, units.first(order_.likely), Questions::both, false);
+  pass(setting, units.first(order_.likely), ProbedTables::both, false);
   if (ended()) return;
-  if (answers_to_all(setting)) {
-    report_.answers_to_all = true;
-    // The first that was asked stands for all.
+  if (responds_to_all(setting)) {
+    report_.responds_to_all = true;
+    // The first one stands for all.
     bool first = true;
     std::erase_if(report_.found,
                   [&](const FoundUnit& each) { return each.setting == setting && !std::exchange(first, false); });
   } else if (!ended()) {
-    pass(setting, units.subspan(order_.likely), Questions::both, false);
+    pass(setting, units.subspan(order_.likely), ProbedTables::both, false);
   }
   for (FoundUnit& unit : report_.found) {
     if (ended()) return;
-    if (unit.setting == setting && !unit.fits_known) look_closer(unit);
+    if (unit.setting == setting && !unit.fits_known) identify_unit(unit);
   }
 }
 
-bool Scanner::answers_to_all(const LineSetting& setting) {
+bool Scanner::responds_to_all(const LineSetting& setting) {
   if (order_.units.size() < kManyUnits || found_at(setting) == 0) return false;
   return std::all_of(kUnlikelyUnits.begin(), kUnlikelyUnits.end(), [&](std::uint8_t unit) {
     if (std::find(order_.units.begin(), order_.units.end(), unit) == order_.units.end()) return false;
     if (find(setting, unit) != nullptr) return true;
-    asked_.emplace(setting_text(setting), unit, Table::holding);
-    return ask_unit(setting, unit, Table::holding, order_.timeout) && find(setting, unit) != nullptr;
+    probed_.emplace(setting_text(setting), unit, Table::holding);
+    return probe_unit(setting, unit, Table::holding, order_.timeout) && find(setting, unit) != nullptr;
   });
 }
 
-bool Scanner::ask_unit(const LineSetting& setting, std::uint8_t unit, Table table, Duration timeout) {
-  UnitProbe asking = probe(unit, timeout);
-  Heard heard = asking.ask(table);
-  if (heard.presence == Presence::garbled) heard = asking.ask(table);
-  report_.gateway = report_.gateway || heard.gateway;
-  report_.echo = report_.echo || heard.echo;
-  if (heard.presence != Presence::gone) gone_in_a_row_ = 0;
-  if (heard.presence != Presence::garbled) garbled_in_a_row_ = 0;
-  switch (heard.presence) {
+bool Scanner::probe_unit(const LineSetting& setting, std::uint8_t unit, Table table, Duration timeout) {
+  UnitProbe unit_probe = probe(unit, timeout);
+  ProbeResult result = unit_probe.probe(table);
+  if (result.presence == Presence::garbled) result = unit_probe.probe(table);
+  report_.gateway = report_.gateway || result.gateway;
+  report_.echo = report_.echo || result.echo;
+  if (result.presence != Presence::gone) gone_in_a_row_ = 0;
+  if (result.presence != Presence::garbled) garbled_in_a_row_ = 0;
+  switch (result.presence) {
     case Presence::there:
-      note_found(setting, unit, table, heard);
+      note_found(setting, unit, table, result);
       break;
     case Presence::garbled:
-      note_garbled(setting, unit, heard.what);
+      note_garbled(setting, unit, result.what);
       if (++garbled_in_a_row_ >= kGarbledTooOften) {
-        report_.notes.push_back(setting_prefix(setting) + "left after " + std::to_string(garbled_in_a_row_) +
-                                " garbled answers in a row: wrong line settings, noise, or somebody else on the line");
+        report_.notes.push_back(
+            setting_prefix(setting) + "left after " + std::to_string(garbled_in_a_row_) +
+            " garbled responses in a row: wrong line settings, noise, or another master on the line");
         return false;
       }
       break;
     case Presence::gone:
-      return survive(Error{Fault::unplugged, heard.what});
+      return reopen_after(Error{Fault::unplugged, result.what});
     case Presence::stopped:
       return !ended();
     case Presence::silent:
       break;
   }
-  ask_late_ones(setting);
+  probe_late_units(setting);
   return !ended();
 }
 
-bool Scanner::survive(const Error& error) {
-  // Some TCP devices hang up on a unit id that is not theirs.
+bool Scanner::reopen_after(const Error& error) {
+  // Some TCP devices close the connection on a unit id that is not theirs.
   if (order_.serial || ++gone_in_a_row_ >= kGoneTooOften) {
     report_.error = error;
     return false;
@@ -230,27 +232,27 @@ bool Scanner::survive(const Error& error) {
   return !ended();
 }
 
-void Scanner::ask_late_ones(const LineSetting& setting) {
-  for (const LateReply& late : line_.client->take_late()) {
+void Scanner::probe_late_units(const LineSetting& setting) {
+  for (const LateResponse& late : line_.client->take_late()) {
     const auto listed = std::find(order_.units.begin(), order_.units.end(), late.unit) != order_.units.end();
     if (!listed || find(setting, late.unit) != nullptr) continue;
-    UnitProbe again = probe(late.unit, std::max(patience(order_.timeout), std::min(2 * late.response, kMostLate)));
-    Heard heard = again.ask(Table::holding);
-    heard.response = std::max(heard.response, late.response);
-    if (heard.presence != Presence::there) continue;
-    note_found(setting, late.unit, Table::holding, heard);
+    UnitProbe again = probe(late.unit, std::max(late_timeout(order_.timeout), std::min(2 * late.took, kMostLate)));
+    ProbeResult result = again.probe(Table::holding);
+    result.response = std::max(result.response, late.took);
+    if (result.presence != Presence::there) continue;
+    note_found(setting, late.unit, Table::holding, result);
   }
 }
 
-void Scanner::note_found(const LineSetting& setting, std::uint8_t unit, Table table, const Heard& heard) {
+void Scanner::note_found(const LineSetting& setting, std::uint8_t unit, Table table, const ProbeResult& result) {
   if (find(setting, unit) != nullptr) return;
   FoundUnit found;
   found.unit = unit;
   found.setting = setting;
-  found.answered = heard.what;
-  if (heard.value) found.readable = table;
-  found.response = heard.response;
-  found.slow = heard.response > order_.timeout;
+  found.answered = result.what;
+  if (result.value) found.readable = table;
+  found.response = result.response;
+  found.slow = result.response > order_.timeout;
   report_.found.push_back(std::move(found));
   std::erase_if(report_.garbled, [&](const GarbledUnit& each) { return each.unit == unit && each.setting == setting; });
 }
@@ -261,39 +263,39 @@ void Scanner::note_garbled(const LineSetting& setting, std::uint8_t unit, const 
   if (!known) report_.garbled.push_back({unit, setting, what});
 }
 
-void Scanner::look_closer(FoundUnit& unit) {
+void Scanner::identify_unit(FoundUnit& unit) {
   const std::string who = setting_prefix(unit.setting) + "unit " + std::to_string(unit.unit);
-  tell(who + ": who is it?", Duration::zero());
-  UnitProbe asking = probe(unit.unit, std::max({kShortestFitTimeout, order_.timeout, 2 * unit.response}));
-  unit.doubt = asking.find_double(unit.readable.value_or(Table::holding));
+  report_progress(who + ": identifying", Duration::zero());
+  UnitProbe unit_probe = probe(unit.unit, std::max({kShortestFitTimeout, order_.timeout, 2 * unit.response}));
+  unit.doubt = unit_probe.find_double(unit.readable.value_or(Table::holding));
   if (!unit.readable && !ended()) {
-    // It refused the register that was asked for; perhaps it has one in the other table.
-    const Heard other = asking.ask(Table::input);
+    // It refused register 0 of this table; it may have the other table.
+    const ProbeResult other = unit_probe.probe(Table::input);
     if (other.presence == Presence::there && other.value) {
       unit.readable = Table::input;
       unit.answered = other.what;
     }
   }
-  if (!ended()) unit.identification = asking.identify();
+  if (!ended()) unit.identification = unit_probe.identify();
   if (!ended()) fit_profiles(unit);
 }
 
 Result<std::vector<std::uint16_t>> Scanner::read_point(std::uint8_t unit, Duration timeout,
                                                        const RegisterPoint& place) {
-  const auto answer = probe(unit, timeout).transact(read_request(place.table, place.address, place.size()), 1);
-  if (!answer) return answer.error();
-  if (!holds_bits(place.table)) return reply_registers(answer->pdu);
-  return std::vector<std::uint16_t>{reply_bits(answer->pdu, 1)[0] ? std::uint16_t{1} : std::uint16_t{0}};
+  const auto response = probe(unit, timeout).transact(read_request(place.table, place.address, place.size()), 1);
+  if (!response) return response.error();
+  if (!holds_bits(place.table)) return response_registers(response->pdu);
+  return std::vector<std::uint16_t>{response_bits(response->pdu, 1)[0] ? std::uint16_t{1} : std::uint16_t{0}};
 }
 
-bool Scanner::is_liked(const std::string& profile) const {
-  return std::find(liked_.begin(), liked_.end(), profile) != liked_.end();
+bool Scanner::has_matched(const std::string& profile) const {
+  return std::find(matched_.begin(), matched_.end(), profile) != matched_.end();
 }
 
-std::vector<const Candidate*> Scanner::liked_first() const {
+std::vector<const Candidate*> Scanner::matched_first() const {
   std::vector<const Candidate*> candidates;
   for (const Candidate& each : known_) candidates.push_back(&each);
-  std::stable_partition(candidates.begin(), candidates.end(), [&](const auto* each) { return is_liked(each->id); });
+  std::stable_partition(candidates.begin(), candidates.end(), [&](const auto* each) { return has_matched(each->id); });
   return candidates;
 }
 
@@ -304,33 +306,33 @@ void Scanner::keep_best(std::vector<Fit>& fits) {
   if (!weak) std::erase_if(fits, [](const Fit& fit) { return fit.grade == Grade::weak; });
   fits.resize(std::min(fits.size(), weak ? kMostWeakFits : kMostFits));
   for (const Fit& fit : fits) {
-    if (!weak && !is_liked(fit.profile)) liked_.push_back(fit.profile);
+    if (!weak && !has_matched(fit.profile)) matched_.push_back(fit.profile);
   }
 }
 
 void Scanner::fit_profiles(FoundUnit& unit) {
   const std::string who = setting_prefix(unit.setting) + "unit " + std::to_string(unit.unit) + ": profile ";
   const Duration timeout = std::max({kShortestFitTimeout, order_.timeout, 2 * unit.response});
-  ReadOnce read([&](const RegisterPoint& place) { return read_point(unit.unit, timeout, place); });
+  CachedReads read([&](const RegisterPoint& place) { return read_point(unit.unit, timeout, place); });
   std::vector<std::string> words;
   for (const auto& [object, text] : unit.identification) words.push_back(text);
-  const auto candidates = liked_first();
+  const auto candidates = matched_first();
   unsigned silent = 0;
   bool good = false;
   std::size_t done = 0;
   for (const Candidate* each : candidates) {
-    const bool liked = is_liked(each->id);
-    if (good && !liked) break;  // a bus mostly has several of a kind
-    tell(who + std::to_string(++done) + " of " + std::to_string(candidates.size()), Duration::zero());
+    const bool matched = has_matched(each->id);
+    if (good && !matched) break;  // a bus mostly has several of a kind
+    report_progress(who + std::to_string(++done) + " of " + std::to_string(candidates.size()), Duration::zero());
     Fit fit = try_profile(*each, read);
     if (ended()) return keep_best(unit.fits);
     fit.identified = names_maker(*each, words);
     fit.factory_line = order_.serial && each->line == unit.setting;
-    good = good || (liked && fit.grade == Grade::good);
+    good = good || (matched && fit.grade == Grade::good);
     silent = fit.asked > 0 && fit.unanswered == fit.asked ? silent + 1 : 0;
     unit.fits.push_back(std::move(fit));
     if (silent < kSilentProfiles) continue;
-    report_.notes.push_back("unit " + std::to_string(unit.unit) + " stopped answering while profiles were tried");
+    report_.notes.push_back("unit " + std::to_string(unit.unit) + " stopped responding while profiles were tried");
     break;
   }
   keep_best(unit.fits);

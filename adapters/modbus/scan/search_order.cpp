@@ -11,9 +11,9 @@ namespace {
 constexpr int kRequestCharacters = 8;  ///< MODBUS over Serial Line 1.02, section 2.5.1: unit, 5 bytes of PDU, CRC
 constexpr double kSilences = 7.0;      ///< twice 3.5 characters
 constexpr int kFirstUnits = 3;
-constexpr int kPatienceFactor = 4;
-constexpr Duration kMostPatience = std::chrono::seconds(2);
-constexpr int kPasses = 4;     ///< at a setting, at most: likely units and the others, with two questions
+constexpr int kLateFactor = 4;
+constexpr Duration kLongestLateTimeout = std::chrono::seconds(2);
+constexpr int kPasses = 4;     ///< at a setting, at most: likely units and the others, two tables each
 constexpr int kQuestions = 2;  ///< functions 3 and 4
 
 std::optional<int> to_number(std::string_view text) {
@@ -41,7 +41,7 @@ Error not_a_list(const std::string& what, std::string_view piece, const std::str
   return Error{Fault::config, what + ": \"" + std::string(piece) + "\" is not " + wanted};
 }
 
-/// The four that most buses have, whatever profiles say.
+/// The four settings that most buses have.
 int usual_rank(const LineSetting& setting) {
   const LineSetting usual[] = {
       {9600, Parity::none, 1}, {19200, Parity::even, 1}, {19200, Parity::none, 1}, {9600, Parity::even, 1}};
@@ -144,11 +144,11 @@ std::vector<std::uint8_t> ordered_units(std::span<const int> units, bool tcp, st
   return ordered;
 }
 
-Duration patience(Duration timeout) {
-  return std::min(kPatienceFactor * timeout, std::max(kMostPatience, timeout));
+Duration late_timeout(Duration timeout) {
+  return std::min(kLateFactor * timeout, std::max(kLongestLateTimeout, timeout));
 }
 
-Duration question_time(const SearchOrder& order, const LineSetting& setting) {
+Duration probe_time(const SearchOrder& order, const LineSetting& setting) {
   if (!order.serial) return order.timeout;
   const LineConfig line = line_config("", setting);
   return order.timeout + line.character_time() * kRequestCharacters +
@@ -160,8 +160,8 @@ Estimate estimate(const SearchOrder& order) {
   const auto units = static_cast<long>(order.units.size());
   const auto likely = static_cast<long>(order.likely);
   for (const LineSetting& setting : order.settings) {
-    const Duration each = question_time(order, setting);
-    const Duration at_end = patience(order.timeout) - order.timeout;
+    const Duration each = probe_time(order, setting);
+    const Duration at_end = late_timeout(order.timeout) - order.timeout;
     const Duration whole = each * units * kQuestions + at_end * kPasses;
     result.likely += each * likely + at_end;
     result.one = std::max(result.one, whole);

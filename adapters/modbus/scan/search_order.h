@@ -19,8 +19,8 @@ struct SearchOrder {
   bool serial = true;                 ///< there is a line setting to be found, and noise
   std::vector<LineSetting> settings;  ///< never empty; of TCP one that means nothing
   std::vector<std::uint8_t> units;    ///< all, the likely ones first
-  std::size_t likely = 0;             ///< so many of them are asked at every setting first
-  Duration timeout{};                 ///< for an answer to begin
+  std::size_t likely = 0;             ///< number of units that are probed first, at every setting
+  Duration timeout{};                 ///< for a response to begin
   bool all_settings = false;          ///< go on with the others when one is found
 };
 
@@ -31,11 +31,11 @@ struct SearchOrder {
 /// "N,E" or "none,even".
 [[nodiscard]] Result<std::vector<Parity>> parse_parities(std::string_view text);
 
-/// What is searched unless the user says otherwise.
+/// The default search.
 [[nodiscard]] std::vector<int> usual_bauds();
 [[nodiscard]] std::vector<Parity> usual_parities();
 
-/// All combinations, the likely ones first: 9600 8N1, 19200 8E1 (what the specification asks for), 19200 8N1, 9600 8E1,
+/// All combinations, the likely ones first: 9600 8N1, 19200 8E1 (the default of the specification), 19200 8N1, 9600 8E1,
 /// then by how many known devices leave the factory so, then the order given.
 [[nodiscard]] std::vector<LineSetting> ordered_settings(std::span<const int> bauds, std::span<const Parity> parities,
                                                         std::span<const int> stop_bits,
@@ -54,10 +54,10 @@ struct Estimate {
 };
 [[nodiscard]] Estimate estimate(const SearchOrder& order);
 
-/// How long the last unit of a pass is waited for, whose late answer nobody would hear, and one that answered late.
-[[nodiscard]] Duration patience(Duration timeout);
+/// The timeout of the last unit of a pass, and of a unit that responded late.
+[[nodiscard]] Duration late_timeout(Duration timeout);
 
-/// One question without an answer.
-[[nodiscard]] Duration question_time(const SearchOrder& order, const LineSetting& setting);
+/// The time of one probe without a response.
+[[nodiscard]] Duration probe_time(const SearchOrder& order, const LineSetting& setting);
 
 }  // namespace baudbridge::scan

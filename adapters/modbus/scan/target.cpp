@@ -60,7 +60,7 @@ Result<Endpoint> parse_endpoint(const std::string& word, std::string_view text) 
   endpoint.host = host;
   if (!has_port) return endpoint;
   const auto number = port_number(port);
-  if (!number) return wrong(word, "\"" + std::string(port) + "\" is no TCP port from 1 to 65535");
+  if (!number) return wrong(word, "invalid TCP port \"" + std::string(port) + "\"; use 1 to 65535");
   endpoint.tcp_port = *number;
   return endpoint;
 }

@@ -13,8 +13,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int kNoPath = 10;             ///< MODBUS Application Protocol 1.1b3, section 7
-constexpr int kTargetSilent = 11;       ///< the gateway asked, and nobody answered
-constexpr Duration kLongestWait = 15s;  ///< of a question beside its timeout
+constexpr int kTargetSilent = 11;       ///< the gateway got no response
+constexpr Duration kLongestWait = 15s;  ///< of a request, in addition to its timeout
 constexpr Duration kSecondAnswer = 60ms;
 constexpr unsigned kConfirmations = 2;
 constexpr unsigned kMostParts = 8;
@@ -26,7 +26,7 @@ constexpr std::size_t kHeaderSize = 7;
 
 }  // namespace
 
-Heard heard_from(const Error& error, std::size_t heard_bytes) {
+ProbeResult result_of(const Error& error, std::size_t received_bytes) {
   switch (error.kind) {
     case Fault::exception:
       if (error.code == kNoPath || error.code == kTargetSilent) {
@@ -34,7 +34,7 @@ Heard heard_from(const Error& error, std::size_t heard_bytes) {
       }
       return {Presence::there, false, false, error.what, {}};
     case Fault::timeout:
-      if (heard_bytes > 0) return {Presence::garbled, false, false, error.what, {}};
+      if (received_bytes > 0) return {Presence::garbled, false, false, error.what, {}};
       return {Presence::silent, false, false, error.what, {}};
     case Fault::closed:
       return {Presence::stopped, false, false, error.what, {}};
@@ -66,7 +66,7 @@ std::optional<IdentificationPart> parse_identification(std::span<const std::uint
   return part;
 }
 
-Result<Answer> UnitProbe::transact(const Bytes& pdu, unsigned retries) {
+Result<Response> UnitProbe::transact(const Bytes& pdu, unsigned retries) {
   Request request;
   request.unit = unit_;
   request.pdu = pdu;
@@ -75,53 +75,54 @@ Result<Answer> UnitProbe::transact(const Bytes& pdu, unsigned retries) {
   request.stop = stop_;
   request.wake_fd = wake_fd_;
   for (;;) {
-    auto answer = line_.client->transact(request);
-    if (answer || retries == 0 || stop_.stop_requested()) return answer;
-    const Fault kind = answer.error().kind;
-    if (kind != Fault::timeout && kind != Fault::checksum && kind != Fault::malformed) return answer;
+    auto response = line_.client->transact(request);
+    if (response || retries == 0 || stop_.stop_requested()) return response;
+    const Fault kind = response.error().kind;
+    if (kind != Fault::timeout && kind != Fault::checksum && kind != Fault::malformed) return response;
     --retries;
   }
 }
 
-Heard UnitProbe::ask(Table table) {
-  if (line_.ear) line_.ear->forget();
+ProbeResult UnitProbe::probe(Table table) {
+  if (line_.listener) line_.listener->clear();
   const Steady begun = steady_now();
   const Bytes request = read_request(table, 0, 1);
-  const auto answer = transact(request, 0);
-  std::size_t beside = 0;
+  const auto response = transact(request, 0);
+  std::size_t extra_bytes = 0;
   bool echo = false;
-  if (line_.ear) {
-    beside = line_.ear->take_count();
+  if (line_.listener) {
+    extra_bytes = line_.listener->take_count();
     const Bytes sent = rtu_frame(unit_, request);
-    const Bytes& heard = line_.ear->latest();
-    echo = std::search(heard.begin(), heard.end(), sent.begin(), sent.end()) != heard.end();
-    if (echo) beside -= std::min(beside, sent.size());
+    const Bytes& received = line_.listener->latest();
+    echo = std::search(received.begin(), received.end(), sent.begin(), sent.end()) != received.end();
+    if (echo) extra_bytes -= std::min(extra_bytes, sent.size());
   }
-  Heard heard;
-  if (!answer) {
-    heard = heard_from(answer.error(), beside);
-    heard.response = steady_now() - begun;  // a refusal comes without its time: this is with the request
+  ProbeResult result;
+  if (!response) {
+    result = result_of(response.error(), extra_bytes);
+    result.response = steady_now() - begun;  // a refusal comes without its time: this is with the request
   } else {
-    heard = {Presence::there, true, false, std::string(table_word(table)) + " register 0", answer->response};
-    heard.beside = beside - std::min(beside, answer->pdu.size() + kRtuExtraBytes);
+    result = {Presence::there, true, false, std::string(table_word(table)) + " register 0", response->took};
+    result.extra_bytes = extra_bytes - std::min(extra_bytes, response->pdu.size() + kRtuExtraBytes);
   }
-  heard.echo = echo;
-  return heard;
+  result.echo = echo;
+  return result;
 }
 
 std::string UnitProbe::find_double(Table table) {
   unsigned damaged = 0;
   for (unsigned i = 0; i < kConfirmations; ++i) {
-    const Heard again = ask(table);
+    const ProbeResult again = probe(table);
     if (again.presence == Presence::garbled) ++damaged;
-    if (again.presence != Presence::there || !line_.ear) continue;
-    if (!line_.ear->listen(kSecondAnswer, stop_, wake_fd_)) break;
-    if (const std::size_t more = again.beside + line_.ear->take_count(); more > 0) {
-      return std::to_string(more) + " bytes more came with its answer: two devices with this unit id, or noise";
+    if (again.presence != Presence::there || !line_.listener) continue;
+    if (!line_.listener->listen(kSecondAnswer, stop_, wake_fd_)) break;
+    if (const std::size_t more = again.extra_bytes + line_.listener->take_count(); more > 0) {
+      return std::to_string(more) +
+             " more bytes were received with its response: two devices with this unit id, or noise";
     }
   }
   if (damaged == 0) return "";
-  return "some of its answers are damaged: two devices with this unit id, termination missing, or noise";
+  return "some of its responses are damaged: two devices with this unit id, termination missing, or noise";
 }
 
 Identification UnitProbe::identify() {
@@ -129,9 +130,9 @@ Identification UnitProbe::identify() {
   std::uint8_t level = kBasic;
   std::uint8_t object = 0;
   for (unsigned parts = 0; parts < kMostParts; ++parts) {
-    const auto answer = transact(identification_request(level, object), parts == 0 ? 0U : 1U);
-    if (!answer) break;
-    const auto part = parse_identification(answer->pdu);
+    const auto response = transact(identification_request(level, object), parts == 0 ? 0U : 1U);
+    if (!response) break;
+    const auto part = parse_identification(response->pdu);
     if (!part) break;
     for (const auto& [id, text] : part->objects) all.emplace(id, text);
     if (part->more) {

@@ -30,7 +30,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kLongestWait = 1s;
-/// A client that asked nothing for so long makes room for another when there is none left (Source: MODBUS Messaging on
+/// A client without a request for so long makes room for another when there is none left (Source: MODBUS Messaging on
 /// TCP/IP Implementation Guide 1.0b, section 4.2.2: the oldest unused connection is closed).
 constexpr Duration kUnused = 30s;
 constexpr Duration kReminder = 1h;
@@ -150,7 +150,7 @@ class ModbusServer : public BusServer {
         log::info(bus_ + ": other masters reach its units at " + config_.address);
         break;
       case ServerSocket::Change::failed:
-        log::warn(bus_ + ": cannot listen on " + config_.address + ": " + socket_.why() + "; trying again");
+        log::warn(bus_ + ": cannot listen on " + config_.address + ": " + socket_.why() + "; retrying");
         break;
     }
     count([&](ServeReport& report) {

@@ -26,7 +26,7 @@ bool writes_many(std::uint8_t function) {
   return function == 15 || function == 16;
 }
 
-/// Bytes of the PDU, as its function says; 0: it is not a function that is forwarded.
+/// Bytes of the PDU, by its function; 0: the function is not forwarded.
 std::size_t pdu_size(std::span<const std::uint8_t> pdu) {
   const std::uint8_t function = pdu[0];
   if (reads_or_writes_one(function)) return kFixedPdu;

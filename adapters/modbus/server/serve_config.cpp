@@ -72,8 +72,7 @@ std::optional<ServeConfig> parse_serve(Settings& bus) {
   parse_allow(bus, config);
   if (!shared) {
     for (const char* key : {"serve_writes", "serve_share", "serve_clients", "serve_allow"}) {
-      if (bus.has(key))
-        bus.problem(key, "must stand beside serve: without serve = \"127.0.0.1:1502\" it has no effect");
+      if (bus.has(key)) bus.problem(key, "has no effect without serve; add serve = \"127.0.0.1:1502\"");
     }
     return std::nullopt;
   }

@@ -1,5 +1,5 @@
 #pragma once
-// What a configuration says about sharing a Modbus bus: docs/sharing-a-bus.md.
+// The configuration of a shared Modbus bus: docs/sharing-a-bus.md.
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -18,7 +18,7 @@ struct ServeConfig {
   bool writes = false;              ///< functions 5, 6, 15 and 16 are forwarded
   int share_percent = 50;           ///< of the bus's time, for all clients together
   std::size_t clients = 8;          ///< connections at a time
-  std::vector<AddressRange> allow;  ///< who may connect; empty: everyone
+  std::vector<AddressRange> allow;  ///< clients that may connect; empty: all
 };
 
 /// Reads the keys `serve` and `serve_*` of a bus; nothing: it is not shared. Problems go to the Settings.

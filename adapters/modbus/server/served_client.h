@@ -27,7 +27,7 @@ class ServedClient {
     gone,       ///< the client closed the connection, or it broke
     malformed,  ///< what it sent is no Modbus TCP
   };
-  /// What came of looking at its socket.
+  /// The result of reading its socket.
   struct Taken {
     State state = State::open;
     std::vector<std::uint8_t> request;  ///< a whole ADU to be answered with answer() or answer_exception(); empty: none

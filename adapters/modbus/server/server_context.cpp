@@ -35,10 +35,10 @@ Mapping mapping_for(std::span<const std::uint8_t> request, std::span<const std::
                                                    start, size({4})));
   if (!mapping) return mapping;
   if (function <= 2) {
-    const std::vector<bool> bits = reply_bits(response, static_cast<std::uint16_t>(count));
+    const std::vector<bool> bits = response_bits(response, static_cast<std::uint16_t>(count));
     std::copy(bits.begin(), bits.end(), function == 1 ? mapping->tab_bits : mapping->tab_input_bits);
   } else if (function <= 4) {
-    const std::vector<std::uint16_t> registers = reply_registers(response);
+    const std::vector<std::uint16_t> registers = response_registers(response);
     std::copy_n(registers.begin(), std::min<std::size_t>(registers.size(), count),
                 function == 3 ? mapping->tab_registers : mapping->tab_input_registers);
   }

@@ -28,7 +28,7 @@ class ServerSocket {
   /// seed: of the jitter between attempts.
   ServerSocket(const ServeConfig& config, std::uint64_t seed) : config_(config), seed_(seed) {}
 
-  /// Tries to listen, if it is time to. failed: why() says why, once for each reason.
+  /// Tries to listen, if it is time to. failed: see why(), once for each reason.
   Change try_open(Steady now);
   /// To be waited for; -1: nothing can be accepted before look_at().
   [[nodiscard]] int fd() const { return paused_ ? -1 : socket_.get(); }

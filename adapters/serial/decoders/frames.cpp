@@ -20,9 +20,9 @@ class FieldDecoder : public Decoder {
  public:
   FieldDecoder(std::vector<FrameField> fields, Mark mark) : fields_(std::move(fields)), mark_(std::move(mark)) {}
 
-  Verdict decode(std::string_view frame, std::vector<PointValue>& values) override {
-    if (frame.size() < mark_.offset + mark_.bytes.size()) return Verdict::foreign;
-    if (frame.substr(mark_.offset, mark_.bytes.size()) != mark_.bytes) return Verdict::foreign;
+  FrameKind decode(std::string_view frame, std::vector<PointValue>& values) override {
+    if (frame.size() < mark_.offset + mark_.bytes.size()) return FrameKind::foreign;
+    if (frame.substr(mark_.offset, mark_.bytes.size()) != mark_.bytes) return FrameKind::foreign;
     for (std::size_t i = 0; i < fields_.size(); ++i) {
       auto raw = read_field(frame, fields_[i]);
       if (raw) {
@@ -31,7 +31,7 @@ class FieldDecoder : public Decoder {
         values.push_back({i, raw.error(), std::nullopt});
       }
     }
-    return Verdict::taken;
+    return FrameKind::own;
   }
 
  private:
@@ -42,7 +42,7 @@ class FieldDecoder : public Decoder {
 FrameRules::LengthField parse_length_field(Settings& decode) {
   FrameRules::LengthField field;
   Settings table = decode.table("length");
-  if (!table.has("at")) table.problem("at", "where does the frame say its length? at = 2");
+  if (!table.has("at")) table.problem("at", "is missing; set the place of the length in the frame, like at = 2");
   field.offset = static_cast<std::size_t>(table.integer("at", 0, 0, kMaxFrame));
   struct Type {
     std::size_t size;
@@ -124,7 +124,7 @@ DecodePlan parse_frames(Settings& decode, DeviceSettings& device) {
   const Mark mark = parse_mark(decode);
   const bool little = decode.choice("order", Names<bool>{{"big", false}, {"little", true}}, false);
   if (rules.start.empty() && rules.checksum.kind == ChecksumKind::none && rules.end.empty()) {
-    decode.problem("start", "without start bytes, end bytes or a checksum no frame can be told from noise");
+    decode.problem("start", "without start bytes, end bytes or a checksum frames cannot be distinguished from noise");
   }
   std::vector<FrameField> fields;
   for (Settings& point : device.points) {

@@ -44,7 +44,7 @@ Cell cell_of(const Json& value, const TextField& field, std::string& kept) {
   if (value.is_number_float()) return RawValue{value.get<double>(), std::nullopt};
   if (!value.is_string()) return Error{Fault::malformed, "a list or an object stands here, not a value"};
   kept = value.get<std::string>();
-  // A text is a text, unless the configuration says that it holds a number.
+  // A JSON string is text, unless the configuration requires a number.
   auto raw = read_text(kept, field);
   if (!raw) return raw.error();
   return std::move(*raw);
@@ -96,8 +96,8 @@ DecodePlan parse_json(Settings& decode, DeviceSettings& device) {
     Settings& point = device.points[i];
     const std::string pointer = pointer_of(point.text("path", device.plan->points[i].id));
     if (!good_pointer(pointer)) {
-      point.problem("path",
-                    "\"" + pointer + "\" is no place in a JSON object: wind.speed, list.0 or /wind/speed (RFC 6901)");
+      point.problem("path", "invalid place in a JSON object \"" + pointer +
+                                "\"; use wind.speed, list.0 or /wind/speed (RFC 6901)");
       continue;
     }
     rules.pointers.push_back(pointer);

@@ -10,7 +10,7 @@ constexpr std::int64_t kMaxLine = 4096;
 std::optional<Pattern> compiled(const std::string& text) {
   if (text.empty()) return std::nullopt;
   auto pattern = Pattern::compile(text);
-  if (!pattern) return std::nullopt;  // told when the configuration was read
+  if (!pattern) return std::nullopt;  // reported when the configuration was parsed
   return std::move(*pattern);
 }
 
@@ -25,10 +25,10 @@ class LineDecoder : public Decoder {
     }
   }
 
-  Verdict decode(std::string_view line, std::vector<PointValue>& values) override {
-    if (match_ && !match_->match(line)) return Verdict::foreign;
+  FrameKind decode(std::string_view line, std::vector<PointValue>& values) override {
+    if (match_ && !match_->match(line)) return FrameKind::foreign;
     cells_.assign(fields_.size(), Cell{});
-    if (!splitter_->split(line, cells_)) return Verdict::foreign;
+    if (!splitter_->split(line, cells_)) return FrameKind::foreign;
     bool any = false;
     for (std::size_t i = 0; i < cells_.size(); ++i) {
       if (std::holds_alternative<std::monostate>(cells_[i])) continue;
@@ -36,7 +36,7 @@ class LineDecoder : public Decoder {
       values.push_back(read(i));
       any = true;
     }
-    return any ? Verdict::taken : Verdict::foreign;
+    return any ? FrameKind::own : FrameKind::foreign;
   }
 
  private:

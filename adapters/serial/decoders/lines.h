@@ -16,7 +16,7 @@ namespace baudbridge {
 /// What a line has for a point: nothing, text still to be read, or a value with a type of its own (JSON).
 using Cell = std::variant<std::monostate, std::string_view, RawValue, Error>;
 
-/// What the configuration says about a point in a line, beyond where it stands.
+/// The configuration of a point in a line, apart from its place.
 struct LinePoint {
   TextField field;
   std::string match;  ///< only from lines that match; empty: from all
@@ -41,7 +41,7 @@ class LineSplitter {
 /// The plan of a line format: its framer, and a decoder around what `make_splitter` makes.
 DecodePlan line_plan(LineKeys keys, std::function<std::unique_ptr<LineSplitter>()> make_splitter);
 
-/// A regular expression of the configuration; a wrong one is a problem at that key.
+/// A regular expression of the configuration; an invalid one is a problem at that key.
 void check_pattern(Settings& settings, const std::string& key, const std::string& pattern);
 
 }  // namespace baudbridge

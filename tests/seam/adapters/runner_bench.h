@@ -45,7 +45,8 @@ struct Bench {
   std::unique_ptr<Runner> runner;
 };
 
-inline WriteRequest order(const std::string& device, const std::string& point, Value value, std::uint64_t ticket = 1) {
+inline WriteRequest write_of(const std::string& device, const std::string& point, Value value,
+                             std::uint64_t ticket = 1) {
   return {ticket, device, {{point, std::move(value)}}};
 }
 

@@ -16,7 +16,7 @@ using namespace baudbridge;
 using namespace baudbridge::testing;
 using namespace std::chrono_literals;
 
-TEST_CASE("a bus is read at its period; each visit is one sample with the time of its answer") {
+TEST_CASE("a bus is read at its period; each poll cycle is one sample with the time of its response") {
   Bench bench({device("meter", 10ms, 3)});
   bench.bus->poll = [](PollContext& context) {
     for (const std::size_t point : context.due()) context.report(point, Value{1.5});
@@ -52,14 +52,14 @@ TEST_CASE("the thread bears the name of its bus, as far as Linux keeps it") {
   }));
 }
 
-TEST_CASE("a device that stops answering is told once, and once when it is back") {
+TEST_CASE("a device that stops responding is published offline once, and online once") {
   Bench bench({device("meter", 5ms, 2), device("other", 5ms)});
   auto silent = std::make_shared<std::atomic<bool>>(false);
   auto silences = std::make_shared<std::atomic<int>>(0);
   bench.bus->poll = [=](PollContext& context) {
     if (context.device().id == "meter" && *silent) {
       ++*silences;
-      context.report_silence(Error{Fault::timeout, "no answer"});
+      context.report_silence(Error{Fault::timeout, "no response"});
     } else {
       for (const std::size_t point : context.due()) context.report(point, Value{std::int64_t{7}});
     }
@@ -91,7 +91,7 @@ TEST_CASE("a device that stops answering is told once, and once when it is back"
   REQUIRE(faults == 1);
 }
 
-TEST_CASE("a bus that is unplugged takes all its devices offline, and brings them back when it is opened again") {
+TEST_CASE("when a bus is unplugged all its devices are offline, and online again after it is reopened") {
   Bench bench({device("a", 5ms), device("b", 5ms)});
   auto gone = std::make_shared<std::atomic<bool>>(false);
   bench.bus->open = [=] { return *gone ? Result<void>{kGone} : Result<void>{}; };
@@ -141,7 +141,7 @@ TEST_CASE("a single bad point is a fault in the record of the others") {
 TEST_CASE("a bus reports about once a second: polls, failures, load, response times") {
   Bench bench({device("meter", 20ms)});
   bench.bus->poll = [](PollContext& context) {
-    wait_in_visit(context, std::chrono::steady_clock::now() + 10ms);  // the bus at work
+    wait_in_poll(context, std::chrono::steady_clock::now() + 10ms);  // the bus at work
     context.report(0, Value{1.0});
     context.responded_in(10ms);
     return Result<void>{};
@@ -161,10 +161,10 @@ TEST_CASE("a bus reports about once a second: polls, failures, load, response ti
   REQUIRE(report.devices[0].recommended_timeout_ms == 50.0);
 }
 
-TEST_CASE("a bus with too much to do says so, with the numbers") {
+TEST_CASE("an overloaded bus reports it with the numbers") {
   Bench bench({device("meter", 10ms)});
   bench.bus->poll = [](PollContext& context) {
-    wait_in_visit(context, std::chrono::steady_clock::now() + 20ms);
+    wait_in_poll(context, std::chrono::steady_clock::now() + 20ms);
     context.report(0, Value{1.0});
     return Result<void>{};
   };
@@ -177,8 +177,8 @@ TEST_CASE("a bus with too much to do says so, with the numbers") {
   REQUIRE(report.load_percent > 105.0);
 }
 
-TEST_CASE("a stop ends the waiting of an adapter that is being opened, and says nothing of the bus") {
-  struct Waiting : FakeAdapter, Interruptible {
+TEST_CASE("a stop ends the waiting of an adapter that is being opened, and changes no state of the bus") {
+  struct Waiting : FakeAdapter {
     using FakeAdapter::FakeAdapter;
     void end_waits_with(std::stop_token, int stop_fd) override { stop_fd_ = stop_fd; }
     Result<void> open() override {
@@ -193,7 +193,7 @@ TEST_CASE("a stop ends the waiting of an adapter that is being opened, and says 
   bench.plan.make = [bus = bench.bus] { return std::make_unique<Waiting>(bus); };
   bench.start();
   REQUIRE(eventually([&] { return bench.bus->opened == 1; }));
-  REQUIRE(bench.runner->write(order("meter", "p0", Value{1.0})));  // wakes the bus, but does not end its opening
+  REQUIRE(bench.runner->write(write_of("meter", "p0", Value{1.0})));  // wakes the bus, but does not end its opening
   const auto begun = std::chrono::steady_clock::now();
   bench.runner->join();
   REQUIRE(std::chrono::steady_clock::now() - begun < 30s);
@@ -203,24 +203,24 @@ TEST_CASE("a stop ends the waiting of an adapter that is being opened, and says 
   REQUIRE(bench.collected->all<WriteOutcome>().size() == 1);
 }
 
-TEST_CASE("a bus that may take long to open promises no more than that") {
+TEST_CASE("the longest turn of a bus is at least its open limit") {
   Bench bench({device("meter", 20ms)});
   bench.start();
-  REQUIRE(bench.runner->promise() == kOpenLimit);
+  REQUIRE(bench.runner->longest_turn() == kOpenLimit);
   Bench slow({device("meter", 20ms)});
   slow.plan.open_limit = 95s;
   slow.start();
-  REQUIRE(slow.runner->promise() == 95s);
+  REQUIRE(slow.runner->longest_turn() == 95s);
 }
 
-TEST_CASE("a device of which something was left is visited again after its rest, and the others meanwhile") {
+TEST_CASE("a device with points left is polled again after its rest, and the others meanwhile") {
   Bench bench({device("slow", 60s, 2), device("other", 5ms)});
-  auto visits = std::make_shared<std::atomic<int>>(0);
+  auto polls = std::make_shared<std::atomic<int>>(0);
   auto rest_until = std::make_shared<Steady>();
   auto too_early = std::make_shared<std::atomic<bool>>(false);
   bench.bus->poll = [=](PollContext& context) {
     const bool slow = context.device().id == "slow";
-    const bool first = slow && ++*visits == 1;
+    const bool first = slow && ++*polls == 1;
     if (slow && !first && std::chrono::steady_clock::now() < *rest_until) *too_early = true;
     context.report(0, Value{std::int64_t{1}});
     if (slow && !first) context.report(1, Value{std::int64_t{2}});
@@ -232,19 +232,19 @@ TEST_CASE("a device of which something was left is visited again after its rest,
     return Result<void>{};
   };
   bench.start();
-  REQUIRE(eventually([&] { return *visits == 2; }));
+  REQUIRE(eventually([&] { return *polls == 2; }));
   REQUIRE(bench.collected->wait_for<Sample>([](const auto& samples) {
     return std::any_of(samples.begin(), samples.end(), [](const Sample& s) { return s.readings.size() == 2; });
   }));
   bench.runner->join();
   REQUIRE_FALSE(*too_early);
-  REQUIRE(*visits == 2);  // and then its period holds
+  REQUIRE(*polls == 2);  // and then its period holds
   const auto samples = bench.collected->all<Sample>();
   REQUIRE(std::count_if(samples.begin(), samples.end(), [](const Sample& s) { return s.device == "other"; }) >= 2);
 }
 
-TEST_CASE("an adapter's advice reaches the report") {
-  struct Advising : FakeAdapter, Adviser {
+TEST_CASE("an adapter's advice is in the bus report") {
+  struct Advising : FakeAdapter {
     using FakeAdapter::FakeAdapter;
     [[nodiscard]] std::string advice() const override { return "latency timer of /dev/ttyUSB0 is 16 ms: set it to 1"; }
   };
@@ -261,7 +261,7 @@ TEST_CASE("the heartbeat goes on while the bus has nothing to do, and while it c
     Bench bench({device("meter", 1h)});
     if (!works) bench.bus->open = [] { return Result<void>{kGone}; };
     bench.start();
-    REQUIRE(bench.runner->promise() >= 1s);
+    REQUIRE(bench.runner->longest_turn() >= 1s);
     for (int beats = 0; beats < 3; ++beats) {
       const Steady last = bench.runner->heartbeat();
       REQUIRE(eventually([&] { return bench.runner->heartbeat() > last; }));
@@ -277,10 +277,10 @@ TEST_CASE("a bus stops at once while it waits") {
   bench.runner->join();
   REQUIRE(bench.bus->opened == 1);
   REQUIRE(bench.bus->closed == 1);
-  REQUIRE_FALSE(bench.runner->write(order("meter", "p0", Value{true})));
+  REQUIRE_FALSE(bench.runner->write(write_of("meter", "p0", Value{true})));
 }
 
-TEST_CASE("a driver that does not return is left behind, and delivers nothing afterwards") {
+TEST_CASE("a thread in a driver that does not return is detached, and delivers nothing afterwards") {
   Bench bench({device("meter", 1ms)});
   auto stuck = std::make_shared<std::promise<void>>();
   auto released = std::make_shared<std::promise<void>>();
@@ -303,7 +303,7 @@ TEST_CASE("a driver that does not return is left behind, and delivers nothing af
   bench.start();
   REQUIRE(stuck->get_future().wait_for(30s) == std::future_status::ready);
   const Steady begun = std::chrono::steady_clock::now();
-  bench.runner.reset();  // joins for a few seconds, then leaves it
+  bench.runner.reset();  // joins for a few seconds, then detaches it
   REQUIRE(std::chrono::steady_clock::now() - begun < 20s);
   REQUIRE(bench.collected->all<Sample>().empty());
   bench.plan.make = nullptr;
@@ -313,23 +313,23 @@ TEST_CASE("a driver that does not return is left behind, and delivers nothing af
 }
 
 TEST_CASE("an adapter that returns at once with nothing does not keep a processor busy") {
-  DevicePlan talker = device("scale", 0s);
-  talker.talks = true;
-  Bench bench({talker});
+  DevicePlan sender = device("scale", 0s);
+  sender.unsolicited = true;
+  Bench bench({sender});
   bench.bus->poll = [](PollContext&) { return Result<void>{}; };
   bench.start();
   REQUIRE(bench.collected->wait_for_count<BusReport>(3));  // two seconds or more
   REQUIRE(bench.bus->polled < 2000);
 }
 
-TEST_CASE("devices that talk on one bus are listened to in turn") {
+TEST_CASE("unsolicited devices on one bus are listened to in turn") {
   DevicePlan a = device("a", 0s);
   DevicePlan b = device("b", 0s);
-  a.talks = b.talks = true;
+  a.unsolicited = b.unsolicited = true;
   Bench bench({a, b});
   bench.bus->poll = [](PollContext& context) {
     if (context.device_index() == 0) {
-      wait_as_a_listener(context);  // a says nothing
+      wait_for_deadline(context);  // a sends nothing
     } else {
       context.report(0, Value{true});
     }

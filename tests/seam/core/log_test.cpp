@@ -119,7 +119,7 @@ TEST_CASE("a stream that is not the journal gets no priorities, whatever was inh
   CHECK_THAT(read_all(pipe.read.get()), !ContainsSubstring("<6>"));
 }
 
-TEST_CASE("what a device or broker says cannot forge a line or steer the terminal") {
+TEST_CASE("text from a device or broker cannot forge a line or control the terminal") {
   const Channel pipe = make_pipe();
   pretend_journal(pipe.write.get());
   const StandardError standard_error(pipe.write.get());
@@ -141,7 +141,7 @@ TEST_CASE("characters of every length are written as they are, and what only loo
         "<6>\\xed\\xa0\\x80 \\xf4\\x90\\x80\\x80 \\xe2\\x82\n");
 }
 
-TEST_CASE("a very long line is cut, and says so") {
+TEST_CASE("a very long line is cut, with a note") {
   const Channel pipe = make_pipe();
   const StandardError standard_error(pipe.write.get());
   log::info(std::string(100'000, 'a'));
@@ -150,7 +150,7 @@ TEST_CASE("a very long line is cut, and says so") {
   CHECK_THAT(text, ContainsSubstring("bytes more)\n"));
 }
 
-TEST_CASE("a pipe that nobody reads makes nobody wait: lines are dropped, counted, and told later") {
+TEST_CASE("a pipe without a reader blocks no thread: lines are dropped, counted, and the count is logged later") {
   const Channel pipe = make_pipe();
   pretend_journal(pipe.write.get());
   const StandardError standard_error(pipe.write.get());
@@ -163,7 +163,7 @@ TEST_CASE("a pipe that nobody reads makes nobody wait: lines are dropped, counte
   CHECK((::fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK) == 0);  // others share the descriptor as it was
 }
 
-TEST_CASE("a socket that nobody reads makes nobody wait either") {
+TEST_CASE("a socket without a reader blocks no thread either") {
   std::array<int, 2> ends{};
   REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
   const UniqueFd ours(ends[0]);

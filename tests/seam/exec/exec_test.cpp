@@ -75,7 +75,7 @@ bool wait_for_text(const std::string& path, const std::string& text) {
   return eventually([&] { return text_of(path).find(text) != std::string::npos; });
 }
 
-/// Gone, or a zombie that somebody else is to reap.
+/// Gone, or a zombie that another process has to reap.
 bool is_gone(const std::string& pid) {
   const std::string status = text_of("/proc/" + pid + "/stat");
   return status.empty() || status.find(") Z ") != std::string::npos;
@@ -127,7 +127,7 @@ TEST_CASE("one program may speak for several devices") {
   REQUIRE(devices == std::set<std::string>{"room", "cellar"});
 }
 
-TEST_CASE("a program that says that its device does not answer takes it offline, and a reading brings it back") {
+TEST_CASE("a program that reports that its device does not respond takes it offline, and a reading takes it online") {
   TempDir dir;
   Bench bench(shell("echo reading t 1; sleep 0.1; echo 'fault * timeout: no answer'; while [ ! -e " + dir.file("go") +
                     " ]; do sleep 0.01; done; echo reading t 2; exec sleep 1000"));
@@ -156,7 +156,7 @@ TEST_CASE("a program that ends is started again, and its devices are offline mea
   REQUIRE(states[1].why == "adapter");
 }
 
-TEST_CASE("a program that is killed is told with its signal") {
+TEST_CASE("a program that is killed is reported with its signal") {
   Bench bench(shell("kill -SEGV $$"));
   bench.start();
   REQUIRE(bench.collected->wait_for<BusReport>([](const auto& reports) {
@@ -166,7 +166,7 @@ TEST_CASE("a program that is killed is told with its signal") {
   }));
 }
 
-TEST_CASE("a program that cannot be started is a state, told with the reason") {
+TEST_CASE("a program that cannot be started is a state, reported with the reason") {
   TempDir dir;
   std::ofstream(dir.file("not-executable")) << "#!/bin/sh\n";
   Bench missing({dir.file("missing")});
@@ -186,7 +186,7 @@ TEST_CASE("a program that cannot be started is a state, told with the reason") {
   REQUIRE(why(nowhere, "(in directory /nonexistent)"));
 }
 
-TEST_CASE("a program that prints nothing for too long is started anew") {
+TEST_CASE("a program that prints nothing for too long is restarted") {
   TempDir dir;
   Bench bench(shell("echo run >> " + dir.file("runs") + "; echo reading t 1; exec sleep 1000"), "silence = '200ms'");
   bench.start();
@@ -195,7 +195,7 @@ TEST_CASE("a program that prints nothing for too long is started anew") {
       [](const auto& states) { return states.size() >= 2 && !states[1].online && states[1].why == "timeout"; }));
 }
 
-TEST_CASE("the whole family of a program ends with its bus, and nobody stays behind as a zombie") {
+TEST_CASE("all processes of a program end with its bus, and none stays as a zombie") {
   TempDir dir;
   // The child ignores SIGTERM and has a child of its own.
   Bench bench(shell("trap '' TERM; sh -c 'echo $$ > " + dir.file("grandchild") +
@@ -216,7 +216,7 @@ TEST_CASE("the whole family of a program ends with its bus, and nobody stays beh
   REQUIRE(::waitpid(std::stoi(child), nullptr, WNOHANG) == -1);  // reaped already
 }
 
-TEST_CASE("a program that ends when it is asked to can clean up") {
+TEST_CASE("a program that ends on SIGTERM has time to clean up") {
   TempDir dir;
   Bench bench(shell("trap 'echo clean > " + dir.file("trace") +
                     "; exit 0' TERM; echo reading t 1; while :; do sleep 0.02; done"));
@@ -226,11 +226,11 @@ TEST_CASE("a program that ends when it is asked to can clean up") {
   REQUIRE(wait_for_text(dir.file("trace"), "clean"));
 }
 
-TEST_CASE("a program inherits nothing but its three streams, and what is said to be its environment") {
+TEST_CASE("a program inherits nothing but its three streams and the configured environment") {
   TempDir dir;
   const UniqueFd leaky(::dup(STDERR_FILENO));  // as a library would leave one open
   REQUIRE(leaky);
-  ::setenv("NOTIFY_SOCKET", "/run/nobody", 1);
+  ::setenv("NOTIFY_SOCKET", "/run/unused", 1);
   Bench bench(shell("ls /proc/self/fd | wc -l > " + dir.file("fds") + "; env > " + dir.file("env") + "; pwd > " +
                     dir.file("pwd") + "; readlink /proc/self/fd/0 > " + dir.file("stdin") + "; exec sleep 1000"),
               "directory = '" + dir.path() + "'\n[environment]\nRATE = 'fast'\nHOME = '/elsewhere'");
@@ -281,7 +281,7 @@ TEST_CASE("signals that are blocked or ignored here are not in a program") {
   adapter->close();
 }
 
-TEST_CASE("lines that are not understood are counted, never values, and told in the advice") {
+TEST_CASE("malformed lines are counted, never values, and reported in the advice") {
   Bench bench(shell("echo hello; echo reading t nan; echo reading t 1; exec sleep 1000"));
   bench.start();
   REQUIRE(bench.collected->wait_for_count<Sample>(1));
@@ -335,7 +335,7 @@ TEST_CASE("the example in shell gives readings") {
   }
 }
 
-TEST_CASE("the example in shell reports a file system that is not there as a device that does not answer") {
+TEST_CASE("the example in shell reports a missing file system as a device that does not respond") {
   Bench bench({SOURCE_DIR "/examples/exec/disk.sh", "/nonexistent", "1000"});
   bench.start();
   REQUIRE(bench.collected->wait_for_count<DeviceState>(1));
@@ -351,7 +351,7 @@ TEST_CASE("the example in Python gives readings") {
   for (const auto& reading : sample.readings) REQUIRE(reading.value);
 }
 
-TEST_CASE("reading once listens to a program until it has said all that is configured") {
+TEST_CASE("reading once listens to a program until it has printed all configured points") {
   Bench bench(shell("echo reading a 1; sleep 0.1; echo reading b 2; exec sleep 1000"));
   bench.plan.devices[0].points.resize(2);
   bench.plan.devices[0].points[0].id = "a";

@@ -1,5 +1,5 @@
 #pragma once
-// An adapter made from a configuration, visited as its thread would.
+// An adapter made from a configuration, polled as its thread does.
 #include <memory>
 #include <numeric>
 #include <string>
@@ -26,9 +26,9 @@ class BusBench {
     REQUIRE(opened);
   }
 
-  /// One visit to all points of a device; `polled` is what poll() said.
-  /// comes_again: as the runner does, what must wait is left for another visit.
-  PollContext visit(std::size_t device = 0, bool comes_again = false) {
+  /// One poll cycle of all points of a device; `polled` is the result of poll().
+  /// comes_again: as the bus thread does, what must wait is left for another cycle.
+  PollContext poll(std::size_t device = 0, bool comes_again = false) {
     std::vector<std::size_t> due(setup.plan.devices[device].points.size());
     std::iota(due.begin(), due.end(), std::size_t{0});
     PollContext context(setup.plan.devices[device], device, due,
@@ -38,7 +38,7 @@ class BusBench {
   }
 
   Result<std::vector<Reading>> write(std::vector<std::pair<std::size_t, Value>> points, std::size_t device = 0) {
-    return dynamic_cast<Writer&>(*adapter).write(setup.plan.devices[device], device, points);
+    return adapter->write(setup.plan.devices[device], device, points);
   }
 
   ModbusSetup setup;

@@ -3,7 +3,7 @@
 #include <atomic>
 #include <fstream>
 
-#include "adapters/runtime/notebook.h"
+#include "adapters/runtime/learned_store.h"
 #include "bus_bench.h"
 #include "support/catch.h"
 #include "support/modbus_server.h"
@@ -21,7 +21,7 @@ class Picky {
       : server(ModbusFraming::tcp, [this](const ModbusAsked& asked) {
           const bool refused = asked.address() <= 2 && asked.address() + asked.count() > 2;
           if (refused) ++refusals;
-          const ModbusBytes pdu = refused ? ModbusBytes{0x83, 2} : telling_pdu(asked);
+          const ModbusBytes pdu = refused ? ModbusBytes{0x83, 2} : source_pdu(asked);
           return std::vector<ModbusStep>{{Duration{}, tcp_bytes(asked.transaction, asked.unit, pdu), false}};
         }) {}
   std::atomic<unsigned> refusals{0};
@@ -48,38 +48,38 @@ TEST_CASE("after a restart no request is refused that was refused before it") {
   Picky picky;
   const TempDir folder;
   {
-    Notebook notebook(folder.file("learned"));
+    LearnedStore learned_store(folder.file("learned"));
     BusBench bench(toml_for(picky), ModbusTransport::tcp);
-    bench.setup.plan.learned->keep = [&](const std::string& text) { notebook.write("bus", text); };
+    bench.setup.plan.learned->keep = [&](const std::string& text) { learned_store.write("bus", text); };
     bench.open();
-    CHECK(all_there(bench.visit()));
-    CHECK(all_there(bench.visit()));
+    CHECK(all_there(bench.poll()));
+    CHECK(all_there(bench.poll()));
   }
   const unsigned refusals = picky.refusals;
   CHECK(refusals > 0);
-  const Notebook notebook(folder.file("learned"));
+  const LearnedStore learned_store(folder.file("learned"));
   BusBench bench(toml_for(picky), ModbusTransport::tcp);
-  bench.setup.plan.learned->before = notebook.read("bus");
+  bench.setup.plan.learned->before = learned_store.read("bus");
   CHECK_THAT(bench.setup.plan.learned->before, ContainsSubstring("refused holding 1 4"));
   bench.adapter = bench.setup.plan.make();
   bench.open();
-  CHECK(all_there(bench.visit()));
+  CHECK(all_there(bench.poll()));
   CHECK(picky.refusals == refusals);
 }
 
-TEST_CASE("a notebook keeps the last note of each bus, and makes do without its folder") {
+TEST_CASE("a learned store keeps the last text of each bus, and makes do without its folder") {
   const TempDir folder;
   {
-    Notebook notebook(folder.file("a/b"));
-    CHECK(notebook.read("bus").empty());
-    for (int i = 0; i < 100; ++i) notebook.write("bus", "note " + std::to_string(i));
-    notebook.write("other", "something");
+    LearnedStore learned_store(folder.file("a/b"));
+    CHECK(learned_store.read("bus").empty());
+    for (int i = 0; i < 100; ++i) learned_store.write("bus", "text " + std::to_string(i));
+    learned_store.write("other", "something");
   }
-  const Notebook again(folder.file("a/b"));
-  CHECK(again.read("bus") == "note 99");
-  CHECK(again.read("other") == "something");
+  const LearnedStore reread(folder.file("a/b"));
+  CHECK(reread.read("bus") == "text 99");
+  CHECK(reread.read("other") == "something");
   std::ofstream(folder.file("file")) << "in the way";
-  Notebook nowhere(folder.file("file/below"));
+  LearnedStore nowhere(folder.file("file/below"));
   nowhere.write("bus", "lost");
   CHECK(nowhere.read("bus").empty());
 }

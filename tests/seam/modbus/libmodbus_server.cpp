@@ -79,7 +79,7 @@ void LibmodbusServer::serve(int fd) {
     if (::poll(fds.data(), fds.size(), -1) <= 0 || fds[0].revents != 0) continue;
     if ((fds[1].revents & POLLIN) == 0) {
       if (kind_ != Kind::rtu_line) return;
-      ::poll(fds.data(), 1, 1);  // nobody has the line open
+      ::poll(fds.data(), 1, 1);  // the line is not open
       continue;
     }
     const int size = modbus_receive(context.get(), request.data());

@@ -89,7 +89,7 @@ void fill(LibmodbusServer& server) {
 void read_and_write_all(BusBench& bench, LibmodbusServer& server) {
   fill(server);
   bench.open();
-  const PollContext context = bench.visit();
+  const PollContext context = bench.poll();
   REQUIRE(bench.polled);
   std::map<std::string, std::string> values;
   for (const Reading& reading : context.readings()) values[reading.point] = texts_of({reading}).front();
@@ -159,17 +159,17 @@ TEST_CASE("registers that libmodbus' server does not have are faults, the others
                      "[[device.point]]\ntable = \"holding\"\nregister = 200\n",
                  ModbusTransport::tcp);
   bench.open();
-  CHECK(texts_of(bench.visit().readings()) == std::vector<std::string>{"42", "exception_2"});
-  CHECK(texts_of(bench.visit().readings()) == std::vector<std::string>{"42", "exception_2"});
+  CHECK(texts_of(bench.poll().readings()) == std::vector<std::string>{"42", "exception_2"});
+  CHECK(texts_of(bench.poll().readings()) == std::vector<std::string>{"42", "exception_2"});
 }
 
-TEST_CASE("a TCP connection that the device closed while nobody asked is made anew") {
+TEST_CASE("a TCP connection that the device closed between requests is opened again") {
   auto server = std::make_unique<LibmodbusServer>(LibmodbusServer::Kind::tcp, -1, 5);
   BusBench bench(tcp_toml(*server), ModbusTransport::tcp);
   bench.open();
-  CHECK_FALSE(bench.visit().silent());
+  CHECK_FALSE(bench.poll().silent());
   server.reset();
-  bench.visit();
+  bench.poll();
   REQUIRE_FALSE(bench.polled);
   CHECK(bench.polled.error().kind == Fault::unplugged);
   CHECK_THAT(bench.polled.error().what, ContainsSubstring("refused"));

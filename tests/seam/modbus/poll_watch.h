@@ -23,8 +23,8 @@ inline std::uint32_t seed_of(std::uint32_t otherwise) {
   return static_cast<std::uint32_t>(number_of("BAUDBRIDGE_SEED", otherwise));
 }
 
-/// Two units with two blocks each, all of the same size, so that every answer could be taken for another's.
-inline std::string telling_points() {
+/// Two units with two blocks each, all of the same size, so that every response could be taken for another's.
+inline std::string source_points() {
   std::string text;
   for (const char* const unit : {"1", "2"}) {
     text += "[[device]]\naddress = " + std::string(unit) + "\n";
@@ -42,8 +42,8 @@ struct PollCounts {
   std::size_t polls = 0;
   std::size_t values = 0;
   std::size_t wrong = 0;
-  std::size_t lost = 0;  ///< visits in which a point had no value
-  std::size_t late = 0;  ///< late replies that were recognised
+  std::size_t lost = 0;  ///< poll cycles in which a point had no value
+  std::size_t late = 0;  ///< late responses that were recognised
   std::size_t reopened = 0;
 };
 
@@ -60,13 +60,13 @@ inline std::string lone_points() {
 }
 
 /// Visits the units in turn. A value that is not its own register's is wrong. comes_again: what was left for the sake
-/// of a late reply is read after the device's rest, and then the poll counts.
+/// of a late response is read after the device's rest, and then the poll counts.
 inline PollCounts poll_all(BusBench& bench, std::size_t polls, bool comes_again = false) {
   PollCounts counts;
   bench.open();
   while (counts.polls < polls) {
     const std::size_t device = counts.polls % bench.setup.plan.devices.size();
-    const PollContext context = bench.visit(device, comes_again);
+    const PollContext context = bench.poll(device, comes_again);
     bool lost = context.readings().size() < bench.setup.plan.devices[device].points.size();
     for (std::size_t i = 0; i < context.readings().size(); ++i) {
       const auto& value = context.readings()[i].value;
@@ -77,10 +77,10 @@ inline PollCounts poll_all(BusBench& bench, std::size_t polls, bool comes_again 
       ++counts.values;
       const auto number = static_cast<std::uint32_t>(std::get<std::int64_t>(*value));
       const UnitConfig& unit = bench.setup.unit(device);
-      const std::uint32_t own = telling_value(unit.unit, unit.points[context.reading_points()[i]].address, 0);
+      const std::uint32_t own = source_value(unit.unit, unit.points[context.reading_points()[i]].address, 0);
       if ((number & 0xffff0000U) != own) ++counts.wrong;
     }
-    counts.late += context.late_replies();
+    counts.late += context.late_responses();
     if (bench.polled && context.rest_left()) {
       (void)wait_input(-1, context.rest_until().value(), -1);
       continue;

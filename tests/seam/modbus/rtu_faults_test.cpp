@@ -16,11 +16,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// One bad thing that a line does; the good answer is `frame`.
+/// One bad thing that a line does; the good response is `frame`.
 struct LineFault {
   std::string name;
   std::function<std::vector<ModbusStep>(const ModbusAsked&, const ModbusBytes& frame)> steps;
-  bool answered = true;  ///< the good answer is there to be found
+  bool answered = true;  ///< the good response is there to be found
 };
 
 std::vector<ModbusStep> now(ModbusBytes bytes) {
@@ -38,20 +38,20 @@ ModbusBytes answer_of(std::uint8_t unit, std::uint16_t address, const ModbusAske
   other.unit = unit;
   other.pdu[1] = static_cast<std::uint8_t>(address >> 8);
   other.pdu[2] = static_cast<std::uint8_t>(address & 0xff);
-  return rtu_bytes(unit, telling_pdu(other));
+  return rtu_bytes(unit, source_pdu(other));
 }
 
 const std::vector<LineFault>& line_faults() {
   static const std::vector<LineFault> kFaults{
-      {"noise before the answer",
+      {"noise before the response",
        [](const auto&, const auto& frame) {
          return now(ModbusBytes{0, 0xff, 0, 3} + frame);
        }},
-      {"noise after the answer",
+      {"noise after the response",
        [](const auto&, const auto& frame) {
          return now(frame + ModbusBytes{0xff, 0, 1, 3});
        }},
-      {"noise inside the answer",
+      {"noise inside the response",
        [](const auto&, ModbusBytes frame) {
          frame.insert(frame.begin() + 5, 0xff);
          return now(frame);
@@ -63,27 +63,27 @@ const std::vector<LineFault>& line_faults() {
          return now(frame);
        },
        false},
-      {"the answer cut short",
+      {"the response cut short",
        [](const auto& asked, ModbusBytes frame) {
          frame.resize(asked.number % frame.size());
          return now(frame);
        },
        false},
-      {"another unit's answer",
+      {"another unit's response",
        [](const auto& asked, const auto&) {
-         return now(rtu_bytes(static_cast<std::uint8_t>(3 - asked.unit), telling_pdu(asked)));
+         return now(rtu_bytes(static_cast<std::uint8_t>(3 - asked.unit), source_pdu(asked)));
        },
        false},
-      {"another function's answer",
+      {"another function's response",
        [](const auto& asked, const auto&) {
-         ModbusBytes pdu = telling_pdu(asked);
+         ModbusBytes pdu = source_pdu(asked);
          pdu[0] = 4;
          return now(rtu_bytes(asked.unit, pdu));
        },
        false},
       {"a register too few",
        [](const auto& asked, const auto&) {
-         ModbusBytes pdu = telling_pdu(asked);
+         ModbusBytes pdu = source_pdu(asked);
          pdu.resize(pdu.size() - 2);
          pdu[1] = static_cast<std::uint8_t>(pdu[1] - 2);
          return now(rtu_bytes(asked.unit, pdu));
@@ -91,14 +91,14 @@ const std::vector<LineFault>& line_faults() {
        false},
       {"a register too many",
        [](const auto& asked, const auto&) {
-         ModbusBytes pdu = telling_pdu(asked) + ModbusBytes{0, 7};
+         ModbusBytes pdu = source_pdu(asked) + ModbusBytes{0, 7};
          pdu[1] = static_cast<std::uint8_t>(pdu[1] + 2);
          return now(rtu_bytes(asked.unit, pdu));
        },
        false},
       {"a count that is not that of the bytes",
        [](const auto& asked, const auto&) {
-         ModbusBytes pdu = telling_pdu(asked);
+         ModbusBytes pdu = source_pdu(asked);
          pdu[1] = static_cast<std::uint8_t>(pdu[1] - 2);
          return now(rtu_bytes(asked.unit, pdu));
        },
@@ -109,20 +109,20 @@ const std::vector<LineFault>& line_faults() {
          for (const std::uint8_t byte : frame) steps.push_back({500us, {byte}, false});
          return steps;
        }},
-      {"the echo of the request before the answer",
+      {"the echo of the request before the response",
        [](const auto& asked, const auto& frame) { return now(asked.frame + frame); }},
-      {"another master's conversation with another unit before the answer",
+      {"another master's conversation with another unit before the response",
        [](const auto& asked, const auto& frame) {
          const auto other = static_cast<std::uint8_t>(3 - asked.unit);
          return now(read_request_of(other, asked.address(), asked.count()) + answer_of(other, asked.address(), asked) +
                     frame);
        }},
-      {"another master's request to the same unit, and its answer first",
+      {"another master's request to the same unit, and its response first",
        [](const auto& asked, const auto& frame) {
          return now(read_request_of(asked.unit, 500, asked.count()) + answer_of(asked.unit, 500, asked) + frame);
        },
        false},
-      {"another master's request to the same unit, and our answer first",
+      {"another master's request to the same unit, and our response first",
        [](const auto& asked, const auto& frame) {
          return now(read_request_of(asked.unit, 500, asked.count()) + frame + answer_of(asked.unit, 500, asked));
        },
@@ -132,28 +132,28 @@ const std::vector<LineFault>& line_faults() {
          return now(rtu_bytes(asked.unit, {0x83, 6}));
        },
        false},
-      {"no answer", [](const auto&, const auto&) { return std::vector<ModbusStep>{}; }, false},
+      {"no response", [](const auto&, const auto&) { return std::vector<ModbusStep>{}; }, false},
   };
   return kFaults;
 }
 
 std::string toml_for(const PtyPair& line, const std::string& keys) {
-  return "bus = { port = \"" + line.port() + "\", baud = 115200, " + keys + " }\n" + telling_points();
+  return "bus = { port = \"" + line.port() + "\", baud = 115200, " + keys + " }\n" + source_points();
 }
 
 std::string over_tcp(std::uint16_t port, const std::string& keys) {
   return "bus = { host = \"127.0.0.1\", tcp_port = " + std::to_string(port) + ", baud = 115200, " + keys + " }\n" +
-         telling_points();
+         source_points();
 }
 
 }  // namespace
 
-TEST_CASE("nothing that comes instead of an answer on a line becomes a value") {
+TEST_CASE("nothing that comes instead of a response on a line becomes a value") {
   for (const LineFault& fault : line_faults()) {
     PtyPair line;
-    // Every fifth answer is bad; the others are good.
+    // Every fifth response is bad; the others are good.
     ScriptedModbusServer server(line.master(), [&](const ModbusAsked& asked) {
-      const ModbusBytes frame = rtu_bytes(asked.unit, telling_pdu(asked));
+      const ModbusBytes frame = rtu_bytes(asked.unit, source_pdu(asked));
       return asked.number % 5 == 2 ? fault.steps(asked, frame) : now(frame);
     });
     BusBench bench(toml_for(line, "timeout = \"100ms\", retries = 1"));
@@ -165,10 +165,10 @@ TEST_CASE("nothing that comes instead of an answer on a line becomes a value") {
   }
 }
 
-TEST_CASE("nothing that comes instead of an answer in RTU frames over TCP becomes a value") {
+TEST_CASE("nothing that comes instead of a response in RTU frames over TCP becomes a value") {
   for (const LineFault& fault : line_faults()) {
     ScriptedModbusServer server(ModbusFraming::rtu, [&](const ModbusAsked& asked) {
-      const ModbusBytes frame = rtu_bytes(asked.unit, telling_pdu(asked));
+      const ModbusBytes frame = rtu_bytes(asked.unit, source_pdu(asked));
       return asked.number % 5 == 2 ? fault.steps(asked, frame) : now(frame);
     });
     BusBench bench(over_tcp(server.port(), "timeout = \"100ms\", retries = 1"), ModbusTransport::rtu_over_tcp);
@@ -180,7 +180,7 @@ TEST_CASE("nothing that comes instead of an answer in RTU frames over TCP become
   }
 }
 
-TEST_CASE("a late answer in RTU frames over TCP is never another's, and costs at most one poll") {
+TEST_CASE("a late response in RTU frames over TCP is never another's, and costs at most one poll") {
   Dice dice(seed_of(7));
   std::atomic<std::size_t> made_late{0};
   ScriptedModbusServer server(
@@ -189,13 +189,13 @@ TEST_CASE("a late answer in RTU frames over TCP is never another's, and costs at
         const bool late = dice.roll(100) < 6;
         if (late) ++made_late;
         const Duration pause = late ? 45ms + Duration(1ms) * dice.roll(60) : 0ms;
-        return std::vector<ModbusStep>{{pause, rtu_bytes(asked.unit, telling_pdu(asked)), false}};
+        return std::vector<ModbusStep>{{pause, rtu_bytes(asked.unit, source_pdu(asked)), false}};
       },
       false);
   BusBench bench(over_tcp(server.port(), "timeout = \"40ms\", retries = 0"), ModbusTransport::rtu_over_tcp);
   const PollCounts counts = poll_all(bench, polls_of(100, 20));
   std::printf(
-      "late answers in RTU frames over TCP: %zu polls, %zu made late, %zu seen late, %zu polls lost, %zu wrong "
+      "late responses in RTU frames over TCP: %zu polls, %zu made late, %zu seen late, %zu polls lost, %zu wrong "
       "values\n",
       counts.polls, made_late.load(), counts.late, counts.lost, counts.wrong);
   CHECK(counts.wrong == 0);
@@ -203,12 +203,12 @@ TEST_CASE("a late answer in RTU frames over TCP is never another's, and costs at
   CHECK(counts.values > 0);
 }
 
-TEST_CASE("an answer that is there behind something else on the line is found") {
+TEST_CASE("a response that is there behind something else on the line is found") {
   for (const LineFault& fault : line_faults()) {
     if (!fault.answered) continue;
     PtyPair line;
     ScriptedModbusServer server(line.master(), [&](const ModbusAsked& asked) {
-      return fault.steps(asked, rtu_bytes(asked.unit, telling_pdu(asked)));
+      return fault.steps(asked, rtu_bytes(asked.unit, source_pdu(asked)));
     });
     BusBench bench(toml_for(line, "timeout = \"30s\", retries = 0"));
     const PollCounts counts = poll_all(bench, 6);
@@ -218,7 +218,7 @@ TEST_CASE("an answer that is there behind something else on the line is found") 
   }
 }
 
-TEST_CASE("a late answer on a line is never another's, and costs at most one poll") {
+TEST_CASE("a late response on a line is never another's, and costs at most one poll") {
   for (const bool in_order : {true, false}) {
     PtyPair line;
     Dice dice(seed_of(7));
@@ -229,12 +229,12 @@ TEST_CASE("a late answer on a line is never another's, and costs at most one pol
           const bool late = dice.roll(100) < 6;
           if (late) ++made_late;
           const Duration pause = late ? 45ms + Duration(1ms) * dice.roll(60) : 0ms;
-          return std::vector<ModbusStep>{{pause, rtu_bytes(asked.unit, telling_pdu(asked)), false}};
+          return std::vector<ModbusStep>{{pause, rtu_bytes(asked.unit, source_pdu(asked)), false}};
         },
         in_order);
     BusBench bench(toml_for(line, "timeout = \"40ms\", retries = 0"));
     const PollCounts counts = poll_all(bench, polls_of(250, 20));
-    std::printf("late answers%s: %zu polls, %zu made late, %zu seen late, %zu polls lost, %zu wrong values\n",
+    std::printf("late responses%s: %zu polls, %zu made late, %zu seen late, %zu polls lost, %zu wrong values\n",
                 in_order ? "" : " that others overtake", counts.polls, made_late.load(), counts.late, counts.lost,
                 counts.wrong);
     CHECK(counts.wrong == 0);
@@ -243,7 +243,7 @@ TEST_CASE("a late answer on a line is never another's, and costs at most one pol
   }
 }
 
-TEST_CASE("where all reads look alike a late answer is waited for by its device alone, also if it is very late") {
+TEST_CASE("where all reads look alike a late response is waited for by its device alone, also if it is very late") {
   PtyPair line;
   Dice dice(seed_of(7));
   std::atomic<std::size_t> made_late{0};
@@ -254,23 +254,23 @@ TEST_CASE("where all reads look alike a late answer is waited for by its device 
         if (fate < 5) ++made_late;
         const Duration very = 1100ms + Duration(1ms) * dice.roll(700);
         const Duration pause = fate == 0 ? very : fate < 5 ? 45ms + Duration(1ms) * dice.roll(60) : 0ms;
-        return std::vector<ModbusStep>{{pause, rtu_bytes(asked.unit, telling_pdu(asked)), false}};
+        return std::vector<ModbusStep>{{pause, rtu_bytes(asked.unit, source_pdu(asked)), false}};
       },
       false);
   BusBench bench("bus = { port = \"" + line.port() + "\", baud = 115200, timeout = \"40ms\", retries = 0 }\n" +
                  lone_points());
   const PollCounts counts = poll_all(bench, polls_of(100, 5), true);
-  std::printf("late answers to reads that look alike: %zu polls, %zu made late, %zu seen late, %zu wrong values\n",
+  std::printf("late responses to reads that look alike: %zu polls, %zu made late, %zu seen late, %zu wrong values\n",
               counts.polls, made_late.load(), counts.late, counts.wrong);
   CHECK(counts.wrong == 0);
   CHECK(counts.values > 0);
 }
 
-TEST_CASE("with retries a late answer costs no poll at all") {
+TEST_CASE("with retries a late response costs no poll at all") {
   PtyPair line;
   ScriptedModbusServer server(line.master(), [&](const ModbusAsked& asked) {
     const Duration pause = asked.number % 20 == 5 ? 300ms : 0ms;
-    return std::vector<ModbusStep>{{pause, rtu_bytes(asked.unit, telling_pdu(asked)), false}};
+    return std::vector<ModbusStep>{{pause, rtu_bytes(asked.unit, source_pdu(asked)), false}};
   });
   BusBench bench(toml_for(line, "timeout = \"200ms\", retries = 10"));
   const PollCounts counts = poll_all(bench, 60);
@@ -284,7 +284,7 @@ TEST_CASE("everything that can go wrong on a line at once makes no wrong value")
   ScriptedModbusServer server(
       line.master(),
       [&](const ModbusAsked& asked) {
-        const ModbusBytes frame = rtu_bytes(asked.unit, telling_pdu(asked));
+        const ModbusBytes frame = rtu_bytes(asked.unit, source_pdu(asked));
         if (dice.roll(100) < 3) return std::vector<ModbusStep>{{30ms + Duration(1ms) * dice.roll(60), frame, false}};
         if (dice.roll(100) < 1) return std::vector<ModbusStep>{{30ms, rtu_bytes(asked.unit, {0x83, 2}), false}};
         if (dice.roll(100) >= 6) return now(frame);
@@ -300,17 +300,17 @@ TEST_CASE("everything that can go wrong on a line at once makes no wrong value")
   CHECK(counts.values > 0);
 }
 
-TEST_CASE("a pulled plug ends the visit, and the port is opened again under its name") {
+TEST_CASE("a pulled plug ends the poll, and the port is opened again under its name") {
   PtyPair line("/tmp/baudbridge-modbus-" + std::to_string(::getpid()));
-  const ModbusScript good = [](const ModbusAsked& asked) { return now(rtu_bytes(asked.unit, telling_pdu(asked))); };
+  const ModbusScript good = [](const ModbusAsked& asked) { return now(rtu_bytes(asked.unit, source_pdu(asked))); };
   BusBench bench(toml_for(line, "timeout = \"30s\", retries = 0"));
   {
     ScriptedModbusServer server(line.master(), good);
     bench.open();
-    CHECK_FALSE(bench.visit().silent());
+    CHECK_FALSE(bench.poll().silent());
   }
   line.unplug();
-  bench.visit();
+  bench.poll();
   REQUIRE_FALSE(bench.polled);
   CHECK(bench.polled.error().kind == Fault::unplugged);
   bench.adapter->close();
@@ -318,10 +318,10 @@ TEST_CASE("a pulled plug ends the visit, and the port is opened again under its 
   line.replug();
   ScriptedModbusServer server(line.master(), good);
   bench.open();
-  CHECK_FALSE(bench.visit().silent());
+  CHECK_FALSE(bench.poll().silent());
 }
 
-TEST_CASE("a stop ends a visit that waits for an answer") {
+TEST_CASE("a stop ends a poll that waits for a response") {
   PtyPair line;
   std::stop_source stop;
   ScriptedModbusServer server(line.master(), [&](const ModbusAsked&) {

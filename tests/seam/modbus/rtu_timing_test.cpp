@@ -1,4 +1,4 @@
-// When a request leaves, and from when on its answer is waited for.
+// When a request leaves, and from when on its response is waited for.
 #include <sys/socket.h>
 
 #include <mutex>
@@ -53,13 +53,13 @@ TEST_CASE("a frame that has left when it is written is not taken to be on the li
   LineConfig line;
   line.baud = 600;  // a request of 8 characters takes 133 ms
   ScriptedModbusServer server(far.get(), [](const ModbusAsked& asked) {
-    return std::vector<ModbusStep>{{0ms, rtu_bytes(asked.unit, telling_pdu(asked)), false}};
+    return std::vector<ModbusStep>{{0ms, rtu_bytes(asked.unit, source_pdu(asked)), false}};
   });
   const auto client = rtu_client(std::make_unique<SlowWriting>(UniqueFd(ends[0]), line), false);
   REQUIRE(client->open());
   const auto answer = client->transact(read_one());
   REQUIRE(answer);
-  CHECK(answer->response >= 0ns);  // the answer came after the request, not before its end
+  CHECK(answer->took >= 0ns);  // the response came after the request, not before its end
 }
 
 TEST_CASE("frames to a line behind a TCP connection are kept apart as that line needs it") {
@@ -70,7 +70,7 @@ TEST_CASE("frames to a line behind a TCP connection are kept apart as that line 
     const std::lock_guard lock(mutex);
     asked_at.push_back(steady_now());
     answered_at.push_back(steady_now());  // at the earliest
-    return std::vector<ModbusStep>{{0ms, rtu_bytes(asked.unit, telling_pdu(asked)), false}};
+    return std::vector<ModbusStep>{{0ms, rtu_bytes(asked.unit, source_pdu(asked)), false}};
   });
   const std::string points =
       "\n[[device.point]]\ntable = \"holding\"\nregister = 0\n[[device.point]]\ntable = \"holding\"\nregister = 1000\n";
@@ -78,7 +78,7 @@ TEST_CASE("frames to a line behind a TCP connection are kept apart as that line 
                      ", baud = 2400, timeout = \"30s\" }\n[[device]]\naddress = 1" + points,
                  ModbusTransport::rtu_over_tcp);
   bench.open();
-  CHECK_FALSE(bench.visit().silent());
+  CHECK_FALSE(bench.poll().silent());
   const std::lock_guard lock(mutex);
   REQUIRE(asked_at.size() == 2);
   CHECK(asked_at[1] - answered_at[0] >= frame_silence(bench.setup.config.line));

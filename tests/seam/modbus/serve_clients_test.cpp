@@ -17,7 +17,7 @@ namespace {
 const ModbusBytes kRequest = tcp_bytes(7, 1, read_pdu(3, 10, 2));
 constexpr std::size_t kResponse = 13;
 
-/// A device that counts what it was asked beside its polls, on a shared bus.
+/// A device that counts its requests apart from the polls, on a shared bus.
 struct Bench {
   explicit Bench(const std::string& keys = "")
       : bus(host_of(device) + ", timeout = \"30s\"" + keys, polled_device(1), ModbusTransport::tcp) {}
@@ -33,10 +33,10 @@ struct Bench {
     OtherMaster master(bus.port());
     const auto [failure, registers] = master.holding(1, 10, 2);
     CHECK(failure == 0);
-    CHECK(registers[0] == telling_value(1, 10, 0) >> 16);
+    CHECK(registers[0] == source_value(1, 10, 0) >> 16);
   }
 
-  ScriptedModbusServer device{ModbusFraming::tcp, telling_tcp_device()};
+  ScriptedModbusServer device{ModbusFraming::tcp, source_tcp_device()};
   SharedBus bus;
 };
 
@@ -96,7 +96,7 @@ TEST_CASE("half a request is closed and counted after a while, and holds up no o
   REQUIRE(bench.bus.wait_report([](const BusReport& report) { return report.serve->malformed == 6; }));
 }
 
-TEST_CASE("what is no Modbus TCP is closed and counted, and the others are served on") {
+TEST_CASE("a connection that is not Modbus TCP is closed and counted, and the others are served") {
   Bench bench;
   const std::string web = "GET / HTTP/1.1\r\nHost: gateway\r\n\r\n";
   ModbusBytes other_length = kRequest;
@@ -134,10 +134,10 @@ TEST_CASE("10,000 requests at once are answered in turn with those of others, in
     const ModbusBytes response = greedy.receive(kResponse);
     REQUIRE(response.size() == kResponse);
     REQUIRE((response[0] << 8 | response[1]) == static_cast<int>(received));
-    REQUIRE((response[9] << 8 | response[10]) == static_cast<int>(telling_value(1, 10, 0) >> 16));
+    REQUIRE((response[9] << 8 | response[10]) == static_cast<int>(source_value(1, 10, 0) >> 16));
     ++received;
   }
-  // The test's own bytes are in it, too. The sanitizers keep what was freed, so nothing can be said there.
+  // The test's own bytes are in it, too. The sanitizers keep what was freed, so there is no figure there.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   (void)before_kB;
 #else
@@ -197,7 +197,7 @@ TEST_CASE("clients that disconnect in the middle, at any byte, leave nothing beh
   bench.check_polled();
 }
 
-TEST_CASE("a client that has sent all it will is still answered") {
+TEST_CASE("a client that has closed its sending side is still answered") {
   Bench bench;
   RawClient client(bench.bus.port());
   client.send(kRequest + kRequest);
@@ -222,7 +222,7 @@ TEST_CASE("there are no more clients than serve_clients; one that leaves makes r
   bench.check_served();
 }
 
-TEST_CASE("who is not in serve_allow is not let in") {
+TEST_CASE("a client that is not in serve_allow is refused") {
   Bench bench(", serve_allow = [\"10.0.0.0/24\", \"::1\"]");
   RawClient client(bench.bus.port());
   CHECK(client.closed());
@@ -256,7 +256,7 @@ TEST_CASE("a client whose descriptor libmodbus cannot wait for is turned away, a
 }
 
 TEST_CASE("a port that is in use is a state: the bus is polled, and served once the port is free") {
-  ScriptedModbusServer device(ModbusFraming::tcp, telling_tcp_device());
+  ScriptedModbusServer device(ModbusFraming::tcp, source_tcp_device());
   SharedBus bus(host_of(device) + ", timeout = \"30s\"", polled_device(1), ModbusTransport::tcp, false);
   UniqueFd other(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
@@ -283,7 +283,7 @@ TEST_CASE("a stop does not wait for clients, whatever they are in the middle of"
       asked = true;
       return {};  // never answered
     }
-    return {{{}, tcp_bytes(request.transaction, request.unit, telling_pdu(request)), false}};
+    return {{{}, tcp_bytes(request.transaction, request.unit, source_pdu(request)), false}};
   });
   SharedBus bus(host_of(device) + ", timeout = \"60s\"", polled_device(1), ModbusTransport::tcp);
   RawClient waiting(bus.port());
@@ -293,7 +293,7 @@ TEST_CASE("a stop does not wait for clients, whatever they are in the middle of"
   RawClient half(bus.port());
   half.send({0, 1, 0});
   REQUIRE(eventually([&] { return asked.load(); }));
-  CHECK(bus.runner().heartbeat() + bus.runner().promise() > steady_now());
+  CHECK(bus.runner().heartbeat() + bus.runner().longest_turn() > steady_now());
   const Steady begun = steady_now();
   bus.stop();
   CHECK(steady_now() - begun < 50s);  // the device has 60 s

@@ -21,9 +21,9 @@ struct MasterCounts {
   std::size_t others = 0;      ///< anything else
 };
 
-/// A device on a bad line: late, damaged, cut, foreign and missing answers among good ones.
+/// A device on a bad line: late, damaged, cut, foreign and missing responses among good ones.
 std::vector<ModbusStep> answer(Dice& dice, const ModbusAsked& asked) {
-  ModbusBytes frame = rtu_bytes(asked.unit, telling_pdu(asked));
+  ModbusBytes frame = rtu_bytes(asked.unit, source_pdu(asked));
   const auto other = static_cast<std::uint8_t>(3 - asked.unit);
   switch (dice.roll(60)) {
     case 0:
@@ -35,7 +35,7 @@ std::vector<ModbusStep> answer(Dice& dice, const ModbusAsked& asked) {
       frame.resize(dice.roll(static_cast<std::uint32_t>(frame.size())));
       return {{{}, std::move(frame), false}};
     case 3:
-      return {{{}, rtu_bytes(other, telling_pdu(asked)), false}};
+      return {{{}, rtu_bytes(other, source_pdu(asked)), false}};
     case 4:
       return {};
     case 5:
@@ -59,7 +59,7 @@ void read_on(OtherMaster& master, std::size_t requests, std::uint32_t seed, Mast
     } else {
       bool right = true;
       for (int word = 0; word < count; word += 2) {
-        const auto own = telling_value(unit, static_cast<std::uint16_t>(address + word), 0) >> 16;
+        const auto own = source_value(unit, static_cast<std::uint16_t>(address + word), 0) >> 16;
         right = right && registers[static_cast<std::size_t>(word)] == own;
       }
       ++(right ? counts.good : counts.wrong);
@@ -110,7 +110,7 @@ TEST_CASE("four masters and the polls on a bad line: not one wrong value, and th
       if (!reading.value) continue;
       ++polled;
       const auto value = static_cast<std::uint32_t>(std::get<std::int64_t>(*reading.value));
-      if (value >> 16 != telling_value(unit, 0, 0) >> 16) ++wrong;
+      if (value >> 16 != source_value(unit, 0, 0) >> 16) ++wrong;
     }
   }
   std::printf("%zu masters: %zu values, %zu exceptions, %zu wrong; polls: %zu values, %zu wrong, %llu late\n", kMasters,

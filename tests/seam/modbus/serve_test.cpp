@@ -77,7 +77,7 @@ TEST_CASE("other masters read and write devices behind RTU over TCP") {
   use_all_functions(bus, device);
 }
 
-TEST_CASE("without serve_writes a write is answered with exception 1, and the device never sees it") {
+TEST_CASE("without serve_writes a write is answered with exception 1, and never sent to the device") {
   LibmodbusServer device(LibmodbusServer::Kind::tcp, -1, kUnit);
   device.set_holding(20, 7);
   SharedBus bus("host = \"127.0.0.1\", tcp_port = " + std::to_string(device.port()) + ", timeout = \"30s\"",
@@ -96,8 +96,8 @@ TEST_CASE("without serve_writes a write is answered with exception 1, and the de
   REQUIRE(bus.wait_report([](const BusReport& report) { return report.serve->refused == 3; }));
 }
 
-TEST_CASE("any other function is answered with exception 1, and the next request is understood") {
-  ScriptedModbusServer device(ModbusFraming::tcp, telling_tcp_device());
+TEST_CASE("any other function is answered with exception 1, and the next request is served") {
+  ScriptedModbusServer device(ModbusFraming::tcp, source_tcp_device());
   SharedBus bus(host_of(device) + ", timeout = \"30s\", serve_writes = true", polled_device(1), ModbusTransport::tcp);
   RawClient client(bus.port());
   for (const ModbusBytes& pdu : {ModbusBytes{43, 14, 1, 0}, ModbusBytes{7}, ModbusBytes{22, 0, 0, 0, 0, 0, 0},
@@ -110,7 +110,7 @@ TEST_CASE("any other function is answered with exception 1, and the next request
 }
 
 TEST_CASE("transaction and unit of each client come back with its own responses") {
-  ScriptedModbusServer device(ModbusFraming::tcp, telling_tcp_device());
+  ScriptedModbusServer device(ModbusFraming::tcp, source_tcp_device());
   SharedBus bus(host_of(device) + ", timeout = \"30s\"", polled_device(1), ModbusTransport::tcp);
   RawClient one(bus.port());
   RawClient other(bus.port());
@@ -130,7 +130,7 @@ TEST_CASE("transaction and unit of each client come back with its own responses"
       CHECK((response[0] << 8 | response[1]) == transaction);
       CHECK(response[6] == unit);
       CHECK(response[7] == function);
-      const std::uint32_t own = telling_value(unit, static_cast<std::uint16_t>(2 * i), 0);
+      const std::uint32_t own = source_value(unit, static_cast<std::uint16_t>(2 * i), 0);
       CHECK((response[9] << 8 | response[10]) == static_cast<int>(own >> 16));
     };
     check(one, i, 3, 3);
@@ -142,7 +142,7 @@ TEST_CASE("a unit that does not respond is exception 11, and the others still re
   PtyPair line;
   ScriptedModbusServer device(line.master(), [](const ModbusAsked& asked) -> std::vector<ModbusStep> {
     if (asked.unit != kUnit) return {};
-    return {{{}, rtu_bytes(asked.unit, telling_pdu(asked)), false}};
+    return {{{}, rtu_bytes(asked.unit, source_pdu(asked)), false}};
   });
   SharedBus bus("port = \"" + line.port() + "\", timeout = \"200ms\", baud = 115200", polled_device(kUnit),
                 ModbusTransport::rtu);
@@ -194,7 +194,7 @@ TEST_CASE("a write to unit 0 of a line reaches all units, and is answered once i
   ScriptedModbusServer device(line.master(), [&](const ModbusAsked& asked) -> std::vector<ModbusStep> {
     if (asked.unit == 0 && asked.pdu == ModbusBytes{6, 0, 20, 0x12, 0x67}) seen = true;
     if (asked.unit == 0) return {};
-    return {{{}, rtu_bytes(asked.unit, telling_pdu(asked)), false}};
+    return {{{}, rtu_bytes(asked.unit, source_pdu(asked)), false}};
   });
   SharedBus bus("port = \"" + line.port() + "\", timeout = \"30s\", baud = 115200, serve_writes = true",
                 polled_device(kUnit), ModbusTransport::rtu);
@@ -211,7 +211,7 @@ TEST_CASE("an order of our own goes before the requests of other masters") {
     while (hold) (void)poll_until({}, steady_now() + 1ms);
     functions.push_back(asked.function());
     const ModbusBytes pdu = asked.function() == 4 || asked.function() == 3
-                                ? telling_pdu(asked)
+                                ? source_pdu(asked)
                                 : ModbusBytes(asked.pdu.begin(), asked.pdu.begin() + 5);
     return std::vector<ModbusStep>{{{}, tcp_bytes(asked.transaction, asked.unit, pdu), false}};
   });

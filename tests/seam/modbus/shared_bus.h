@@ -105,7 +105,7 @@ class OtherMaster {
   modbus_t* context_;
 };
 
-/// A client that sends whatever the test wants.
+/// A client that sends arbitrary bytes.
 class RawClient {
  public:
   explicit RawClient(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -170,10 +170,10 @@ inline std::string polled_device(int unit, const std::string& every = "50ms") {
          every + "\"\n[[device.point]]\ntable = \"holding\"\nregister = 0\ntype = \"uint32\"\n";
 }
 
-/// A Modbus TCP device all of whose registers hold telling values.
-inline ModbusScript telling_tcp_device() {
+/// A Modbus TCP device all of whose registers hold source values.
+inline ModbusScript source_tcp_device() {
   return [](const ModbusAsked& asked) {
-    return std::vector<ModbusStep>{{{}, tcp_bytes(asked.transaction, asked.unit, telling_pdu(asked)), false}};
+    return std::vector<ModbusStep>{{{}, tcp_bytes(asked.transaction, asked.unit, source_pdu(asked)), false}};
   };
 }
 

@@ -20,56 +20,56 @@ std::vector<ModbusStep> at_once(ModbusBytes bytes) {
 }
 
 ModbusBytes good_answer(const ModbusAsked& asked) {
-  return tcp_bytes(asked.transaction, asked.unit, telling_pdu(asked));
+  return tcp_bytes(asked.transaction, asked.unit, source_pdu(asked));
 }
 
 std::string toml_for(std::uint16_t port, const std::string& keys) {
-  return "bus = { host = \"127.0.0.1\", tcp_port = " + std::to_string(port) + ", " + keys + " }\n" + telling_points();
+  return "bus = { host = \"127.0.0.1\", tcp_port = " + std::to_string(port) + ", " + keys + " }\n" + source_points();
 }
 
 struct ConnectionFault {
   std::string name;
   std::function<std::vector<ModbusStep>(const ModbusAsked&)> steps;
-  bool answered = false;  ///< the good answer is there to be found
+  bool answered = false;  ///< the good response is there to be found
 };
 
 const std::vector<ConnectionFault>& connection_faults() {
   static const std::vector<ConnectionFault> kFaults{
-      {"another transaction's answer first",
+      {"another transaction's response first",
        [](const auto& asked) {
          ModbusAsked other = asked;
          other.pdu[1] ^= 1;
-         return at_once(tcp_bytes(static_cast<std::uint16_t>(asked.transaction - 1), asked.unit, telling_pdu(other)) +
+         return at_once(tcp_bytes(static_cast<std::uint16_t>(asked.transaction - 1), asked.unit, source_pdu(other)) +
                         good_answer(asked));
        },
        true},
-      {"only another transaction's answer",
+      {"only another transaction's response",
        [](const auto& asked) {
-         return at_once(tcp_bytes(static_cast<std::uint16_t>(asked.transaction + 1), asked.unit, telling_pdu(asked)));
+         return at_once(tcp_bytes(static_cast<std::uint16_t>(asked.transaction + 1), asked.unit, source_pdu(asked)));
        }},
-      {"the answer twice", [](const auto& asked) { return at_once(good_answer(asked) + good_answer(asked)); }, true},
-      {"another unit's answer",
+      {"the response twice", [](const auto& asked) { return at_once(good_answer(asked) + good_answer(asked)); }, true},
+      {"another unit's response",
        [](const auto& asked) {
          ModbusAsked other = asked;
          other.unit = static_cast<std::uint8_t>(3 - asked.unit);
-         return at_once(tcp_bytes(asked.transaction, other.unit, telling_pdu(other)));
+         return at_once(tcp_bytes(asked.transaction, other.unit, source_pdu(other)));
        }},
-      {"another function's answer",
+      {"another function's response",
        [](const auto& asked) {
-         ModbusBytes pdu = telling_pdu(asked);
+         ModbusBytes pdu = source_pdu(asked);
          pdu[0] = 4;
          return at_once(tcp_bytes(asked.transaction, asked.unit, pdu));
        }},
       {"a register too few",
        [](const auto& asked) {
-         ModbusBytes pdu = telling_pdu(asked);
+         ModbusBytes pdu = source_pdu(asked);
          pdu.resize(pdu.size() - 2);
          pdu[1] = static_cast<std::uint8_t>(pdu[1] - 2);
          return at_once(tcp_bytes(asked.transaction, asked.unit, pdu));
        }},
-      {"fewer bytes than the count says",
+      {"fewer bytes than the byte count",
        [](const auto& asked) {
-         ModbusBytes pdu = telling_pdu(asked);
+         ModbusBytes pdu = source_pdu(asked);
          pdu.resize(pdu.size() - 2);
          return at_once(tcp_bytes(asked.transaction, asked.unit, pdu));
        }},
@@ -90,14 +90,14 @@ const std::vector<ConnectionFault>& connection_faults() {
        [](const auto&) {
          return at_once({'H', 'T', 'T', 'P', '/', '1', '.', '1', ' ', '4', '0', '0'});
        }},
-      {"no answer", [](const auto&) { return std::vector<ModbusStep>{}; }},
+      {"no response", [](const auto&) { return std::vector<ModbusStep>{}; }},
   };
   return kFaults;
 }
 
 }  // namespace
 
-TEST_CASE("nothing that comes instead of an answer over TCP becomes a value") {
+TEST_CASE("nothing that comes instead of a response over TCP becomes a value") {
   for (const ConnectionFault& fault : connection_faults()) {
     ScriptedModbusServer server(ModbusFraming::tcp, [&](const ModbusAsked& asked) {
       return asked.number % 5 == 2 ? fault.steps(asked) : at_once(good_answer(asked));
@@ -110,7 +110,7 @@ TEST_CASE("nothing that comes instead of an answer over TCP becomes a value") {
   }
 }
 
-TEST_CASE("an answer that is there behind something else on the connection is found") {
+TEST_CASE("a response that is there behind something else on the connection is found") {
   for (const ConnectionFault& fault : connection_faults()) {
     if (!fault.answered) continue;
     ScriptedModbusServer server(ModbusFraming::tcp, fault.steps);
@@ -123,7 +123,7 @@ TEST_CASE("an answer that is there behind something else on the connection is fo
   }
 }
 
-TEST_CASE("a late answer over TCP is never another's, and costs at most one poll") {
+TEST_CASE("a late response over TCP is never another's, and costs at most one poll") {
   Dice dice(seed_of(7));
   std::atomic<std::size_t> made_late{0};
   ScriptedModbusServer server(
@@ -137,7 +137,7 @@ TEST_CASE("a late answer over TCP is never another's, and costs at most one poll
       false);
   BusBench bench(toml_for(server.port(), "timeout = \"40ms\", retries = 0"), ModbusTransport::tcp);
   const PollCounts counts = poll_all(bench, polls_of(600, 25));
-  std::printf("late answers over TCP: %zu polls, %zu made late, %zu seen late, %zu polls lost, %zu wrong values\n",
+  std::printf("late responses over TCP: %zu polls, %zu made late, %zu seen late, %zu polls lost, %zu wrong values\n",
               counts.polls, made_late.load(), counts.late, counts.lost, counts.wrong);
   CHECK(counts.wrong == 0);
   CHECK(counts.values > 0);
@@ -158,26 +158,26 @@ TEST_CASE("everything that can go wrong over TCP at once makes no wrong value") 
       false);
   BusBench bench(toml_for(server.port(), "timeout = \"25ms\", retries = 1"), ModbusTransport::tcp);
   const PollCounts counts = poll_all(bench, polls_of(600, 25));
-  std::printf("a bad connection: %zu polls, %zu seen late, %zu polls lost, %zu times made anew, %zu wrong values\n",
+  std::printf("a bad connection: %zu polls, %zu seen late, %zu polls lost, %zu times opened again, %zu wrong values\n",
               counts.polls, counts.late, counts.lost, counts.reopened, counts.wrong);
   CHECK(counts.wrong == 0);
   CHECK(counts.values > 0);
 }
 
-TEST_CASE("a connection on which nothing is answered any more is made anew") {
+TEST_CASE("a connection without any more responses is opened again") {
   std::atomic<bool> mute{false};
   ScriptedModbusServer server(ModbusFraming::tcp, [&](const ModbusAsked& asked) {
     return mute ? std::vector<ModbusStep>{} : at_once(good_answer(asked));
   });
   BusBench bench(toml_for(server.port(), "timeout = \"20ms\", retries = 0"), ModbusTransport::tcp);
   bench.open();
-  CHECK_FALSE(bench.visit().silent());
+  CHECK_FALSE(bench.poll().silent());
   mute = true;
-  for (int i = 0; i < 6; ++i) CHECK(bench.visit().silent());
+  for (int i = 0; i < 6; ++i) CHECK(bench.poll().silent());
   CHECK(server.connections() >= 2);
 }
 
-TEST_CASE("a device that closes the connection after each answer is read all the same") {
+TEST_CASE("a device that closes the connection after each response is read all the same") {
   ScriptedModbusServer server(ModbusFraming::tcp, [](const ModbusAsked& asked) {
     return std::vector<ModbusStep>{{0ms, good_answer(asked), true}};
   });
@@ -189,13 +189,13 @@ TEST_CASE("a device that closes the connection after each answer is read all the
   CHECK(server.connections() >= 80);
 }
 
-TEST_CASE("a server that is not Modbus TCP is told of, and so is one that refuses") {
+TEST_CASE("a server that is not Modbus TCP is reported, and so is one that refuses") {
   ScriptedModbusServer server(ModbusFraming::tcp, [](const ModbusAsked&) {
     return at_once({1, 3, 4, 0, 0, 0, 0, 0xfa, 0x33});
   });
   BusBench bench(toml_for(server.port(), "timeout = \"30s\""), ModbusTransport::tcp);
   bench.open();
-  bench.visit();
+  bench.poll();
   REQUIRE_FALSE(bench.polled);
   CHECK_THAT(bench.polled.error().what, ContainsSubstring("not Modbus TCP"));
 }

@@ -1,4 +1,4 @@
-// Opening a connection: names that nobody knows, and waits that are ended.
+// Opening a connection: unknown names, and waits that are ended.
 #include <sys/eventfd.h>
 
 #include "adapters/modbus/stream.h"
@@ -9,7 +9,7 @@ using namespace baudbridge;
 using namespace baudbridge::testing;
 using namespace std::chrono_literals;
 
-TEST_CASE("a host that no name server knows is a device that is not there") {
+TEST_CASE("an unknown host is an offline device") {
   Endpoint endpoint;
   endpoint.host = "no-such-name.invalid";
   endpoint.connect_timeout = 60s;
@@ -22,7 +22,7 @@ TEST_CASE("a host that no name server knows is a device that is not there") {
 TEST_CASE("a stop ends the waiting for a connection, and for the moment that a device needs after it") {
   const UniqueFd stop(::eventfd(1, EFD_CLOEXEC));
   const ScriptedModbusServer server(ModbusFraming::tcp, [](const ModbusAsked&) { return std::vector<ModbusStep>{}; });
-  // 198.51.100.0/24 is for documentation: nobody answers there, or the network says so at once.
+  // 198.51.100.0/24 is for documentation: no response, or an error of the network at once.
   for (const char* const host : {"198.51.100.1", "127.0.0.1"}) {
     Endpoint endpoint;
     endpoint.host = host;

@@ -25,9 +25,9 @@ Steps sends(ModbusBytes bytes, Duration pause = 0ms) {
   return {{pause, std::move(bytes), false}};
 }
 
-/// The good answer to functions 3 and 4; everything else is refused.
+/// The good response to functions 3 and 4; everything else is refused.
 ModbusBytes good_pdu(const ModbusAsked& asked) {
-  if (asked.function() == 3 || asked.function() == 4) return telling_pdu(asked);
+  if (asked.function() == 3 || asked.function() == 4) return source_pdu(asked);
   return {static_cast<std::uint8_t>(asked.function() | 0x80), 1};
 }
 
@@ -46,14 +46,14 @@ const std::vector<LineSetting> kTwo{{9600, Parity::none, 1}, {19200, Parity::eve
 ScanReport scan_port(const PtyPair& line, SearchOrder order) {
   Scanner scanner(
       std::move(order),
-      [&](const LineSetting& setting) { return heard_rtu_line(serial_stream(line_config(line.port(), setting))); }, {},
-      [](const Progress&) {}, {}, -1);
+      [&](const LineSetting& setting) { return listened_rtu_line(serial_stream(line_config(line.port(), setting))); },
+      {}, [](const Progress&) {}, {}, -1);
   return scanner.run();
 }
 
 ScanReport scan_tcp(std::uint16_t port, SearchOrder order) {
   order.serial = false;
-  order.timeout = kTestTimeout;  // nobody is silent here
+  order.timeout = kTestTimeout;  // no device is silent here
   Endpoint endpoint;
   endpoint.host = "127.0.0.1";
   endpoint.tcp_port = port;
@@ -105,7 +105,7 @@ TEST_CASE("several units on a line are found, with those that only refuse, and n
   CHECK(report.found[0].readable == Table::holding);
 }
 
-TEST_CASE("devices that only understand the right speed are found at it, and garble at another is no device") {
+TEST_CASE("devices are found at their speed, and garbled bytes at another are not a device") {
   const PtyPair line;
   const ScriptedModbusServer server(line.master(), [&](const ModbusAsked& asked) -> Steps {
     if (asked.unit != 2) return {};
@@ -118,11 +118,11 @@ TEST_CASE("devices that only understand the right speed are found at it, and gar
   REQUIRE(units_of(report) == std::vector<int>{2});
   CHECK(setting_text(report.found[0].setting) == "19200 8E1");
   CHECK_FALSE(report.garbled.empty());
-  // At the line's own setting all was well, so nobody need know what happened at the other one.
-  CHECK_THAT(remarks(report, order), !ContainsSubstring("something was heard"));
+  // The search at the line's own setting succeeded, so the other one is not reported.
+  CHECK_THAT(remarks(report, order), !ContainsSubstring("bytes were received"));
 }
 
-TEST_CASE("two devices with one unit id are told as such") {
+TEST_CASE("two devices with one unit id are reported") {
   const PtyPair line;
   const ScriptedModbusServer server(line.master(), [](const ModbusAsked& asked) -> Steps {
     if (asked.unit == 4) {
@@ -142,11 +142,11 @@ TEST_CASE("two devices with one unit id are told as such") {
   const std::string text = remarks(report, order);
   INFO(text);
   CHECK_THAT(text, ContainsSubstring("unit 4: ") && ContainsSubstring("two devices with this unit id"));
-  CHECK_THAT(text, ContainsSubstring("unit 6: no device, but something was heard"));
+  CHECK_THAT(text, ContainsSubstring("unit 6: no device, but bytes were received"));
   CHECK(report.found[0].doubt.empty());
 }
 
-TEST_CASE("a unit that answers after its time is found all the same, and told to be slow") {
+TEST_CASE("a unit that responds after the timeout is found all the same, and reported as slow") {
   const PtyPair line;
   const ScriptedModbusServer server(line.master(), [](const ModbusAsked& asked) -> Steps {
     return asked.unit == 2 ? sends(rtu_bytes(2, good_pdu(asked)), 250ms) : Steps{};
@@ -169,7 +169,7 @@ TEST_CASE("a device's identification is read in all its parts") {
   CHECK(report.found[0].identification == Identification{{0, "ACME"}, {1, "PM1"}, {2, "V2"}});
 }
 
-TEST_CASE("a line on which somebody speaks unasked is told, with what was heard") {
+TEST_CASE("a line with traffic before the first request is reported, with the received bytes") {
   PtyPair line;
   simulation::StoppableThread talker;
   talker.start([&] {
@@ -183,7 +183,7 @@ TEST_CASE("a line on which somebody speaks unasked is told, with what was heard"
   CHECK(report.found.empty());
   const std::string text = remarks(report, order);
   INFO(text);
-  CHECK_THAT(text, ContainsSubstring("the line is not quiet") && ContainsSubstring("47 50 47"));
+  CHECK_THAT(text, ContainsSubstring("the line is not silent") && ContainsSubstring("47 50 47"));
 }
 
 TEST_CASE("a port that is pulled out ends the search, and what was found is kept") {
@@ -194,7 +194,7 @@ TEST_CASE("a port that is pulled out ends the search, and what was found is kept
   });
   Scanner scanner(
       order_of(kOne, {1, 2, 3, 4}),
-      [&](const LineSetting& setting) { return heard_rtu_line(serial_stream(line_config(port, setting))); }, {},
+      [&](const LineSetting& setting) { return listened_rtu_line(serial_stream(line_config(port, setting))); }, {},
       [&](const Progress& progress) {
         if (!server || !progress.doing.ends_with("unit 3")) return;
         server.reset();
@@ -208,7 +208,7 @@ TEST_CASE("a port that is pulled out ends the search, and what was found is kept
   CHECK_FALSE(report.complete);
 }
 
-TEST_CASE("a stop ends the wait for an answer, not only the next question") {
+TEST_CASE("a stop ends the wait for a response, not only the next request") {
   const PtyPair line;
   std::stop_source stop;
   UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -223,14 +223,14 @@ TEST_CASE("a stop ends the wait for an answer, not only the next question") {
   order.timeout = 1h;
   Scanner scanner(
       order,
-      [&](const LineSetting& setting) { return heard_rtu_line(serial_stream(line_config(line.port(), setting))); }, {},
-      [](const Progress&) {}, stop.get_token(), wake.get());
+      [&](const LineSetting& setting) { return listened_rtu_line(serial_stream(line_config(line.port(), setting))); },
+      {}, [](const Progress&) {}, stop.get_token(), wake.get());
   const ScanReport report = scanner.run();
   CHECK(units_of(report) == std::vector<int>{1});
   CHECK_FALSE(report.complete);
 }
 
-TEST_CASE("units behind a TCP gateway are found, its exceptions are nobody") {
+TEST_CASE("units behind a TCP gateway are found, and its exceptions are not devices") {
   const ScriptedModbusServer server(ModbusFraming::tcp, [](const ModbusAsked& asked) -> Steps {
     const std::uint8_t function = asked.function();
     if (asked.unit == 3) return sends(tcp_bytes(asked.transaction, 3, good_pdu(asked)));
@@ -243,7 +243,7 @@ TEST_CASE("units behind a TCP gateway are found, its exceptions are nobody") {
   CHECK(report.complete);
 }
 
-TEST_CASE("a TCP device that hangs up on other unit ids is still asked for all") {
+TEST_CASE("a TCP device that closes the connection on other unit ids is still probed for all") {
   const ScriptedModbusServer server(ModbusFraming::tcp, [](const ModbusAsked& asked) -> Steps {
     if (asked.unit == 1 || asked.unit == 4) return sends(tcp_bytes(asked.transaction, asked.unit, good_pdu(asked)));
     return {{0ms, {}, true}};
@@ -264,15 +264,15 @@ TEST_CASE("RTU frames over TCP are searched like a line, noise included") {
   SearchOrder order = order_of(kOne, {1, 2, 3, 4});
   order.serial = false;
   Scanner scanner(
-      order, [&](const LineSetting&) { return heard_rtu_line(tcp_stream(endpoint)); }, {}, [](const Progress&) {}, {},
-      -1);
+      order, [&](const LineSetting&) { return listened_rtu_line(tcp_stream(endpoint)); }, {}, [](const Progress&) {},
+      {}, -1);
   const ScanReport report = scanner.run();
   CHECK(units_of(report) == std::vector<int>{3});
   REQUIRE(report.garbled.size() == 1);
   CHECK(report.garbled[0].unit == 2);
 }
 
-TEST_CASE("an echo is neither a second device nor noise, and is told") {
+TEST_CASE("an echo is neither a second device nor noise, and is reported") {
   const PtyPair line;
   const ScriptedModbusServer server(line.master(), [](const ModbusAsked& asked) -> Steps {
     Steps steps = sends(asked.frame);

@@ -143,7 +143,7 @@ TEST_CASE("a node with the name of one adapter and the number of another is the 
   CHECK_THAT(latency_advice(list->ports[0].node, machine.tree.sysfs), ContainsSubstring("ttyUSB3"));
 }
 
-TEST_CASE("consoles and slots without hardware are no serial ports") {
+TEST_CASE("consoles and slots without hardware are not listed as serial ports") {
   const FabricatedMachine machine;
   const PtyPair console;
   const PtyPair slot;

@@ -1,4 +1,4 @@
-// The adapter on a real tty: devices that talk, devices that are asked, cables that are pulled.
+// The adapter on a real tty: unsolicited devices, solicited devices, pulled cables.
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -71,7 +71,7 @@ struct Bench {
 
   PollContext context(Duration limit = 10s, int wake_fd = -1) const {
     std::vector<std::size_t> due;
-    for (std::size_t i = 0; i < described.plan().points.size() && !described.plan().talks; ++i) due.push_back(i);
+    for (std::size_t i = 0; i < described.plan().points.size() && !described.plan().unsolicited; ++i) due.push_back(i);
     return PollContext(described.plan(), 0, due, {in(limit), stop.get_token(), wake_fd});
   }
 
@@ -96,23 +96,23 @@ class Responder {
 
 }  // namespace
 
-TEST_CASE("a device that talks is heard, from the first whole line") {
+TEST_CASE("an unsolicited device is read from its first whole line") {
   Bench bench(kTalks);
   REQUIRE(bench.adapter->open());
   REQUIRE(bench.pty.send("1.5,h=9\r\nt=21.5,h=40\r\nt=21.6,h=41\r\n"));
-  PollContext first = bench.round();
+  PollContext first = bench.context();
   REQUIRE(bench.adapter->poll(first));
   CHECK(first.readings() == Readings{{"t", Value{21.5}}, {"h", Value{std::int64_t{40}}}});
   CHECK(first.answered_at().has_value());
-  PollContext second = bench.round();
+  PollContext second = bench.context();
   REQUIRE(bench.adapter->poll(second));
   CHECK(second.readings() == Readings{{"t", Value{21.6}}, {"h", Value{std::int64_t{41}}}});
 }
 
-TEST_CASE("listening ends at its deadline, and says nothing of silence before its time") {
+TEST_CASE("listening ends at its deadline, without a silence before its time") {
   Bench bench(std::string("silence = \"1h\"\n") + kTalks);
   REQUIRE(bench.adapter->open());
-  PollContext context = bench.round(5ms);
+  PollContext context = bench.context(5ms);
   REQUIRE(bench.adapter->poll(context));
   CHECK(context.readings().empty());
   CHECK_FALSE(context.silent());
@@ -123,44 +123,44 @@ TEST_CASE("listening ends when the gateway is to stop") {
   REQUIRE(bench.adapter->open());
   const UniqueFd wake(::eventfd(1, EFD_CLOEXEC));
   bench.stop.request_stop();
-  PollContext context = bench.round(1h, wake.get());
+  PollContext context = bench.context(1h, wake.get());
   REQUIRE(bench.adapter->poll(context));
   CHECK(context.readings().empty());
 }
 
-TEST_CASE("a device that is quiet for too long is silent, and garbage in its place is told") {
+TEST_CASE("a device without frames for too long is silent, and garbage in their place is reported") {
   Bench bench(std::string("silence = \"20ms\"\n") + kTalks);
   REQUIRE(bench.adapter->open());
-  PollContext quiet = bench.round();
+  PollContext quiet = bench.context();
   REQUIRE(bench.adapter->poll(quiet));
   CHECK(quiet.silent());
   CHECK(quiet.silence().kind == Fault::timeout);
   REQUIRE(bench.pty.send("\xf8\x80\x78\xf8\x80"));
   std::string text;
   for (int i = 0; i < 1000 && text.find("check baud") == std::string::npos; ++i) {
-    PollContext garbage = bench.round();
+    PollContext garbage = bench.context();
     REQUIRE(bench.adapter->poll(garbage));
     REQUIRE(garbage.silent());
     text = garbage.silence().what;
   }
-  CHECK_THAT(text, ContainsSubstring("5 bytes came, but no frame among them: check baud"));
+  CHECK_THAT(text, ContainsSubstring("5 bytes were received, but no frame among them: check baud"));
 }
 
-TEST_CASE("a device that talks too fast is thinned to its period") {
+TEST_CASE("an unsolicited device that is too fast is thinned to its period") {
   Bench bench(kTalks, "", 50ms);
   REQUIRE(bench.adapter->open());
   REQUIRE(bench.pty.send("\nt=1,h=1\n"));
-  PollContext first = bench.round();
+  PollContext first = bench.context();
   REQUIRE(bench.adapter->poll(first));
   REQUIRE(first.readings().size() == 2);
   const auto opened = std::chrono::steady_clock::now();
   REQUIRE(bench.pty.send("t=2\nt=3\nt=4\n"));
-  PollContext second = bench.round();
+  PollContext second = bench.context();
   REQUIRE(bench.adapter->poll(second));
   // Whatever the period cut through, what came last is what counts.
   while (second.readings().back().value != Result<Value>(Value{std::int64_t{4}})) {
     REQUIRE(std::chrono::steady_clock::now() - opened < 10s);
-    second = bench.round();
+    second = bench.context();
     REQUIRE(bench.adapter->poll(second));
   }
   CHECK(second.readings() == Readings{{"t", Value{std::int64_t{4}}}});
@@ -170,7 +170,7 @@ TEST_CASE("a pulled cable is an error of the bus, and the same name works again 
   Bench bench(kTalks);
   REQUIRE(bench.adapter->open());
   bench.pty.unplug();
-  PollContext gone = bench.round();
+  PollContext gone = bench.context();
   const auto failed = bench.adapter->poll(gone);
   REQUIRE_FALSE(failed);
   CHECK(failed.error().kind == Fault::unplugged);
@@ -182,7 +182,7 @@ TEST_CASE("a pulled cable is an error of the bus, and the same name works again 
   bench.pty.replug();
   REQUIRE(bench.adapter->open());
   REQUIRE(bench.pty.send("\nt=7\n"));
-  PollContext back = bench.round();
+  PollContext back = bench.context();
   REQUIRE(bench.adapter->poll(back));
   CHECK(back.readings() == Readings{{"t", Value{std::int64_t{7}}}});
 }
@@ -194,7 +194,7 @@ TEST_CASE("a cable pulled while the adapter waits ends the wait") {
     bench.pty.wait_opened();
     bench.pty.unplug();
   });
-  PollContext context = bench.round(1h);
+  PollContext context = bench.context(1h);
   const auto polled = bench.adapter->poll(context);
   REQUIRE_FALSE(polled);
   CHECK(polled.error().kind == Fault::unplugged);
@@ -206,11 +206,11 @@ TEST_CASE("a greeting is sent once when the port was opened") {
   CHECK(bench.pty.receive_until('\r') == "AUTO\r");
 }
 
-TEST_CASE("a device that is asked gets its request and its answer is read, also in pieces") {
+TEST_CASE("a solicited device gets its request and its response is read, also in pieces") {
   Bench bench(kAsked);
   REQUIRE(bench.adapter->open());
   std::optional<std::string> request;
-  PollContext context = bench.round();
+  PollContext context = bench.context();
   {
     const Responder device([&] {
       request = bench.pty.receive_until('\r');
@@ -223,11 +223,11 @@ TEST_CASE("a device that is asked gets its request and its answer is read, also 
   CHECK(context.responses().size() == 1);
 }
 
-TEST_CASE("what was left on the line before a request is not its answer") {
+TEST_CASE("bytes on the line before a request are not its response") {
   Bench bench(kAsked);
   REQUIRE(bench.adapter->open());
   REQUIRE(bench.pty.send("99.9\r\n"));
-  PollContext context = bench.round();
+  PollContext context = bench.context();
   {
     const Responder device([&] {
       bench.pty.receive_until('\r');
@@ -238,10 +238,10 @@ TEST_CASE("what was left on the line before a request is not its answer") {
   CHECK(context.readings() == Readings{{"weight", Value{12.5}}});
 }
 
-TEST_CASE("a device that does not answer is asked again, and then it is silent") {
+TEST_CASE("a device that does not respond gets its request again, and then is silent") {
   Bench bench(kCo2);
   REQUIRE(bench.adapter->open());
-  PollContext context = bench.round();
+  PollContext context = bench.context();
   REQUIRE(bench.adapter->poll(context));
   CHECK(context.silent());
   REQUIRE(context.readings().size() == 1);
@@ -249,10 +249,10 @@ TEST_CASE("a device that does not answer is asked again, and then it is silent")
   CHECK(bench.pty.receive(18) == from_hex("FF0186000000000079 FF0186000000000079"));
 }
 
-TEST_CASE("a damaged answer is asked for again, and if it stays so it is a checksum fault, never a value") {
+TEST_CASE("a damaged response is requested again, and after the retries it is a checksum fault, never a value") {
   Bench bench(kCo2);
   REQUIRE(bench.adapter->open());
-  PollContext mended = bench.round();
+  PollContext mended = bench.context();
   {
     const Responder device([&] {
       bench.pty.receive(9);
@@ -263,7 +263,7 @@ TEST_CASE("a damaged answer is asked for again, and if it stays so it is a check
     REQUIRE(bench.adapter->poll(mended));
   }
   CHECK(mended.readings() == Readings{{"co2", Value{std::int64_t{608}}}});
-  PollContext damaged = bench.round();
+  PollContext damaged = bench.context();
   {
     const Responder device([&] {
       bench.pty.receive(9);
@@ -278,7 +278,7 @@ TEST_CASE("a damaged answer is asked for again, and if it stays so it is a check
   CHECK_FALSE(damaged.silent());
 }
 
-TEST_CASE("devices that talk on one line each get their own lines, whoever is listened to") {
+TEST_CASE("unsolicited devices on one line each get their own frames, whichever is listened to") {
   TempDir dir;
   PtyPair pty(dir.file("line"));
   const std::string bus = "port = \"" + dir.file("line") + "\"\n";
@@ -301,7 +301,7 @@ TEST_CASE("devices that talk on one line each get their own lines, whoever is li
   CHECK(readings == Readings{{"angle", Value{271.0}}, {"depth", Value{5.5}}});
 }
 
-TEST_CASE("an answer that comes too late is not taken for that of the next device") {
+TEST_CASE("a late response is not taken for that of the next device") {
   TempDir dir;
   PtyPair pty(dir.file("line"));
   const std::string bus = "port = \"" + dir.file("line") + "\"\n";
@@ -331,7 +331,7 @@ TEST_CASE("an answer that comes too late is not taken for that of the next devic
   CHECK(context.readings() == Readings{{"weight", Value{std::int64_t{222}}}});
 }
 
-TEST_CASE("a USB adapter that holds bytes back is told of, with what to do") {
+TEST_CASE("a USB adapter with a long latency timer is reported, with the remedy") {
   TempDir sysfs;
   const std::string folder = sysfs.file("bus/usb-serial/devices/ttyUSB7");
   std::filesystem::create_directories(folder);

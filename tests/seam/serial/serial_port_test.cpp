@@ -156,7 +156,7 @@ TEST_CASE("after a replug the same name opens the new node") {
   CHECK(read_all(*port, 4) == "back");
 }
 
-TEST_CASE("a port that is not there says so and names itself") {
+TEST_CASE("a missing port is reported with its name") {
   auto port = SerialPort::open(line("/dev/serial/by-id/usb-nothing-like-this"));
   REQUIRE_FALSE(port);
   CHECK(port.error().kind == Fault::unplugged);
@@ -164,7 +164,7 @@ TEST_CASE("a port that is not there says so and names itself") {
              ContainsSubstring("port /dev/serial/by-id/usb-nothing-like-this: there is no such port"));
 }
 
-TEST_CASE("a file that is no serial port is refused") {
+TEST_CASE("a file that is not a serial port is refused") {
   auto port = SerialPort::open(line("/dev/null"));
   REQUIRE_FALSE(port);
   CHECK(port.error().kind == Fault::io);

@@ -74,7 +74,7 @@ TEST_CASE("check reports every problem with file, line and column, and exits wit
   const auto lines = lines_of(checked.error_output);
   INFO(checked.error_output);
   REQUIRE(lines.size() == 4);
-  CHECK(lines[0] == file + ":2:7: qos: 3 is too large: the most is 2");
+  CHECK(lines[0] == file + ":2:7: qos: must be at most 2, not 3");
   CHECK_THAT(lines[1], ContainsSubstring(file + ":3:1: [broker] has no key \"usr\""));
   CHECK_THAT(lines[2], ContainsSubstring(file + ":5:11: max_age: "));
   CHECK(lines[3] == file + ": 3 problems");

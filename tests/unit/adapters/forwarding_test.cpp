@@ -102,7 +102,7 @@ TEST_CASE("a client that always has a request waiting cannot starve the others")
   CHECK(served == std::vector<std::string>{"greedy", "other 0", "other 1", "other 2", "other 3", "other 4", "greedy"});
 }
 
-TEST_CASE("what is over the share waits, and wake_at says until when") {
+TEST_CASE("a request above the share waits until wake_at") {
   Shared bus(0.5);
   bus.post(1, 0s);
   bus.post(1, 0s);

@@ -34,7 +34,7 @@ TEST_CASE("everything is read at once at the start, in the order of the configur
   SimulatedBus bus(bus_of(5, {60s}));
   bus.run_until(151ms);
   REQUIRE(bus.made.size() == 5);
-  for (std::size_t i = 0; i < 5; ++i) REQUIRE(bus.made[i].visit.device == i);
+  for (std::size_t i = 0; i < 5; ++i) REQUIRE(bus.made[i].cycle.device == i);
 }
 
 TEST_CASE("on a bus with slack each device is read once a period, without drift") {
@@ -46,7 +46,7 @@ TEST_CASE("on a bus with slack each device is read once a period, without drift"
     REQUIRE(shortest(gaps) == 1s);
     REQUIRE(longest(gaps) == 1s);
   }
-  REQUIRE(bus.schedule.late_visits() == 0);
+  REQUIRE(bus.schedule.late_polls() == 0);
   REQUIRE(bus.schedule.stretch() == 1.0);
 }
 
@@ -61,11 +61,11 @@ TEST_CASE("devices of one period are spread over it, so that a bus with slack do
   }
 }
 
-TEST_CASE("where waking up costs more than a visit, devices that are read often share moments, and keep their period") {
+TEST_CASE("where a wake-up costs more than a poll, devices that are read often share wake-ups, and keep their period") {
   BusPlan plan = bus_of(50, {100ms});
-  plan.phase_grain = 10ms;
+  plan.phase_step = 10ms;
   SimulatedBus bus(plan);
-  bus.cost = [](const Visit&) { return Duration{100us}; };
+  bus.cost = [](const PollCycle&) { return Duration{100us}; };
   bus.run_until(10s);
   int woken = 0;
   Duration end{};
@@ -81,7 +81,7 @@ TEST_CASE("where waking up costs more than a visit, devices that are read often 
   }
   // Where they are read rarely they are spread as on any bus.
   BusPlan slow = bus_of(10, {1s});
-  slow.phase_grain = 10ms;
+  slow.phase_step = 10ms;
   SimulatedBus spread(slow);
   spread.run_until(20s);
   Duration before{-1};
@@ -98,22 +98,22 @@ TEST_CASE("devices of different periods do not fall together more often than the
   SimulatedBus bus(plan);
   bus.run_until(100s);
   int waited = 0;
-  int visits = 0;
+  int cycles = 0;
   for (const auto& made : bus.made) {
     if (made.begun < 20s) continue;
-    ++visits;
-    if (made.begun > made.visit.due_at - at(Duration{0}).steady) ++waited;
+    ++cycles;
+    if (made.begun > made.cycle.due_at - at(Duration{0}).steady) ++waited;
   }
-  REQUIRE(visits >= 870);
+  REQUIRE(cycles >= 870);
   REQUIRE(waited == 0);
 }
 
-TEST_CASE("points of different periods share a visit where they fall together") {
+TEST_CASE("points of different periods share a poll cycle where they are due together") {
   SimulatedBus bus(bus_of(3, {1s, 5s, 10s}));
   bus.run_until(60s);
   std::map<std::vector<std::size_t>, int> kinds;
   for (const auto& made : bus.made) {
-    if (made.visit.device == 1 && made.begun >= 20s) ++kinds[made.visit.points];
+    if (made.cycle.device == 1 && made.begun >= 20s) ++kinds[made.cycle.points];
   }
   REQUIRE(kinds.size() == 3);
   REQUIRE(kinds[{0}] == 32);
@@ -133,7 +133,7 @@ TEST_CASE("a bus with too much to do stretches all periods by the same factor") 
     REQUIRE(mean(bus.gaps(i, 20s)) / period == Approx(1.5).epsilon(0.03));
   }
   REQUIRE(bus.schedule.stretch() == Approx(1.5).epsilon(0.05));
-  REQUIRE(bus.schedule.late_visits() > 100);
+  REQUIRE(bus.schedule.late_polls() > 100);
   REQUIRE(bus.spent(false) >= 119s);  // and it never rests
 }
 
@@ -149,7 +149,7 @@ TEST_CASE("a bus that is a little too full is stretched a little, and evenly wit
 
 TEST_CASE("a bus that has been too full spreads its devices again when it has slack") {
   SimulatedBus bus(bus_of(10, {1s}));
-  bus.cost = [&](const Visit&) { return bus.time < 20s ? Duration{150ms} : Duration{30ms}; };
+  bus.cost = [&](const PollCycle&) { return bus.time < 20s ? Duration{150ms} : Duration{30ms}; };
   bus.run_until(60s);
   for (std::size_t i = 0; i < 10; ++i) {
     REQUIRE(shortest(bus.gaps(i, 25s)) == 1s);
@@ -218,7 +218,7 @@ TEST_CASE("however many are silent, the others lose at most five percent") {
   for (std::size_t i = 0; i < 3; ++i) REQUIRE(mean(bus.gaps(i, 100s)) <= 1.0 + 0.05);
 }
 
-TEST_CASE("a silent device is back within one probing interval after it answers again") {
+TEST_CASE("a silent device is online within one probing interval after it responds") {
   for (const std::size_t silent : {std::size_t{1}, std::size_t{4}}) {
     SimulatedBus bus(bus_of(8, {200ms}));
     Duration back = Duration::max();
@@ -233,47 +233,47 @@ TEST_CASE("a silent device is back within one probing interval after it answers 
   }
 }
 
-TEST_CASE("a silent device that something came from, late, is asked at once") {
+TEST_CASE("a silent device is probed at once after a late response") {
   SimulatedBus bus(bus_of(4, {0s}));
-  bus.timeout = [](const Visit&) { return Duration{2s}; };  // more than has been saved up for such questions
+  bus.timeout = [](const PollCycle&) { return Duration{2s}; };  // more than has been saved up for probes
   bus.answers = [](std::size_t device, Duration when) { return device != 2 || when < 60s || when >= 62s; };
   bus.run_until(62500ms);
   REQUIRE(bus.schedule.silent(2));
-  bus.schedule.heard(2);
+  bus.schedule.received_late(2);
   bus.run_until(63s);
   REQUIRE_FALSE(bus.schedule.silent(2));
-  // Once: if it does not answer then, it is asked as any silent device.
+  // Once: if it does not respond then, it is probed as any silent device.
   bus.answers = [](std::size_t device, Duration) { return device != 2; };
   bus.run_until(66s);
-  bus.schedule.heard(2);
+  bus.schedule.received_late(2);
   bus.run_until(126s);
   REQUIRE(bus.schedule.silent(2));
   REQUIRE(seconds(bus.spent(true, 66s)) <= 60.0 * 0.03 + 2 * 2.0);
-  // One that answers is in no hurry.
+  // A device that responds is polled at its period.
   const auto before = bus.begins(1, 66s).size();
-  bus.schedule.heard(1);
+  bus.schedule.received_late(1);
   bus.run_until(126500ms);
   REQUIRE(bus.begins(1, 66s).size() - before <= 7);
 }
 
-TEST_CASE("a device that misses one visit is asked again at its own period when all is well otherwise") {
+TEST_CASE("a device that misses one cycle is probed at its own period when no other device is silent") {
   SimulatedBus bus(bus_of(8, {1s}));
   bus.answers = [](std::size_t device, Duration when) { return device != 3 || when < 30s || when >= 31s; };
   bus.run_until(60s);
   REQUIRE(longest(bus.gaps(3, 5s)) <= 1400ms);
 }
 
-TEST_CASE("alone on its bus a silent device is asked at its own period") {
+TEST_CASE("alone on its bus a silent device is probed at its own period") {
   SimulatedBus bus(bus_of(1, {1s, 10s}));
   bus.answers = [](std::size_t, Duration) { return false; };
   bus.run_until(30s);
   REQUIRE(bus.made.size() >= 29);
   REQUIRE(bus.schedule.probe_interval(0) == 1s);
-  REQUIRE(bus.made.back().visit.probe);
-  REQUIRE(bus.made.back().visit.points == std::vector<std::size_t>{0, 1});
+  REQUIRE(bus.made.back().cycle.probe);
+  REQUIRE(bus.made.back().cycle.points == std::vector<std::size_t>{0, 1});
 }
 
-TEST_CASE("when all are silent each is asked at its own period, and one that answers is read at once as before") {
+TEST_CASE("when all are silent each is probed at its own period, and one that responds is read at once as before") {
   SimulatedBus bus(bus_of(3, {2s}));
   Duration back = 50s;
   bus.answers = [&](std::size_t device, Duration when) { return device == 1 && when >= back; };
@@ -284,65 +284,67 @@ TEST_CASE("when all are silent each is asked at its own period, and one that ans
   REQUIRE(bus.begins(1, 50s).size() >= 4);
 }
 
-TEST_CASE("a silent device with every = 0 alone on its bus is not asked without a pause") {
+TEST_CASE("a silent device with every = 0 alone on its bus is probed with pauses") {
   SimulatedBus bus(bus_of(1, {0s}));
   bus.answers = [](std::size_t, Duration) { return false; };
-  bus.timeout = [](const Visit&) { return Duration{1ms}; };  // a gateway that says at once that it is not there
+  bus.timeout = [](const PollCycle&) {
+    return Duration{1ms};
+  };  // a gateway that responds at once that the device is not there
   bus.run_until(10s);
   REQUIRE(bus.made.size() <= 101);
 }
 
-TEST_CASE("a device that is to rest is not visited before") {
+TEST_CASE("a device that has to rest is not polled before") {
   BusPlan plan = bus_of(1, {1s});
   Schedule schedule(plan, at(0s));
-  const auto visit = schedule.next(at(0s));
-  REQUIRE(visit);
-  schedule.done(*visit, VisitOutcome{false, 10ms, at(5s).steady}, at(10ms));
+  const auto cycle = schedule.next(at(0s));
+  REQUIRE(cycle);
+  schedule.done(*cycle, PollOutcome{false, 10ms, at(5s).steady}, at(10ms));
   REQUIRE_FALSE(schedule.next(at(4999ms)));
   REQUIRE(schedule.wake_at(at(1s)) == at(5s).steady);
   REQUIRE(schedule.next(at(5s)));
 }
 
-TEST_CASE("a visit that was put off, because a late reply may still come, says nothing about a silent device") {
+TEST_CASE("a poll that was postponed, because a late response may still come, does not change a silent device") {
   BusPlan plan = bus_of(2, {1s});
   Schedule schedule(plan, at(0s));
-  auto visit = schedule.next(at(0s));
-  REQUIRE(visit->device == 0);
-  schedule.done(*visit, VisitOutcome{true, 300ms, {}}, at(300ms));
-  visit = schedule.next(at(300ms));
-  REQUIRE(visit->device == 1);
-  schedule.done(*visit, VisitOutcome{false, 10ms, {}}, at(310ms));
+  auto cycle = schedule.next(at(0s));
+  REQUIRE(cycle->device == 0);
+  schedule.done(*cycle, PollOutcome{true, 300ms, {}}, at(300ms));
+  cycle = schedule.next(at(300ms));
+  REQUIRE(cycle->device == 1);
+  schedule.done(*cycle, PollOutcome{false, 10ms, {}}, at(310ms));
   const Now later = at(600s);
-  visit = schedule.next(later);
-  REQUIRE(visit->probe);
-  schedule.done(*visit, VisitOutcome{false, 0ms, at(601s).steady, true}, later);
+  cycle = schedule.next(later);
+  REQUIRE(cycle->probe);
+  schedule.done(*cycle, PollOutcome{false, 0ms, at(601s).steady, true}, later);
   REQUIRE(schedule.silent(0));
-  visit = schedule.next(later);
-  REQUIRE(visit->device == 1);
-  schedule.done(*visit, VisitOutcome{false, 10ms, {}}, at(600010ms));
-  visit = schedule.next(at(601s));
-  REQUIRE(visit->device == 0);
-  REQUIRE(visit->probe);
+  cycle = schedule.next(later);
+  REQUIRE(cycle->device == 1);
+  schedule.done(*cycle, PollOutcome{false, 10ms, {}}, at(600010ms));
+  cycle = schedule.next(at(601s));
+  REQUIRE(cycle->device == 0);
+  REQUIRE(cycle->probe);
 }
 
-TEST_CASE("devices that talk are always due, in turn, and after those that are polled") {
+TEST_CASE("unsolicited devices are always due, in turn, and after those that are polled") {
   BusPlan plan = bus_of(1, {1s});
   for (int i = 0; i < 2; ++i) {
     plan.devices.push_back(device_with({}));
-    plan.devices.back().talks = true;
+    plan.devices.back().unsolicited = true;
   }
   Schedule schedule(plan, at(0s));
-  auto visit = schedule.next(at(0s));
-  REQUIRE(visit->device == 0);
-  REQUIRE_FALSE(visit->listen);
-  schedule.done(*visit, VisitOutcome{false, 10ms, {}}, at(10ms));
+  auto cycle = schedule.next(at(0s));
+  REQUIRE(cycle->device == 0);
+  REQUIRE_FALSE(cycle->listen);
+  schedule.done(*cycle, PollOutcome{false, 10ms, {}}, at(10ms));
   std::vector<std::size_t> listened;
   for (int i = 0; i < 4; ++i) {
-    visit = schedule.next(at(20ms));
-    REQUIRE(visit->listen);
-    REQUIRE(visit->points.empty());
-    listened.push_back(visit->device);
-    schedule.done(*visit, VisitOutcome{false, 1ms, {}}, at(20ms));
+    cycle = schedule.next(at(20ms));
+    REQUIRE(cycle->listen);
+    REQUIRE(cycle->points.empty());
+    listened.push_back(cycle->device);
+    schedule.done(*cycle, PollOutcome{false, 1ms, {}}, at(20ms));
   }
   REQUIRE(listened[0] == listened[2]);
   REQUIRE(listened[1] == listened[3]);
@@ -355,7 +357,7 @@ TEST_CASE("after the bus was gone everything is due again, and nothing counts as
   bus.answers = [](std::size_t device, Duration) { return device != 2; };
   bus.run_until(10s);
   REQUIRE(bus.schedule.silent(2));
-  const auto late = bus.schedule.late_visits();
+  const auto late = bus.schedule.late_polls();
   bus.time = 500s;
   bus.schedule.restart(at(bus.time));
   bus.made.clear();
@@ -363,10 +365,10 @@ TEST_CASE("after the bus was gone everything is due again, and nothing counts as
   bus.run_until(500s + 121ms);
   REQUIRE(bus.made.size() == 4);
   REQUIRE_FALSE(bus.schedule.silent(2));
-  REQUIRE(bus.schedule.late_visits() == late);
+  REQUIRE(bus.schedule.late_polls() == late);
 }
 
-TEST_CASE("a device without points is left alone") {
+TEST_CASE("a device without points is never polled") {
   BusPlan plan;
   plan.devices.emplace_back();
   Schedule schedule(plan, at(0s));

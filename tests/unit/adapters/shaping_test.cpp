@@ -74,7 +74,7 @@ TEST_CASE("a scale without an end is not rounded away") {
           Approx(1.0 / 3.0).epsilon(1e-14));
 }
 
-TEST_CASE("decimals context what is published, and leave integers alone") {
+TEST_CASE("decimals round what is published, and leave integers alone") {
   Point point = scaled(1.0);
   point.decimals = 1;
   REQUIRE(shaped(point, Value{21.449999}) == "21.4");
@@ -192,19 +192,19 @@ TEST_CASE("a write of a word of the map becomes its number, another word is refu
   point.map = {{0, "off"}, {3, "heating"}};
   REQUIRE(unshape(point, Value{std::string{"heating"}}) == Result<Value>{Value{std::int64_t{3}}});
   REQUIRE(unshape(point, Value{std::int64_t{3}}) == Result<Value>{Value{std::int64_t{3}}});
-  REQUIRE(unshaped(point, Value{std::string{"hot"}}) == "hot is none of off, heating");
-  REQUIRE(unshaped(point, Value{std::int64_t{4}}) == "4 is none of off, heating");
+  REQUIRE(unshaped(point, Value{std::string{"hot"}}) == "must be one of off, heating, not hot");
+  REQUIRE(unshaped(point, Value{std::int64_t{4}}) == "must be one of off, heating, not 4");
   point.max = 2.0;
   REQUIRE(unshaped(point, Value{std::string{"heating"}}) == "3 is above max 2");
 }
 
 TEST_CASE("a write that is no number where one is needed is refused") {
-  REQUIRE(unshaped(scaled(0.1), Value{std::string{"warm"}}) == "a number is needed, not the text \"warm\"");
-  REQUIRE(unshaped(scaled(0.1), Value{true}) == "a number is needed, not true");
+  REQUIRE(unshaped(scaled(0.1), Value{std::string{"warm"}}) == "must be a number, not the text \"warm\"");
+  REQUIRE(unshaped(scaled(0.1), Value{true}) == "must be a number, not true");
   Point mapped;
   mapped.map = {{0, "off"}, {1, "heat"}};
-  REQUIRE_THAT(unshaped(mapped, Value{true}), ContainsSubstring("true is none of off, heat"));
-  REQUIRE(unshaped(scaled(1.0), Value{std::nan("")}) == "a finite number is needed");
+  REQUIRE_THAT(unshaped(mapped, Value{true}), ContainsSubstring("must be one of off, heat"));
+  REQUIRE(unshaped(scaled(1.0), Value{std::nan("")}) == "must be a finite number");
   REQUIRE(unshaped(scaled(1e-10), Value{1e300}) == "1e+300 is too large");
   REQUIRE(unshape(scaled(1.0), Value{true}) == Result<Value>{Value{true}});
   REQUIRE(unshape(scaled(1.0), Value{std::string{"text"}}) == Result<Value>{Value{std::string{"text"}}});

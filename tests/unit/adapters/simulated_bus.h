@@ -1,5 +1,5 @@
 #pragma once
-// A bus in simulated time: visits take as long as they are said to, devices answer or do not.
+// A bus in simulated time: polls take a given time, devices respond or do not.
 #include <algorithm>
 #include <cstddef>
 #include <functional>
@@ -10,44 +10,44 @@
 
 namespace baudbridge::testing {
 
-/// One visit that was made.
+/// One poll cycle that was made.
 struct Made {
-  Visit visit;
+  PollCycle cycle;
   Duration begun{};
   Duration spent{};
   bool silent = false;
 };
 
-/// Runs a Schedule as the runner does.
+/// Runs a Schedule as the bus thread does.
 class SimulatedBus {
  public:
   explicit SimulatedBus(BusPlan plan) : plan_(std::move(plan)), schedule(plan_, at(Duration{0})) {}
 
-  std::function<Duration(const Visit&)> cost = [](const Visit&) { return Duration{30ms}; };
-  std::function<Duration(const Visit&)> timeout = [](const Visit&) { return Duration{300ms}; };
+  std::function<Duration(const PollCycle&)> cost = [](const PollCycle&) { return Duration{30ms}; };
+  std::function<Duration(const PollCycle&)> timeout = [](const PollCycle&) { return Duration{300ms}; };
   std::function<bool(std::size_t device, Duration when)> answers = [](std::size_t, Duration) { return true; };
 
   void run_until(Duration end) {
     while (time < end) {
-      const auto visit = schedule.next(at(time));
-      if (!visit || visit->listen) {
+      const auto cycle = schedule.next(at(time));
+      if (!cycle || cycle->listen) {
         const Duration wake = schedule.wake_at(at(time)) - at(Duration{0}).steady;
-        REQUIRE(wake > time);  // else the runner would turn without rest
+        REQUIRE(wake > time);  // else the bus thread would never wait
         time = std::min(wake, end);
         continue;
       }
-      const bool silent = !answers(visit->device, time);
-      const Duration spent = silent ? timeout(*visit) : cost(*visit);
-      made.push_back({*visit, time, spent, silent});
+      const bool silent = !answers(cycle->device, time);
+      const Duration spent = silent ? timeout(*cycle) : cost(*cycle);
+      made.push_back({*cycle, time, spent, silent});
       time += spent;
-      schedule.done(*visit, VisitOutcome{silent, spent, std::nullopt}, at(time));
+      schedule.done(*cycle, PollOutcome{silent, spent, std::nullopt}, at(time));
     }
   }
 
   [[nodiscard]] std::vector<Duration> begins(std::size_t device, Duration from = Duration{0}) const {
     std::vector<Duration> begins;
     for (const auto& one : made) {
-      if (one.visit.device == device && one.begun >= from) begins.push_back(one.begun);
+      if (one.cycle.device == device && one.begun >= from) begins.push_back(one.begun);
     }
     return begins;
   }

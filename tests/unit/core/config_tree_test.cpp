@@ -60,7 +60,7 @@ TEST_CASE("keys stay in the order of the file") {
   CHECK(keys_of(*root.find("m")) == std::vector<std::string>{"y", "b"});
 }
 
-TEST_CASE("what is not TOML is told at its line and column, and leaves an empty table") {
+TEST_CASE("what is not TOML is reported at its line and column, and gives an empty table") {
   std::vector<Problem> problems;
   const ConfigNode root = parse_toml("good = 1\nbad = \n", "f.toml", problems);
   REQUIRE(problems.size() == 1);
@@ -73,7 +73,7 @@ TEST_CASE("a key that stands twice is a problem") {
   CHECK_THAT(only_problem("a = 1\na = 2\n"), ContainsSubstring("f.toml:2:"));
 }
 
-TEST_CASE("infinities, NaN and dates are problems, all told at once") {
+TEST_CASE("infinities, NaN and dates are problems, all reported at once") {
   std::vector<Problem> problems;
   (void)parse_toml("a = nan\nb = -inf\nc = 2026-01-01\nd = 07:30:00\n", "f.toml", problems);
   REQUIRE(problems.size() == 4);

@@ -27,7 +27,7 @@ TEST_CASE("a refusal by the device keeps its exception code") {
   CHECK(back.code == 131);
 }
 
-TEST_CASE("what no reading should have, and words nobody knows, are the adapter's fault") {
+TEST_CASE("faults that no reading should have, and unknown words, become the fault adapter") {
   CHECK(fault_word(Error{Fault::io, "x"}) == "adapter");
   CHECK(fault_word(Error{Fault::refused, "x"}) == "adapter");
   for (const char* word : {"", "exception_", "exception_x", "exception_2x", "Timeout", "io"}) {

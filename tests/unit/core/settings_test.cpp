@@ -15,7 +15,7 @@ namespace {
 struct Document {
   explicit Document(const std::string& text) : root(parse_toml(text, "plant.toml", problems)) {}
   Settings settings(const std::string& path = "") { return Settings(root, path, problems); }
-  [[nodiscard]] std::vector<std::string> told() const {
+  [[nodiscard]] std::vector<std::string> texts() const {
     std::vector<std::string> texts;
     for (const auto& problem : problems) texts.push_back(problem.text());
     return texts;
@@ -49,28 +49,28 @@ TEST_CASE("a key that is there is read, one that is not gives the default") {
   CHECK(settings.has("a"));
   CHECK_FALSE(settings.has("missing"));
   settings.finish();
-  CHECK(document.told().empty());
+  CHECK(document.texts().empty());
 }
 
-TEST_CASE("an unknown key is told at the key, with the nearest known one") {
+TEST_CASE("an unknown key is reported at the key, with the nearest known one") {
   Document document("\n  evry = '1s'\n");
   auto settings = document.settings("device");
   (void)settings.duration("every", 1s);
   (void)settings.text("bus", "");
   settings.finish();
-  CHECK(document.told() == Texts{"plant.toml:2:3: [device] has no key \"evry\"; did you mean \"every\"?"});
+  CHECK(document.texts() == Texts{"plant.toml:2:3: [device] has no key \"evry\"; did you mean \"every\"?"});
 }
 
-TEST_CASE("an unknown key that is near to nothing is told with all that are known") {
+TEST_CASE("an unknown key that is near to nothing is reported with all that are known") {
   Document document("zzzzzz = 1\n");
   auto settings = document.settings();
   (void)settings.text("bus", "");
   (void)settings.text("address", "");
   settings.finish();
-  CHECK(document.told() == Texts{"plant.toml:1:1: there is no key \"zzzzzz\"; known are address, bus"});
+  CHECK(document.texts() == Texts{"plant.toml:1:1: there is no key \"zzzzzz\"; known are address, bus"});
 }
 
-TEST_CASE("a value of the wrong kind is told at the value, and the default stands") {
+TEST_CASE("a value of the wrong kind is reported at the value, and the default stands") {
   Document document(
       "text = 5\nflag = 'true'\ninteger = 1.0\nnumber = 'x'\nlist = 'x'\nlist2 = ['a', 1]\nduration = 5\n"
       "size = '5'\n");
@@ -84,33 +84,34 @@ TEST_CASE("a value of the wrong kind is told at the value, and the default stand
   CHECK(settings.duration("duration", 3s) == 3s);
   CHECK(settings.size_bytes("size", 9) == 9);
   const std::string durations =
-      "a duration is a whole number and a unit in quotes, like \"250ms\", \"5s\", \"10m\", \"2h\" or \"30d\"";
+      "must be a duration: a whole number and a unit in quotes, like \"250ms\", \"5s\", \"10m\", \"2h\" or \"30d\"";
   const std::string sizes =
-      "a size is a whole number and a unit in quotes, like \"512B\", \"64KiB\", \"256MiB\" or \"1GiB\"";
-  CHECK(document.told() == Texts{
-                               "plant.toml:1:8: text: must be text in quotes, not an integer",
-                               "plant.toml:2:8: flag: must be true or false, without quotes",
-                               "plant.toml:3:11: integer: must be an integer, not a number",
-                               "plant.toml:4:10: number: must be a number, not text",
-                               "plant.toml:5:8: list: must be a list of texts, like [\"...\"]",
-                               "plant.toml:6:15: list2: each element must be text in quotes, not an integer",
-                               "plant.toml:7:12: duration: " + durations,
-                               "plant.toml:8:8: size: \"5\" is no size: " + sizes,
-                           });
+      "invalid size \"5\"; use a whole number and a unit in quotes, like \"512B\", \"64KiB\", \"256MiB\" or \"1GiB\"";
+  CHECK(document.texts() == Texts{
+                                "plant.toml:1:8: text: must be text in quotes, not an integer",
+                                "plant.toml:2:8: flag: must be true or false, without quotes",
+                                "plant.toml:3:11: integer: must be an integer, not a number",
+                                "plant.toml:4:10: number: must be a number, not text",
+                                "plant.toml:5:8: list: must be a list of texts, like [\"...\"]",
+                                "plant.toml:6:15: list2: each element must be text in quotes, not an integer",
+                                "plant.toml:7:12: duration: " + durations,
+                                "plant.toml:8:8: size: " + sizes,
+                            });
 }
 
-TEST_CASE("a choice that is none of its words is told with the words and the nearest") {
+TEST_CASE("an invalid choice is reported with the valid words and the nearest") {
   Document document("parity = 'evn'\nother = 4\nright = 'odd'\n");
   auto settings = document.settings();
   CHECK(settings.choice("parity", kParity, Parity::none) == Parity::none);
   CHECK(settings.choice("other", kParity, Parity::even) == Parity::even);
   CHECK(settings.choice("right", kParity, Parity::none) == Parity::odd);
   CHECK(settings.choice("missing", kParity, Parity::even) == Parity::even);
-  CHECK(document.told() == Texts{"plant.toml:1:10: parity: \"evn\" is none of none, even, odd; did you mean \"even\"?",
-                                 "plant.toml:2:9: other: must be text in quotes, not an integer"});
+  CHECK(document.texts() ==
+        Texts{"plant.toml:1:10: parity: must be one of none, even, odd, not \"evn\"; did you mean \"even\"?",
+              "plant.toml:2:9: other: must be text in quotes, not an integer"});
 }
 
-TEST_CASE("what is out of bounds is told with the bound") {
+TEST_CASE("a value out of bounds is reported with the bound") {
   Document document("a = 0\nb = 248\nc = '1ms'\nd = '3d'\ne = '1KiB'\n");
   auto settings = document.settings();
   CHECK(settings.integer("a", 1, 1, 247) == 1);
@@ -118,21 +119,21 @@ TEST_CASE("what is out of bounds is told with the bound") {
   CHECK(settings.duration("c", 1s, 100ms) == 1s);
   CHECK(settings.duration("d", 1s, 100ms, 48h) == 1s);
   CHECK(settings.size_bytes("e", 7, 256U << 10U) == 7);
-  CHECK(document.told() == Texts{"plant.toml:1:5: a: 0 is too small: the least is 1",
-                                 "plant.toml:2:5: b: 248 is too large: the most is 247",
-                                 "plant.toml:3:5: c: \"1ms\" is too short: the least is \"100ms\"",
-                                 "plant.toml:4:5: d: \"3d\" is too long: the most is \"2d\"",
-                                 "plant.toml:5:5: e: \"1KiB\" is too small: the least is \"256KiB\""});
+  CHECK(document.texts() == Texts{"plant.toml:1:5: a: must be at least 1, not 0",
+                                  "plant.toml:2:5: b: must be at most 247, not 248",
+                                  "plant.toml:3:5: c: must be at least \"100ms\", not \"1ms\"",
+                                  "plant.toml:4:5: d: must be at most \"2d\", not \"3d\"",
+                                  "plant.toml:5:5: e: must be at least \"256KiB\", not \"1KiB\""});
 }
 
-TEST_CASE("a required text that is missing is told at the table, an empty one at its value") {
+TEST_CASE("a required text that is missing is reported at the table, an empty one at its value") {
   Document document("[[bus]]\nid = ''\n");
   auto settings = document.settings();
   auto buses = settings.tables("bus");
   REQUIRE(buses.size() == 1);
   CHECK(buses[0].required_text("id", "a name").empty());
   CHECK(buses[0].required_text("adapter", "one of a, b").empty());
-  CHECK(document.told() ==
+  CHECK(document.texts() ==
         Texts{"plant.toml:2:6: id: must not be empty", "plant.toml:1:1: [bus] adapter: is missing: one of a, b"});
 }
 
@@ -144,7 +145,7 @@ TEST_CASE("a NUL in a text is refused, since file names and topics cannot hold o
   CHECK(document.problems.size() == 2);
 }
 
-TEST_CASE("tables within tables know their path, and one that is missing is an empty one at its parent's place") {
+TEST_CASE("tables within tables have their path, and a missing one is an empty one at its parent's place") {
   Document document("[a]\nx = 1\n[a.b]\ny = 1\n[[c]]\n[[c]]\nz = 1\n");
   auto settings = document.settings();
   auto a = settings.table("a");
@@ -157,23 +158,23 @@ TEST_CASE("tables within tables know their path, and one that is missing is an e
   auto missing = a.table("none");
   missing.problem("key", "is needed");
   settings.finish();
-  CHECK(document.told() == Texts{"plant.toml:4:1: [a.b] has no key \"y\"", "plant.toml:1:1: [a.none] key: is needed"});
+  CHECK(document.texts() == Texts{"plant.toml:4:1: [a.b] has no key \"y\"", "plant.toml:1:1: [a.none] key: is needed"});
 }
 
-TEST_CASE("a table where a list of tables should be is told, and the other way context") {
+TEST_CASE("a table where a list of tables should be is reported, and vice versa") {
   Document document("[bus]\nid = 'x'\n[[broker]]\nqos = 1\n");
   auto settings = document.settings();
   CHECK(settings.tables("bus").empty());
   CHECK_FALSE(settings.table("broker").has("qos"));
-  CHECK(document.told() == Texts{"plant.toml:1:1: bus: must be written [[bus]]: there can be several",
-                                 "plant.toml:3:1: broker: must be a table, [broker], not a list"});
+  CHECK(document.texts() == Texts{"plant.toml:1:1: bus: must be written [[bus]]: there can be several",
+                                  "plant.toml:3:1: broker: must be a table, [broker], not a list"});
 }
 
-TEST_CASE("a warning is told as one") {
+TEST_CASE("a warning is reported as one") {
   Document document("a = 1\n");
   auto settings = document.settings();
   settings.warning("a", "is odd");
-  CHECK(document.told() == Texts{"plant.toml:1:5: warning: a: is odd"});
+  CHECK(document.texts() == Texts{"plant.toml:1:5: warning: a: is odd"});
 }
 
 TEST_CASE("durations are whole numbers with a unit") {

@@ -32,7 +32,7 @@ class ClockOverride {
 
 }  // namespace
 
-TEST_CASE("a moment is told by all clocks, and none runs backwards") {
+TEST_CASE("a moment has the time of all clocks, and none runs backwards") {
   const Clock clock;
   const Now first = clock.now();
   const Now second = clock.now();
@@ -53,7 +53,7 @@ TEST_CASE("the boot id is the kernel's, and the same for every clock") {
   }
 }
 
-TEST_CASE("whether the clock is set can be said from outside, also by a file that appears") {
+TEST_CASE("whether the clock is set can be overridden, also by a file that appears") {
   const TempDir folder;
   const std::string file = folder.file("synchronized");
   std::optional<Clock> set, unset, waits;
@@ -73,7 +73,7 @@ TEST_CASE("whether the clock is set can be said from outside, also by a file tha
   CHECK_FALSE(unset->now().utc_synced);
   CHECK_FALSE(waits->now().utc_synced);
   std::ofstream(file) << "";
-  const Clock asks_again(*waits);  // a copy has not asked yet, so nothing has to be waited for
+  const Clock asks_again(*waits);  // a copy has not computed it yet, so nothing has to be waited for
   CHECK(asks_again.now().utc_synced);
 }
 

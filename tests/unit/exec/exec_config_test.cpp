@@ -34,12 +34,12 @@ struct Parsed {
 
 }  // namespace
 
-TEST_CASE("a program needs nothing but its command; its devices talk") {
+TEST_CASE("a program needs nothing but its command; its devices are unsolicited") {
   Parsed parsed(R"(command = ["/usr/local/bin/my-sensor", "--fast"])");
   REQUIRE(parsed.problems.empty());
   REQUIRE(parsed.plan.make);
   REQUIRE(parsed.plan.make() != nullptr);
-  REQUIRE(parsed.plan.devices[0].talks);
+  REQUIRE(parsed.plan.devices[0].unsolicited);
   REQUIRE(parsed.plan.devices[0].every == 0s);
   REQUIRE(parsed.plan.devices[0].silence == 0s);
 }
@@ -51,7 +51,7 @@ TEST_CASE("a device of a program keeps the period that it was given, and its sil
   REQUIRE(parsed.plan.devices[0].silence == 1min);
 }
 
-TEST_CASE("a program without a command is a problem that says what is missing") {
+TEST_CASE("a program without a command is a problem that names the missing key") {
   for (const char* text : {"", "command = []", R"(command = [""])", R"(command = "x")"}) {
     Parsed parsed(text);
     REQUIRE(parsed.problems.size() == 1);

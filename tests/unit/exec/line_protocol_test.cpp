@@ -3,6 +3,7 @@
 #include <cmath>
 #include <random>
 
+#include "core/utf8.h"
 #include "support/catch.h"
 
 using namespace baudbridge;
@@ -36,7 +37,7 @@ const std::vector<std::string> kGoodLines{
     "reading count 18446744073709551615",
     "reading state \"heating \\\"2\\\" \\u00b0 \\ud83d\\ude00 \\\\ \\n\"",
     "reading on true",
-    "fault   pressure no answer in 500 ms",
+    "fault   pressure no response in 500 ms",
     "fault boiler/* timeout: no answer",
     "ready",
     "# a comment",
@@ -82,10 +83,10 @@ TEST_CASE("a point may be named with its device") {
 }
 
 TEST_CASE("a fault has its text, and the kind that its first word names") {
-  Fact fact = fact_of("fault   pressure no answer in 500 ms");
+  Fact fact = fact_of("fault   pressure no response in 500 ms");
   REQUIRE(fact.point == "pressure");
   REQUIRE(fact.value.error().kind == Fault::adapter);
-  REQUIRE(fact.value.error().what == "no answer in 500 ms");
+  REQUIRE(fact.value.error().what == "no response in 500 ms");
   REQUIRE(fact_of("fault p timeout").value.error().kind == Fault::timeout);
   REQUIRE(fact_of("fault p checksum: 3 bad frames").value.error().kind == Fault::checksum);
   REQUIRE(fact_of("fault p exception_2").value.error().code == 2);
@@ -94,7 +95,7 @@ TEST_CASE("a fault has its text, and the kind that its first word names") {
   REQUIRE(fact_of("fault *  off").point == "*");
 }
 
-TEST_CASE("ready, comments and blank lines are no facts") {
+TEST_CASE("ready, comments and blank lines are not facts") {
   REQUIRE(std::holds_alternative<Ready>(*parse_protocol_line("ready")));
   REQUIRE(std::holds_alternative<Ready>(*parse_protocol_line(" ready \r")));
   REQUIRE(std::holds_alternative<Comment>(*parse_protocol_line("# reading p 1")));
@@ -108,7 +109,7 @@ TEST_CASE("a carriage return before the end of the line does not matter") {
   REQUIRE(fact_of("fault p off\r").value.error().what == "off");
 }
 
-TEST_CASE("what is no value is refused, with what would be one") {
+TEST_CASE("an invalid value is refused, with valid examples") {
   for (const char* text : {"nan", "inf", "-inf", "NaN", "0x10", "1,5", "1.5.2", "--1", "+", "-", ".", "1e", "e5",
                            "True", "on", "21C", "1_000", "\xd9\xa1"}) {
     INFO(text);

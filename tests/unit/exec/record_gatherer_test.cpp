@@ -102,7 +102,7 @@ TEST_CASE("the only device need not be named, but may be") {
   REQUIRE(points(gatherer.next(0)) == Words{"t", "h"});
 }
 
-TEST_CASE("a fault of everything is a device that does not answer") {
+TEST_CASE("a fault of * is a device that does not respond") {
   RecordGatherer gatherer({"room"});
   gatherer.take("reading t 1\nfault * timeout: gone since noon\nreading h 1\n\n", when(1s));
   REQUIRE(points(gatherer.next(0)) == Words{"t"});
@@ -134,7 +134,7 @@ TEST_CASE("a line that is too long is skipped to its end, however it comes, and 
   REQUIRE(gatherer.last_malformed().size() < 200);
 }
 
-TEST_CASE("a half line at the end is no line") {
+TEST_CASE("an incomplete line at the end is ignored") {
   RecordGatherer gatherer({"room"});
   gatherer.take("reading a 1\nreading b 1", when(1s));
   gatherer.end();

@@ -1,5 +1,5 @@
 #pragma once
-// A Modbus device in memory behind the client interface: which registers it has, how many it gives, what it says
+// A Modbus device in memory behind the client interface: which registers it has, how many it returns, how it responds
 // instead.
 #include <algorithm>
 #include <functional>
@@ -17,17 +17,17 @@ class FakeDevice : public ModbusClient {
  public:
   std::set<std::uint16_t> missing;   ///< a read that touches one gets exception 2
   std::uint16_t most = 125;          ///< a longer read gets exception 3
-  bool too_long_is_silence = false;  ///< ... or no answer
+  bool too_long_is_silence = false;  ///< ... or no response
   bool missing_is_silence = false;
   std::optional<std::uint16_t> boundary;             ///< no read may span it
   std::map<std::uint16_t, std::uint16_t> registers;  ///< others hold their own address
   std::set<std::uint8_t> unknown_functions;
   std::vector<Request> requests;
-  /// Looked at first: an error to give instead of an answer.
+  /// Looked at first: an error to give instead of a response.
   std::function<std::optional<Error>(const Request&)> instead;
   std::function<void(const Request&)> before;
-  std::function<void()> heard;                    ///< what listen() finds
-  std::function<Steady(const Bytes& pdu)> clear;  ///< until when a late reply is in the way
+  std::function<void()> on_listen;                ///< what listen() finds
+  std::function<Steady(const Bytes& pdu)> clear;  ///< until when a late response is in the way
 
   Result<void> open() override { return {}; }
   void close() noexcept override {}
@@ -36,16 +36,16 @@ class FakeDevice : public ModbusClient {
     return {};
   }
   Result<void> listen() override {
-    if (heard) heard();
+    if (on_listen) on_listen();
     return {};
   }
   [[nodiscard]] Steady clear_at(std::uint8_t, const Bytes& pdu, bool) const override {
     return clear ? clear(pdu) : Steady{};
   }
-  [[nodiscard]] std::vector<LateReply> take_late() override { return {}; }
+  [[nodiscard]] std::vector<LateResponse> take_late() override { return {}; }
   [[nodiscard]] std::string advice() const override { return {}; }
 
-  Result<Answer> transact(const Request& request) override {
+  Result<Response> transact(const Request& request) override {
     requests.push_back(request);
     if (before) before(request);
     if (instead) {
@@ -102,17 +102,19 @@ class FakeDevice : public ModbusClient {
   }
 
  private:
-  static Result<Answer> exception(int code) { return Error{Fault::exception, "refused", code}; }
-  static Result<Answer> answer(Bytes pdu) { return Answer{std::move(pdu), std::chrono::milliseconds(2), steady_now()}; }
+  static Result<Response> exception(int code) { return Error{Fault::exception, "refused", code}; }
+  static Result<Response> answer(Bytes pdu) {
+    return Response{std::move(pdu), std::chrono::milliseconds(2), steady_now()};
+  }
 
-  Result<Answer> read(std::uint16_t address, std::uint16_t count, std::uint8_t function) const {
+  Result<Response> read(std::uint16_t address, std::uint16_t count, std::uint8_t function) const {
     const std::uint32_t end = std::uint32_t{address} + count;
-    if (count > most && too_long_is_silence) return Error{Fault::timeout, "no answer"};
+    if (count > most && too_long_is_silence) return Error{Fault::timeout, "no response"};
     if (count > most) return exception(3);
     if (boundary && address < *boundary && end > *boundary) return exception(2);
     const auto gone = missing.lower_bound(address);
     if (gone != missing.end() && *gone < end) {
-      if (missing_is_silence) return Error{Fault::timeout, "no answer"};
+      if (missing_is_silence) return Error{Fault::timeout, "no response"};
       return exception(2);
     }
     Bytes pdu{function, static_cast<std::uint8_t>(2 * count)};
@@ -124,7 +126,7 @@ class FakeDevice : public ModbusClient {
     return answer(std::move(pdu));
   }
 
-  Result<Answer> read_bits(std::uint16_t address, std::uint16_t count, std::uint8_t function) const {
+  Result<Response> read_bits(std::uint16_t address, std::uint16_t count, std::uint8_t function) const {
     Bytes pdu(2U + (count + 7U) / 8U, 0);
     pdu[0] = function;
     pdu[1] = static_cast<std::uint8_t>(pdu.size() - 2);

@@ -14,7 +14,7 @@ namespace {
 const std::vector<std::uint8_t> kReadTwo{3, 0, 7, 0, 1};
 const std::vector<std::uint8_t> kWrite{6, 0, 7, 0, 99};
 
-/// A bus with one unit that is polled, asked by another master.
+/// A bus with one polled unit and requests of another master.
 struct Bench {
   explicit Bench(ModbusTransport transport = ModbusTransport::rtu)
       : setup(std::string("bus = { ") +
@@ -32,7 +32,7 @@ struct Bench {
     return forwarder->forward(device, {unit, pdu}, limits);
   }
   void no_response() {
-    device.instead = [](const Request&) { return Error{Fault::timeout, "no answer"}; };
+    device.instead = [](const Request&) { return Error{Fault::timeout, "no response"}; };
   }
 
   ModbusSetup setup;
@@ -51,7 +51,7 @@ TEST_CASE("the device's response comes back as it is") {
   CHECK(*response == std::vector<std::uint8_t>{3, 2, 4711 >> 8, 4711 & 0xff});
 }
 
-TEST_CASE("the device's own exception comes back with its code, and is not asked again") {
+TEST_CASE("the device's own exception is returned with its code, without a retry") {
   for (const int code : {2, 4, 5, 6, 0xe1}) {
     Bench bench;
     bench.device.instead = [&](const Request&) { return Error{Fault::exception, "refused", code}; };
@@ -74,7 +74,7 @@ TEST_CASE("a unit that is polled has its own timeout, any other the bus's") {
   CHECK(bench.device.requests[1].timeout == 2s);
 }
 
-TEST_CASE("a read is asked again where the unit responded the last time; a silent unit costs one timeout") {
+TEST_CASE("a read is retried where the unit responded the last time; a silent unit costs one timeout") {
   Bench bench;
   REQUIRE(bench.forward(9, kReadTwo));
   bench.device.requests.clear();

@@ -23,7 +23,7 @@ void check_problem(const ModbusSetup& setup, const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("a point says table, register, type, order, bits and length") {
+TEST_CASE("a point has table, register, type, order, bits and length") {
   const auto setup = with_point(
       "table = \"input\"\nregister = 0x1000\ntype = \"float32\"\norder = \"CDAB\"\n"
       "[[device.point]]\ntable = \"holding\"\nregister = 3\ntype = \"uint16\"\nbits = \"4-7\"\n"
@@ -45,7 +45,7 @@ TEST_CASE("a point says table, register, type, order, bits and length") {
   CHECK(points[4].format.order == RegisterOrder::cdab);
 }
 
-TEST_CASE("a device takes over what its bus says, and may say otherwise") {
+TEST_CASE("a device takes over the settings of its bus, and may override them") {
   const ModbusSetup setup(
       "bus = { port = \"/dev/ttyUSB0\", timeout = \"300ms\", retries = 2, pause = \"5ms\", echo = true }\n"
       "[[device]]\naddress = 1\n"
@@ -64,7 +64,7 @@ TEST_CASE("a device takes over what its bus says, and may say otherwise") {
   CHECK_FALSE(setup.unit(1).read_gaps);
 }
 
-TEST_CASE("a TCP bus says host and port") {
+TEST_CASE("a TCP bus has host and port") {
   const ModbusSetup setup("bus = { host = \"10.0.0.5\", tcp_port = 1502, connect_delay = \"1s\" }\n[[device]]\n",
                           ModbusTransport::tcp);
   CHECK(setup.texts().empty());
@@ -84,22 +84,22 @@ TEST_CASE("a TCP bus says host and port") {
   CHECK_THAT(nowhere.texts().front(), ContainsSubstring("host"));
 }
 
-TEST_CASE("the speed of the line behind RTU over TCP may be told") {
+TEST_CASE("the speed of the line behind RTU over TCP may be configured") {
   const std::string rest = "}\n[[device]]\naddress = 1\n[[device.point]]\ntable = \"input\"\nregister = 0\n";
-  const ModbusSetup told("bus = { host = \"h\", baud = 2400 " + rest, ModbusTransport::rtu_over_tcp);
-  CHECK(told.texts().empty());
-  CHECK(knows_line(told.config));
-  CHECK(frame_silence(told.config.line) == 14583333ns);
-  // Not told: nothing is made of its load, but frames are kept apart as at the usual speed.
-  const ModbusSetup untold("bus = { host = \"h\" " + rest, ModbusTransport::rtu_over_tcp);
-  CHECK_FALSE(knows_line(untold.config));
-  CHECK(frame_silence(untold.config.line) == 1822917ns);
-  CHECK(bus_load(told.config, told.plan).share > 0.05);
-  CHECK(bus_load(untold.config, untold.plan).share < 0.0);
+  const ModbusSetup configured("bus = { host = \"h\", baud = 2400 " + rest, ModbusTransport::rtu_over_tcp);
+  CHECK(configured.texts().empty());
+  CHECK(line_known(configured.config));
+  CHECK(frame_silence(configured.config.line) == 14583333ns);
+  // Not configured: its load is unknown, and frames are separated as at the usual speed.
+  const ModbusSetup unconfigured("bus = { host = \"h\" " + rest, ModbusTransport::rtu_over_tcp);
+  CHECK_FALSE(line_known(unconfigured.config));
+  CHECK(frame_silence(unconfigured.config.line) == 1822917ns);
+  CHECK(bus_load(configured.config, configured.plan).share > 0.05);
+  CHECK(bus_load(unconfigured.config, unconfigured.plan).share < 0.0);
   check_problem(ModbusSetup("bus = { host = \"h\", baud = 9600 " + rest, ModbusTransport::tcp), "baud");
 }
 
-TEST_CASE("every mistake in a point is told at its place, with what would be right") {
+TEST_CASE("every problem of a point is reported at its place, with the remedy") {
   check_problem(with_point("table = \"holdings\"\nregister = 1\n"), "test.toml:5:9: ");
   check_problem(with_point("table = \"holding\"\n"), "a register is needed");
   check_problem(with_point("table = \"holding\"\nregister = 65536\n"), "65535");

@@ -21,29 +21,30 @@ TEST_CASE("requests are those of the specification's examples") {
   CHECK(identification_request(1, 0) == Bytes{0x2b, 0x0e, 0x01, 0x00});
 }
 
-TEST_CASE("a reply is good only with its own function, count and echoed fields") {
-  const auto expected = expected_reply(read_request(Table::holding, 0x6b, 3));
-  CHECK(check_reply(expected, Bytes{0x03, 0x06, 0x02, 0x2b, 0x00, 0x00, 0x00, 0x64}));
-  CHECK(check_reply(expected, Bytes{0x04, 0x06, 0x02, 0x2b, 0x00, 0x00, 0x00, 0x64}).error().kind == Fault::malformed);
-  CHECK(check_reply(expected, Bytes{0x03, 0x04, 0x02, 0x2b, 0x00, 0x00}).error().kind == Fault::malformed);
-  CHECK(check_reply(expected, Bytes{0x03, 0x06, 0x02, 0x2b, 0x00, 0x00}).error().kind == Fault::malformed);
-  CHECK(check_reply(expected, Bytes{0x03}).error().kind == Fault::malformed);
-  const auto write = expected_reply(write_register_request(1, 3));
-  CHECK(check_reply(write, Bytes{0x06, 0x00, 0x01, 0x00, 0x03}));
-  CHECK(check_reply(write, Bytes{0x06, 0x00, 0x01, 0x00, 0x04}).error().kind == Fault::malformed);
+TEST_CASE("a response is good only with its own function, count and echoed fields") {
+  const auto expected = expected_response(read_request(Table::holding, 0x6b, 3));
+  CHECK(check_response(expected, Bytes{0x03, 0x06, 0x02, 0x2b, 0x00, 0x00, 0x00, 0x64}));
+  CHECK(check_response(expected, Bytes{0x04, 0x06, 0x02, 0x2b, 0x00, 0x00, 0x00, 0x64}).error().kind ==
+        Fault::malformed);
+  CHECK(check_response(expected, Bytes{0x03, 0x04, 0x02, 0x2b, 0x00, 0x00}).error().kind == Fault::malformed);
+  CHECK(check_response(expected, Bytes{0x03, 0x06, 0x02, 0x2b, 0x00, 0x00}).error().kind == Fault::malformed);
+  CHECK(check_response(expected, Bytes{0x03}).error().kind == Fault::malformed);
+  const auto write = expected_response(write_register_request(1, 3));
+  CHECK(check_response(write, Bytes{0x06, 0x00, 0x01, 0x00, 0x03}));
+  CHECK(check_response(write, Bytes{0x06, 0x00, 0x01, 0x00, 0x04}).error().kind == Fault::malformed);
 }
 
-TEST_CASE("an exception carries its code and says what it means") {
-  const auto verdict = check_reply(expected_reply(read_request(Table::input, 0, 2)), Bytes{0x84, 0x02});
+TEST_CASE("an exception carries its code and its meaning") {
+  const auto verdict = check_response(expected_response(read_request(Table::input, 0, 2)), Bytes{0x84, 0x02});
   REQUIRE_FALSE(verdict);
   CHECK(verdict.error().kind == Fault::exception);
   CHECK(verdict.error().code == 2);
   CHECK_THAT(verdict.error().what, ContainsSubstring("no such register"));
 }
 
-TEST_CASE("registers and bits come out of a reply in their order") {
-  CHECK(reply_registers(Bytes{0x03, 0x04, 0x02, 0x2b, 0x00, 0x64}) == std::vector<std::uint16_t>{0x022b, 0x0064});
-  CHECK(reply_bits(Bytes{0x01, 0x02, 0xcd, 0x01}, 10) ==
+TEST_CASE("registers and bits are read from a response in their order") {
+  CHECK(response_registers(Bytes{0x03, 0x04, 0x02, 0x2b, 0x00, 0x64}) == std::vector<std::uint16_t>{0x022b, 0x0064});
+  CHECK(response_bits(Bytes{0x01, 0x02, 0xcd, 0x01}, 10) ==
         std::vector<bool>{true, false, true, true, false, false, true, true, true, false});
 }
 
@@ -51,7 +52,7 @@ TEST_CASE("the size of a device identification is known once its objects are the
   // Section 6.21, example: three basic objects.
   Bytes reply{0x2b, 0x0e, 0x01, 0x01, 0x00, 0x00, 0x02, 0x00, 0x02, 'A', 'B', 0x01, 0x03, 'X', 'Y', 'Z'};
   CHECK(identification_size(reply) == reply.size());
-  CHECK(check_reply(expected_reply(identification_request(1, 0)), reply));
+  CHECK(check_response(expected_response(identification_request(1, 0)), reply));
   reply.resize(10);
   CHECK_FALSE(identification_size(reply));
 }
@@ -73,7 +74,7 @@ TEST_CASE("a Modbus TCP frame is found only when it is whole") {
   CHECK((*found)->size == frame.size());
 }
 
-TEST_CASE("what is not Modbus TCP is told apart") {
+TEST_CASE("what is not Modbus TCP is recognised") {
   CHECK_FALSE(first_tcp_frame(Bytes{1, 3, 2, 0, 5, 0, 0, 0}));           // RTU: protocol id is not 0
   CHECK_FALSE(first_tcp_frame(Bytes{0, 1, 0, 0, 0, 2, 1, 3}));           // too short to hold a function
   CHECK_FALSE(first_tcp_frame(Bytes{0, 1, 0, 0, 0xff, 0xff, 1, 3, 2}));  // longer than any frame

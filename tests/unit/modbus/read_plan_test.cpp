@@ -71,7 +71,7 @@ TEST_CASE("a gap is read along as long as that is quicker than another request")
   // Another request costs 13 characters and twice 3.5 of silence: 20 characters, the time of 10 registers.
   CHECK(text(planned(unit_with({{0, kU16}, {10, kU16}}))) == "holding 0+11");
   CHECK(text(planned(unit_with({{0, kU16}, {12, kU16}}))) == "holding 0+1, holding 12+1");
-  // A device that needs 10 ms before it answers: 19 characters more.
+  // A device that needs 10 ms before it responds: 19 characters more.
   CHECK(text(planned(unit_with({{0, kU16}, {19, kU16}}), {}, 10ms)) == "holding 0+20");
 }
 
@@ -83,7 +83,7 @@ TEST_CASE("eight groups of five with gaps of three are one read of sixty-one") {
   CHECK(text(planned(unit_with(points))) == "holding 0+61");
 }
 
-TEST_CASE("a device that forbids it is asked for declared registers only") {
+TEST_CASE("with read_gaps = false only declared registers are read") {
   auto unit = unit_with({{0, kU16}, {2, kU16}, {3, kU16}});
   unit.read_gaps = false;
   CHECK(text(planned(unit)) == "holding 0+1, holding 2+2");
@@ -130,7 +130,7 @@ TEST_CASE("the last register there is can be read") {
   CHECK(text(planned(unit_with({{65534, kU32}, {65533, kU16}}))) == "holding 65533+3");
 }
 
-TEST_CASE("what the device refused together is not asked together again") {
+TEST_CASE("what the device refused together is not requested together again") {
   Knowledge knowledge;
   knowledge.refused(Table::holding, 2, 5, at(0s).steady);
   const auto unit = unit_with({{0, kU16}, {2, kU16}, {5, kU16}, {7, kU16}});
@@ -177,7 +177,7 @@ TEST_CASE("values that share registers cannot be halved") {
   CHECK(split_block(unit, planned(unit).front()).second.count == 0);
 }
 
-TEST_CASE("the longest answer is found by halving") {
+TEST_CASE("the longest response is found by halving") {
   Knowledge knowledge;
   constexpr std::uint16_t kReal = 40;
   knowledge.answered(Table::holding, 1);
@@ -261,7 +261,7 @@ TEST_CASE("points of longer periods cost only what they add when they fall toget
   CHECK_THAT(load.detail, ContainsSubstring("takes what is left"));
 }
 
-TEST_CASE("periods that are no multiples of each other share requests only where they coincide") {
+TEST_CASE("periods that are not multiples of each other share requests only where they coincide") {
   // Every 2 s and every 3 s, in one read when both: of 6 s, three times the one, two times the other, once together.
   const std::string two =
       "bus = { port = \"/dev/ttyUSB0\" }\n[[device]]\naddress = 1\n"
@@ -277,13 +277,13 @@ TEST_CASE("periods that are no multiples of each other share requests only where
   CHECK_THAT(bus_load(rare.config, rare.plan).detail, ContainsSubstring("1 request, 2 a second"));
 }
 
-TEST_CASE("opening and visiting may take as long as a connection is waited for") {
+TEST_CASE("opening and polling may take as long as the connect timeout") {
   const ModbusSetup slow(
       "bus = { host = \"h\", connect_timeout = \"60s\", connect_delay = \"30s\" }\n[[device]]\n"
       "[[device.point]]\ntable = \"input\"\nregister = 0\n",
       ModbusTransport::tcp);
   CHECK(longest_open(slow.config) > 90s);
-  CHECK(longest_visit(slow.config, slow.unit(), slow.plan.devices[0]) > 90s);
+  CHECK(longest_poll(slow.config, slow.unit(), slow.plan.devices[0]) > 90s);
   const ModbusSetup usual("bus = { host = \"h\" }\n[[device]]\n[[device.point]]\ntable = \"input\"\nregister = 0\n",
                           ModbusTransport::tcp);
   CHECK(longest_open(usual.config) == kOpenLimit);

@@ -140,7 +140,7 @@ TEST_CASE("writing a part of a register keeps the rest of it") {
   CHECK_FALSE(shares_register({RegisterType::uint16, RegisterOrder::abcd, {}, 1}));
 }
 
-TEST_CASE("digits that are not decimal are no BCD number") {
+TEST_CASE("digits that are not decimal are not a BCD number") {
   const auto result = decode_registers({RegisterType::bcd16, RegisterOrder::abcd, {}, 1}, Words{0x12a4});
   REQUIRE_FALSE(result);
   CHECK(result.error().kind == Fault::malformed);
@@ -183,23 +183,23 @@ TEST_CASE("a value that does not fit is refused with the range that would") {
   CHECK_THAT(refusal({RegisterType::string, RegisterOrder::abcd, {}, 2}, std::string("ABCDE")),
              ContainsSubstring("room for 4"));
   CHECK_THAT(refusal({RegisterType::uint16, RegisterOrder::abcd, {}, 1}, std::string("on")),
-             ContainsSubstring("a number is needed"));
+             ContainsSubstring("must be a number, not the text \"on\""));
   CHECK_THAT(refusal({RegisterType::uint16, RegisterOrder::abcd, BitRange{0, 3}, 1}, std::int64_t{16}, {0}),
              ContainsSubstring("4 bits (0 to 15)"));
   CHECK_THAT(refusal({RegisterType::float64, RegisterOrder::abcd, {}, 1}, std::numeric_limits<double>::infinity()),
              ContainsSubstring("finite"));
 }
 
-TEST_CASE("true is no number, and a word is neither true nor false") {
+TEST_CASE("true is not a number, and a word is neither true nor false") {
   for (const RegisterType type :
        {RegisterType::uint16, RegisterType::int64, RegisterType::float32, RegisterType::bcd16}) {
-    CHECK_THAT(refusal({type, RegisterOrder::abcd, {}, 1}, true), ContainsSubstring("a number is needed, not true"));
+    CHECK_THAT(refusal({type, RegisterOrder::abcd, {}, 1}, true), ContainsSubstring("must be a number, not true"));
   }
   CHECK_THAT(refusal({RegisterType::uint16, RegisterOrder::abcd, BitRange{0, 3}, 1}, true, {0}),
-             ContainsSubstring("a number is needed, not true"));
+             ContainsSubstring("must be a number, not true"));
   const RegisterFormat flag{RegisterType::boolean, RegisterOrder::abcd, {}, 1};
-  CHECK_THAT(refusal(flag, std::string("on")), ContainsSubstring("true or false is needed, not the text \"on\""));
-  CHECK_THAT(refusal(flag, std::int64_t{2}), ContainsSubstring("true or false is needed, not 2"));
+  CHECK_THAT(refusal(flag, std::string("on")), ContainsSubstring("must be true or false, not the text \"on\""));
+  CHECK_THAT(refusal(flag, std::int64_t{2}), ContainsSubstring("must be true or false, not 2"));
   CHECK(encoded(flag, std::int64_t{1}) == Words{1});
   CHECK(encoded(flag, false) == Words{0});
 }

@@ -22,17 +22,17 @@ std::vector<UnitReader> readers(const ModbusSetup& setup) {
 
 }  // namespace
 
-TEST_CASE("what was learned of each device is known again after a restart") {
+TEST_CASE("what was learned of each device is restored after a restart") {
   const ModbusSetup setup(kTwo);
   const Steady now = at(0s).steady;
   auto before = readers(setup);
   Knowledge first;
   first.refused(Table::input, 3, 5, now);
-  before[0].adopt(first);
+  before[0].set_knowledge(first);
   Knowledge second;
   second.answered(Table::holding, 10);
   second.too_long(Table::holding, 60, now);
-  before[1].adopt(second);
+  before[1].set_knowledge(second);
   const std::string text = remembered(before);
 
   auto after = readers(setup);
@@ -42,7 +42,7 @@ TEST_CASE("what was learned of each device is known again after a restart") {
   CHECK(remembered(after) == text);
 }
 
-TEST_CASE("a device with another unit id, and a file that is damaged, begin anew") {
+TEST_CASE("a device with another unit id, and a damaged file, restore nothing") {
   const Steady now = at(0s).steady;
   const ModbusSetup setup(kTwo);
   auto units = readers(setup);

@@ -18,7 +18,7 @@ Bytes operator+(Bytes a, const Bytes& b) {
 
 RtuReceiver expecting(bool echoes = false) {
   RtuReceiver receiver;
-  receiver.expect(kUnit, rtu_frame(kUnit, kRequest), expected_reply(kRequest), echoes);
+  receiver.expect(kUnit, rtu_frame(kUnit, kRequest), expected_response(kRequest), echoes);
   return receiver;
 }
 
@@ -29,7 +29,7 @@ TEST_CASE("the CRC is that of the specification's example") {
   CHECK(rtu_frame(0x02, Bytes{0x07}) == Bytes{0x02, 0x07, 0x41, 0x12});
 }
 
-TEST_CASE("an answer is found wherever it is split") {
+TEST_CASE("a response is found wherever it is split") {
   const Bytes frame = rtu_frame(kUnit, kLongReply);
   for (std::size_t cut = 0; cut <= frame.size(); ++cut) {
     auto receiver = expecting();
@@ -43,7 +43,7 @@ TEST_CASE("an answer is found wherever it is split") {
   CHECK(receiver.feed(std::span(frame).last(1)) == kLongReply);
 }
 
-TEST_CASE("noise before an answer does not hide it") {
+TEST_CASE("noise before a response does not hide it") {
   for (const Bytes& noise : {Bytes{0x00}, Bytes{0xff, 0xff}, Bytes{kUnit}, Bytes{kUnit, 0x03},
                              Bytes{kUnit, kUnit, kUnit}, Bytes{0x55, 0xaa, kUnit, 0x83}}) {
     auto receiver = expecting();
@@ -53,14 +53,14 @@ TEST_CASE("noise before an answer does not hide it") {
   }
 }
 
-TEST_CASE("what only began like the answer does not hide it for good") {
+TEST_CASE("bytes that only begin like the response do not hide it for good") {
   auto receiver = expecting();
   CHECK_FALSE(receiver.feed(Bytes{kUnit, 0x03, 0x08, 0x01} + rtu_frame(kUnit, Bytes{0x83, 0x02})));
   CHECK(receiver.begun());
   CHECK(receiver.at_last() == Bytes{0x83, 0x02});
 }
 
-TEST_CASE("an answer with any bit turned is no answer") {
+TEST_CASE("a response with any flipped bit is not accepted") {
   const Bytes frame = rtu_frame(kUnit, kLongReply);
   for (std::size_t bit = 0; bit < frame.size() * 8; ++bit) {
     Bytes damaged = frame;
@@ -71,7 +71,7 @@ TEST_CASE("an answer with any bit turned is no answer") {
   }
 }
 
-TEST_CASE("an answer that is cut short anywhere is no answer") {
+TEST_CASE("a response that is cut short anywhere is not accepted") {
   const Bytes frame = rtu_frame(kUnit, kLongReply);
   for (std::size_t size = 0; size < frame.size(); ++size) {
     auto receiver = expecting();
@@ -81,7 +81,7 @@ TEST_CASE("an answer that is cut short anywhere is no answer") {
   }
 }
 
-TEST_CASE("a byte too many inside an answer is seen") {
+TEST_CASE("an extra byte inside a response is noticed") {
   Bytes frame = rtu_frame(kUnit, kLongReply);
   frame.insert(frame.begin() + 6, 0x00);
   auto receiver = expecting();
@@ -89,47 +89,47 @@ TEST_CASE("a byte too many inside an answer is seen") {
   CHECK(receiver.damaged());
 }
 
-TEST_CASE("another unit's, another function's and another count's answer are strays") {
+TEST_CASE("responses of another unit, function or count are foreign frames") {
   for (const Bytes& frame : {rtu_frame(18, kLongReply), rtu_frame(kUnit, Bytes{0x04, 0x02, 0x00, 0x01}),
                              rtu_frame(kUnit, Bytes{0x03, 0x02, 0x00, 0x01})}) {
     auto receiver = expecting();
     CHECK(receiver.feed(frame + rtu_frame(kUnit, kLongReply)) == kLongReply);
-    const auto strays = receiver.take_strays();
-    REQUIRE(strays.size() == 1);
-    CHECK_FALSE(strays.front().request);
+    const auto foreign_frames = receiver.take_foreign_frames();
+    REQUIRE(foreign_frames.size() == 1);
+    CHECK_FALSE(foreign_frames.front().request);
   }
 }
 
-TEST_CASE("an exception to our function is an answer") {
+TEST_CASE("an exception to our function is a response") {
   auto receiver = expecting();
   CHECK(receiver.feed(rtu_frame(kUnit, Bytes{0x83, 0x02})) == Bytes{0x83, 0x02});
 }
 
-TEST_CASE("another master's request is told apart from replies") {
+TEST_CASE("another master's request is distinguished from responses") {
   auto receiver = expecting();
   CHECK_FALSE(receiver.feed(rtu_frame(5, read_request(Table::input, 0, 2))));
-  const auto strays = receiver.take_strays();
-  REQUIRE(strays.size() == 1);
-  CHECK(strays.front().request);
-  CHECK_FALSE(strays.front().echo);
-  CHECK(strays.front().unit == 5);
+  const auto foreign_frames = receiver.take_foreign_frames();
+  REQUIRE(foreign_frames.size() == 1);
+  CHECK(foreign_frames.front().request);
+  CHECK_FALSE(foreign_frames.front().echo);
+  CHECK(foreign_frames.front().unit == 5);
 }
 
-TEST_CASE("the echo of what was sent is no answer, also where both are equal") {
+TEST_CASE("the echo of the request is not its response, also where both are equal") {
   auto receiver = expecting();
   CHECK(receiver.feed(rtu_frame(kUnit, kRequest) + rtu_frame(kUnit, kLongReply)) == kLongReply);
-  CHECK(receiver.echo_heard());
+  CHECK(receiver.echo_received());
   const Bytes write = write_register_request(1, 3);
   RtuReceiver echoing;
-  echoing.expect(kUnit, rtu_frame(kUnit, write), expected_reply(write), true);
+  echoing.expect(kUnit, rtu_frame(kUnit, write), expected_response(write), true);
   CHECK_FALSE(echoing.feed(rtu_frame(kUnit, write)));
   CHECK(echoing.feed(rtu_frame(kUnit, write)) == write);
   RtuReceiver plain;
-  plain.expect(kUnit, rtu_frame(kUnit, write), expected_reply(write), false);
+  plain.expect(kUnit, rtu_frame(kUnit, write), expected_response(write), false);
   CHECK(plain.feed(rtu_frame(kUnit, write)) == write);
 }
 
-TEST_CASE("what follows an answer is found by the next call") {
+TEST_CASE("what follows a response is found by the next call") {
   auto receiver = expecting();
   const Bytes second{0x03, 0x08, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18};
   CHECK(receiver.feed(rtu_frame(kUnit, kLongReply) + rtu_frame(kUnit, second)) == kLongReply);
@@ -137,7 +137,7 @@ TEST_CASE("what follows an answer is found by the next call") {
   CHECK_FALSE(receiver.feed({}));
 }
 
-TEST_CASE("endless noise is bounded and is not an answer") {
+TEST_CASE("endless noise is bounded and is not a response") {
   auto receiver = expecting();
   const Bytes noise(300, kUnit);
   for (int i = 0; i < 50; ++i) CHECK_FALSE(receiver.feed(noise));
@@ -145,9 +145,9 @@ TEST_CASE("endless noise is bounded and is not an answer") {
   CHECK(receiver.feed(rtu_frame(kUnit, kLongReply)) == kLongReply);
 }
 
-TEST_CASE("nothing is an answer while nothing is expected") {
+TEST_CASE("nothing is a response while none is expected") {
   RtuReceiver receiver;
   receiver.expect_nothing();
   CHECK_FALSE(receiver.feed(rtu_frame(kUnit, kLongReply)));
-  CHECK(receiver.take_strays().size() == 1);
+  CHECK(receiver.take_foreign_frames().size() == 1);
 }

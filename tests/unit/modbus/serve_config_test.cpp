@@ -62,7 +62,7 @@ TEST_CASE("IPv6 addresses stand in brackets") {
   CHECK_FALSE(parsed.config->host.v4);
 }
 
-TEST_CASE("an address that is none is a problem at its place") {
+TEST_CASE("an invalid address is a problem at its place") {
   for (const char* text :
        {"", "0.0.0.0", "0.0.0.0:", "0.0.0.0:0", "0.0.0.0:65536", "0.0.0.0:15o2", "gateway:1502", "::1:1502", "[::1]",
         "[127.0.0.1]:1502", "127.0.0.1:-1", "tcp://127.0.0.1:1502", "127.0.0.1:1502 "}) {
@@ -85,7 +85,7 @@ TEST_CASE("keys that share a bus have no effect without serve, and are a problem
     INFO(line);
     CHECK_FALSE(parsed.config);
     REQUIRE(parsed.texts.size() == 1);
-    CHECK_THAT(parsed.texts.front(), ContainsSubstring("must stand beside serve"));
+    CHECK_THAT(parsed.texts.front(), ContainsSubstring("has no effect without serve"));
   }
 }
 
@@ -114,7 +114,7 @@ TEST_CASE("a bus that the network can reach needs a list of those that may, or i
   CHECK(listed.config->allow.size() == 3);
 }
 
-TEST_CASE("an entry of serve_allow that is no network is a problem, and the right one is named where it is near") {
+TEST_CASE("an entry of serve_allow that is not a network is a problem, with the nearest valid one") {
   for (const char* text :
        {"10.0.0", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/2x", "fd00::/129", "lan", "10.0.0.0/24/8", ""}) {
     const Parsed parsed("serve = \":1502\"\nserve_allow = [\"" + std::string(text) + "\"]");

@@ -41,7 +41,7 @@ TEST_CASE("a request is whole with its last byte, and not before") {
   }
 }
 
-TEST_CASE("what is no Modbus TCP is malformed as soon as its header is there") {
+TEST_CASE("what is not Modbus TCP is malformed as soon as its header is there") {
   Bytes protocol = adu(kRead);
   protocol[2] = 1;
   CHECK(front_request(protocol).state == State::malformed);
@@ -88,7 +88,7 @@ TEST_CASE("functions 1 to 4 are always let in, 5, 6, 15 and 16 where writing is,
   }
 }
 
-TEST_CASE("counts, values and addresses that the specification forbids are answered without asking the device") {
+TEST_CASE("counts, values and addresses that the specification forbids are answered without a request to the device") {
   CHECK(refused({3, 0, 0, 0, 0}) == kIllegalValue);
   CHECK(refused({3, 0, 0, 0, 125}) == std::nullopt);
   CHECK(refused({3, 0, 0, 0, 126}) == kIllegalValue);

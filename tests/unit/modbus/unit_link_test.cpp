@@ -11,7 +11,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// One unit that is asked for one register.
+/// One unit and requests for one register.
 struct LinkBench {
   ModbusSetup setup{
       "bus = { port = \"/dev/ttyUSB0\", timeout = \"2s\" }\n[[device]]\naddress = 1\n"
@@ -19,11 +19,11 @@ struct LinkBench {
   FakeDevice device;
   UnitLink link{setup.config, setup.unit()};
 
-  Result<Answer> ask(unsigned retries) {
+  Result<Response> ask(unsigned retries) {
     UnitLink::Limits limits;
     limits.deadline = steady_now() + 1h;
     limits.retries = retries;
-    return link.ask(device, read_request(Table::holding, 0, 1), limits);
+    return link.transact(device, read_request(Table::holding, 0, 1), limits);
   }
   void answer_fast(int times) {
     for (int i = 0; i < times; ++i) REQUIRE(ask(1));
@@ -39,18 +39,18 @@ struct LinkBench {
 
 }  // namespace
 
-TEST_CASE("a unit that always answers fast is given up early at first, and has all its time the second time") {
+TEST_CASE("a unit that always responds fast has a short timeout at first, and the whole one at the second attempt") {
   LinkBench bench;
   bench.answer_fast(40);
   const auto learning = bench.timeouts();
   CHECK(learning.front() == 2s);
   CHECK(learning.back() == 50ms);
-  bench.device.instead = [](const Request&) { return Error{Fault::timeout, "no answer"}; };
+  bench.device.instead = [](const Request&) { return Error{Fault::timeout, "no response"}; };
   CHECK_FALSE(bench.ask(1));
   CHECK(bench.timeouts() == std::vector<Duration>{50ms, 2s});
 }
 
-TEST_CASE("what is not asked again is waited for as long as was configured") {
+TEST_CASE("a request without retries has the configured timeout") {
   LinkBench bench;
   bench.answer_fast(40);
   bench.timeouts();
@@ -58,12 +58,12 @@ TEST_CASE("what is not asked again is waited for as long as was configured") {
   CHECK(bench.timeouts() == std::vector<Duration>{2s});
 }
 
-TEST_CASE("after a late reply a unit is not given up before it could come that late again") {
+TEST_CASE("after a late response the timeout is at least as long as that response took") {
   LinkBench bench;
   bench.answer_fast(40);
   bench.link.came_late(300ms);
   CHECK(bench.link.take_late() == std::vector<Duration>{300ms});
-  bench.answer_fast(40);  // fast answers are trusted again, but the slow one is not forgotten
+  bench.answer_fast(40);  // fast responses are trusted again, but the slow one is not forgotten
   bench.timeouts();
   REQUIRE(bench.ask(1));
   CHECK(bench.timeouts() == std::vector<Duration>{1200ms});

@@ -142,7 +142,7 @@ TEST_CASE("neighbours are written together where the device is written with func
   CHECK(bench.device.value(10) == 200);
 }
 
-TEST_CASE("a device that does not know the one function is written with the other") {
+TEST_CASE("a device that does not support one write function is written with the other") {
   WriterBench bench;
   bench.device.unknown_functions = {6, 5};
   REQUIRE(bench.write({{kSetpoint, 21.5}, {kRelay, true}}));
@@ -150,7 +150,7 @@ TEST_CASE("a device that does not know the one function is written with the othe
   CHECK(bench.device.value(3) == 1);
 }
 
-TEST_CASE("a device that keeps another value than it was given is told of") {
+TEST_CASE("a device that keeps another value than was written is reported") {
   WriterBench bench;
   bench.device.before = [&](const Request& request) {
     if (request.pdu[0] == 3) bench.device.registers[10] = 200;
@@ -168,13 +168,13 @@ TEST_CASE("a value that can only be written counts as written") {
   CHECK(written->front() == Reading{"setpoint", Value{21.5}});
 }
 
-TEST_CASE("a device that does not answer is named") {
+TEST_CASE("a device that does not respond is named") {
   WriterBench bench;
-  bench.device.instead = [](const Request&) { return std::optional(Error{Fault::timeout, "no answer in 500 ms"}); };
+  bench.device.instead = [](const Request&) { return std::optional(Error{Fault::timeout, "no response in 500 ms"}); };
   const auto written = bench.write({{kSetpoint, 21.5}});
   REQUIRE_FALSE(written);
   CHECK(written.error().kind == Fault::timeout);
-  CHECK_THAT(written.error().what, ContainsSubstring("setpoint: no answer in 500 ms"));
+  CHECK_THAT(written.error().what, ContainsSubstring("setpoint: no response in 500 ms"));
 }
 
 TEST_CASE("a broadcast is sent and not read back") {

@@ -55,13 +55,13 @@ std::vector<std::string> point_ids(const Config& config) {
 
 TEST_CASE("every profile that ships can be given to a device as it is") {
   const std::string folder = std::string(SOURCE_DIR) + "/adapters/profiles";
-  ProfileShelf shelf({folder});
-  const auto names = shelf.names();
+  ProfileFolders profiles({folder});
+  const auto names = profiles.names();
   CHECK(names.size() >= 61);
   for (const auto& name : names) {
     INFO(name);
     std::vector<Problem> problems;
-    const Profile* profile = shelf.find(name, problems);
+    const Profile* profile = profiles.find(name, problems);
     for (const auto& problem : problems) UNSCOPED_INFO(problem.text());
     REQUIRE(profile != nullptr);
     REQUIRE(problems.empty());
@@ -81,7 +81,7 @@ TEST_CASE("every profile that ships can be given to a device as it is") {
 TEST_CASE("the profiles that ship are found by the program") {
   const auto folders = shipped_profile_folders();
   REQUIRE_FALSE(folders.empty());
-  CHECK(ProfileShelf(folders).exists("eastron-sdm120"));
+  CHECK(ProfileFolders(folders).exists("eastron-sdm120"));
 }
 
 TEST_CASE("a device has its profile's points and keys unless it overrides them") {
@@ -157,8 +157,8 @@ TEST_CASE("problems in the head of a profile are reported") {
   std::string all;
   for (const auto& problem : problems) all += problem.text() + "\n";
   INFO(all);
-  CHECK_THAT(all, ContainsSubstring(":2:6: id: \"other\" is not the name of its file, meter.toml"));
-  CHECK_THAT(all, ContainsSubstring(":3:11: adapter: \"modbuss\" is none of"));
+  CHECK_THAT(all, ContainsSubstring(":2:6: id: must be the name of the file, \"meter\", not \"other\""));
+  CHECK_THAT(all, ContainsSubstring(":3:11: adapter: must be one of"));
   CHECK_THAT(all, ContainsSubstring("did you mean \"name\"?"));
   CHECK_THAT(all, ContainsSubstring("did you mean \"point\"?"));
 }
@@ -169,10 +169,10 @@ TEST_CASE("a profile in an earlier folder hides the same name in a later one") {
   write_file(mine.file("meter.toml"), "[profile]\nname = 'mine'\nadapter = 'modbus'\n");
   write_file(theirs.file("meter.toml"), kMeter);
   std::vector<Problem> problems;
-  ProfileShelf shelf({mine.path(), "/nonexistent", theirs.path()});
-  CHECK(shelf.names() == Texts{"meter"});
-  REQUIRE(shelf.find("meter", problems) != nullptr);
-  CHECK(shelf.find("meter", problems)->name == "mine");
-  CHECK(shelf.find("none", problems) == nullptr);
+  ProfileFolders profiles({mine.path(), "/nonexistent", theirs.path()});
+  CHECK(profiles.names() == Texts{"meter"});
+  REQUIRE(profiles.find("meter", problems) != nullptr);
+  CHECK(profiles.find("meter", problems)->name == "mine");
+  CHECK(profiles.find("none", problems) == nullptr);
   CHECK(problems.empty());
 }

@@ -25,7 +25,7 @@ Json answer() {
     "link":{"connected":true,"server":"mqtt://broker:1883","for_s":60,"protocol":"5","in_flight":3,"slowed":false},
     "buses":{"rs485":{"open":true,"load_percent":34.2,"polls":10,"failures":1,"late_polls":0,"devices":{
       "boiler":{"state":"offline","why":"timeout","polls":5,"failures":1,"late_replies":0,"response_ms":12.5}}}}},
-    "values":{"boiler":{"flow_temp":{"ts":1763800009000,"value":61.2},"pump":{"ts":1763800000000,"fault":"timeout","what":"no answer in 500 ms"}}}})");
+    "values":{"boiler":{"flow_temp":{"ts":1763800009000,"value":61.2},"pump":{"ts":1763800000000,"fault":"timeout","what":"no response in 500 ms"}}}})");
 }
 
 bool any_contains(const std::vector<std::string>& lines, const std::string& text) {
@@ -70,7 +70,7 @@ TEST_CASE("values have their unit and age, faults their reason, and points witho
   const auto lines = value_lines(answer(), units);
   REQUIRE(lines.size() == 4);
   CHECK_THAT(lines[1], ContainsSubstring("flow_temp") && ContainsSubstring("61.2 °C") && ContainsSubstring("1 s"));
-  CHECK_THAT(lines[2], ContainsSubstring("pump") && ContainsSubstring("timeout (no answer in 500 ms)"));
+  CHECK_THAT(lines[2], ContainsSubstring("pump") && ContainsSubstring("timeout (no response in 500 ms)"));
   CHECK_THAT(lines[3], ContainsSubstring("return_temp") && ContainsSubstring("-"));
 }
 

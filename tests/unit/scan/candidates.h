@@ -1,5 +1,5 @@
 #pragma once
-// What devices may be, for the tests: all that we know, and one of our own.
+// Candidates for the tests: all shipped profiles, and one of our own.
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -16,9 +16,9 @@ inline const std::vector<Candidate>& shipped() {
   static const std::vector<Candidate> kCandidates = [] {
     std::vector<Candidate> all;
     std::vector<Problem> problems;
-    ProfileShelf shelf(shipped_profile_folders());
-    for (const auto& name : shelf.names()) {
-      const Profile* profile = shelf.find(name, problems);
+    ProfileFolders profiles(shipped_profile_folders());
+    for (const auto& name : profiles.names()) {
+      const Profile* profile = profiles.find(name, problems);
       if (profile == nullptr) continue;
       if (auto candidate = candidate_from(*profile)) all.push_back(std::move(*candidate));
     }

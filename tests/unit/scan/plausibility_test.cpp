@@ -34,7 +34,7 @@ using Words = std::vector<std::uint16_t>;
 
 }  // namespace
 
-TEST_CASE("a mains voltage as a float speaks for the profile, with its words swapped against it") {
+TEST_CASE("a mains voltage as a float is evidence for the profile, with its words swapped against it") {
   const Point voltage = of("voltage", "V");
   const Judgement right = judge(voltage, kFloat, float_words(230.1F));
   CHECK(right.verdict == Verdict::plausible);
@@ -43,7 +43,7 @@ TEST_CASE("a mains voltage as a float speaks for the profile, with its words swa
   CHECK(judge(of("", ""), kSwapped, float_words(230.5F)).verdict == Verdict::implausible);
 }
 
-TEST_CASE("what a quantity cannot be is implausible, and the value is told") {
+TEST_CASE("an impossible value of a quantity is implausible, and is reported") {
   CHECK(judge(of("frequency", "Hz", 0.01), kUint16, Words{5001}).verdict == Verdict::plausible);
   CHECK(judge(of("power_factor", ""), kFloat, float_words(49.98F)).verdict == Verdict::implausible);
   CHECK(judge(of("humidity", "%", 0.1), kUint16, Words{2300}).verdict == Verdict::implausible);
@@ -55,14 +55,14 @@ TEST_CASE("what a quantity cannot be is implausible, and the value is told") {
   CHECK(judge(of("energy", "Wh"), kUint32, Words{0x0012, 0xd687}).verdict == Verdict::plausible);
 }
 
-TEST_CASE("what can be but hardly ever is speaks against the profile") {
+TEST_CASE("a possible but unusual value is evidence against the profile") {
   const Judgement high = judge(of("voltage", "V", 0.1), kUint16, Words{17252});
   CHECK(high.verdict == Verdict::unusual);
   CHECK(high.why == "p = 1725.2 V");
   CHECK(judge(of("frequency", "Hz", 0.01), kUint16, Words{0}).verdict == Verdict::plausible);
 }
 
-TEST_CASE("zero, and a number that may be anything, say nothing") {
+TEST_CASE("zero, and a number that may be anything, are no evidence") {
   CHECK(judge(of("voltage", "V"), kFloat, float_words(0.0F)).evidence == 0.0);
   CHECK(judge(of("frequency", "Hz", 0.01), kUint16, Words{0}).evidence == 0.0);
   CHECK(judge(of("", ""), kUint16, Words{4711}).evidence == 0.0);
@@ -70,7 +70,7 @@ TEST_CASE("zero, and a number that may be anything, say nothing") {
   CHECK(judge(of("power", "W"), kInt16, Words{4711}).evidence == 0.0);
 }
 
-TEST_CASE("the narrower the quantity, the more a value says; one value never says everything") {
+TEST_CASE("the narrower the quantity, the more evidence a value is; one value is never enough") {
   const double frequency = judge(of("frequency", "Hz", 0.01), kUint16, Words{5001}).evidence;
   const double voltage = judge(of("voltage", "V", 0.1), kUint16, Words{2301}).evidence;
   CHECK(frequency > voltage);

@@ -19,7 +19,7 @@ ReadRegisters read_from(RegisterImage& image, unsigned* asked = nullptr) {
     const Bytes reply = image.answer(read_request(place.table, place.address, place.size()));
     if ((reply[0] & 0x80) != 0) return Error{Fault::exception, "refused", reply[1]};
     if (holds_bits(place.table)) return std::vector<std::uint16_t>{reply[2]};
-    return reply_registers(reply);
+    return response_registers(reply);
   };
 }
 
@@ -32,7 +32,7 @@ const Candidate& profile(const std::string& id) {
 }
 
 std::vector<Fit> all_fits(RegisterImage& image) {
-  ReadOnce read(read_from(image));
+  CachedReads read(read_from(image));
   std::vector<Fit> fits;
   for (const Candidate& each : shipped()) {
     Fit fit = try_profile(each, read);
@@ -62,7 +62,7 @@ TEST_CASE("every shipped Modbus profile can be tried, with its factory settings"
   CHECK(profile("xy-md02").points[0].place.address == 1);
 }
 
-TEST_CASE("a meter's own profile fits best, and the count of values is told") {
+TEST_CASE("a meter's own profile fits best, and the count of values is reported") {
   RegisterImage image = sdm120();
   const auto fits = all_fits(image);
   REQUIRE_FALSE(fits.empty());
@@ -71,7 +71,7 @@ TEST_CASE("a meter's own profile fits best, and the count of values is told") {
   CHECK(fit_text(fits.front()) == "14 of 14 values plausible");
 }
 
-TEST_CASE("a sensor of two registers is told with the reserve it deserves") {
+TEST_CASE("a sensor of two registers is reported as a weak fit") {
   RegisterImage image;
   image.set_scaled(Table::input, 1, 21.5, 0.1);
   image.set_scaled(Table::input, 2, 45.2, 0.1);
@@ -98,8 +98,8 @@ TEST_CASE("a device that no profile describes is not given one that half fits") 
   }
 }
 
-TEST_CASE("a device that answers zero to everything fits nothing more than weakly") {
-  ReadOnce read([](const RegisterPoint& place) -> Result<std::vector<std::uint16_t>> {
+TEST_CASE("a device with zero in every register fits nothing more than weakly") {
+  CachedReads read([](const RegisterPoint& place) -> Result<std::vector<std::uint16_t>> {
     return std::vector<std::uint16_t>(place.size(), 0);
   });
   for (const Candidate& each : shipped()) {
@@ -109,9 +109,9 @@ TEST_CASE("a device that answers zero to everything fits nothing more than weakl
   }
 }
 
-TEST_CASE("the same number in every register says no more than once") {
+TEST_CASE("the same number in every register counts once") {
   for (const int number : {1, 50, 230, 500, 2300, 0x4248}) {
-    ReadOnce read([number](const RegisterPoint& place) -> Result<std::vector<std::uint16_t>> {
+    CachedReads read([number](const RegisterPoint& place) -> Result<std::vector<std::uint16_t>> {
       return std::vector<std::uint16_t>(place.size(), static_cast<std::uint16_t>(number));
     });
     for (const Candidate& each : shipped()) {
@@ -122,19 +122,19 @@ TEST_CASE("the same number in every register says no more than once") {
   }
 }
 
-TEST_CASE("a device that refuses everything is asked little, and fits nothing") {
+TEST_CASE("a device that refuses everything gets few requests, and fits nothing") {
   RegisterImage nothing;
   unsigned asked = 0;
-  ReadOnce read(read_from(nothing, &asked));
+  CachedReads read(read_from(nothing, &asked));
   for (const Candidate& each : shipped()) CHECK(try_profile(each, read).grade == Grade::none);
   CHECK(asked <= 3 * shipped().size());
 }
 
-TEST_CASE("a missing register and an unusual value take away what they say, a missing setting does not") {
+TEST_CASE("a missing register and an unusual value are evidence against, a missing setting is not") {
   Candidate candidate = frequency_meter(5);
   RegisterImage image;
   const auto evidence = [&] {
-    ReadOnce read(read_from(image));
+    CachedReads read(read_from(image));
     return try_profile(candidate, read).evidence;
   };
   for (std::uint16_t i = 0; i < 4; ++i) image.set(Table::input, i, static_cast<std::uint16_t>(5000 + i));
@@ -152,18 +152,18 @@ TEST_CASE("a missing register and an unusual value take away what they say, a mi
 TEST_CASE("what was read once is not read again") {
   RegisterImage image = sdm120();
   unsigned asked = 0;
-  ReadOnce read(read_from(image, &asked));
+  CachedReads read(read_from(image, &asked));
   const Fit first = try_profile(profile("eastron-sdm120"), read);
   const unsigned once = asked;
   CHECK(try_profile(profile("eastron-sdm120"), read) == first);
   CHECK(asked == once);
 }
 
-TEST_CASE("a device that stops answering is not asked for the rest") {
+TEST_CASE("a device that stops responding gets no more requests") {
   unsigned asked = 0;
-  ReadOnce read([&](const RegisterPoint&) -> Result<std::vector<std::uint16_t>> {
+  CachedReads read([&](const RegisterPoint&) -> Result<std::vector<std::uint16_t>> {
     ++asked;
-    return Error{Fault::timeout, "no answer"};
+    return Error{Fault::timeout, "no response"};
   });
   const Fit fit = try_profile(profile("eastron-sdm630"), read);
   CHECK(asked == 2);
@@ -171,11 +171,11 @@ TEST_CASE("a device that stops answering is not asked for the rest") {
   CHECK(fit.grade == Grade::none);
 }
 
-TEST_CASE("of a long profile the points that say most are read, from everywhere in it") {
+TEST_CASE("of a long profile the points with the most evidence are read, from all registers") {
   const std::string id = "eastron-sdm630";
   const Candidate& long_one = profile(id);
   REQUIRE(long_one.points.size() > 20);
-  const auto points = telling_points(long_one, 20);
+  const auto points = best_points(long_one, 20);
   REQUIRE(points.size() == 20);
   for (std::size_t i = 1; i < points.size(); ++i) {
     CHECK(std::pair(points[i - 1]->place.table, points[i - 1]->place.address) <
@@ -206,7 +206,7 @@ TEST_CASE("the maker's name in the device's own words breaks a tie") {
   CHECK(fits[1].profile == "named");
 }
 
-TEST_CASE("what speaks against a profile is told with it") {
+TEST_CASE("the evidence against a profile is reported with it") {
   Fit fit;
   fit.grade = Grade::weak;
   fit.plausible = 9;
@@ -214,7 +214,7 @@ TEST_CASE("what speaks against a profile is told with it") {
   fit.implausible = 1;
   fit.against = "frequency = 0.3 Hz";
   CHECK(fit_text(fit) ==
-        "9 of 12 values plausible, 2 not there, 1 impossible (frequency = 0.3 Hz); that says little, such values fit "
+        "9 of 12 values plausible, 2 not there, 1 impossible (frequency = 0.3 Hz); weak evidence, such values fit "
         "many "
         "devices");
 }

@@ -1,4 +1,4 @@
-// Every shipped profile against a device made from it: is it recognised, and is nobody else?
+// Every shipped profile against a device made from it: it is recognised, and no other profile is
 #include <cmath>
 #include <map>
 
@@ -73,13 +73,13 @@ RegisterImage device_of(const Candidate& candidate) {
   return image;
 }
 
-/// A profile with nothing to tell it by: bits, or numbers that may be anything.
-bool says_something(const Candidate& candidate) {
-  unsigned telling = 0;
+/// A profile with nothing to recognise it by: bits, or numbers that may be anything.
+bool has_evidence(const Candidate& candidate) {
+  unsigned evident = 0;
   for (const CandidatePoint& each : candidate.points) {
-    if (!each.point.kind.empty() && !each.point.writable && each.point.kind != "energy") ++telling;
+    if (!each.point.kind.empty() && !each.point.writable && each.point.kind != "energy") ++evident;
   }
-  return telling >= 4;
+  return evident >= 4;
 }
 
 }  // namespace
@@ -91,14 +91,14 @@ TEST_CASE("a device made from a profile is recognised by it, and hardly any othe
   std::size_t first = 0;
   std::size_t others = 0;
   for (const Candidate& own : known) {
-    if (!says_something(own)) continue;
+    if (!has_evidence(own)) continue;
     ++tried;
     RegisterImage image = device_of(own);
-    ReadOnce read([&image](const RegisterPoint& place) -> Result<std::vector<std::uint16_t>> {
+    CachedReads read([&image](const RegisterPoint& place) -> Result<std::vector<std::uint16_t>> {
       const Bytes reply = image.answer(read_request(place.table, place.address, place.size()));
       if ((reply[0] & 0x80) != 0) return Error{Fault::exception, "refused", reply[1]};
       if (holds_bits(place.table)) return std::vector<std::uint16_t>{reply[2]};
-      return reply_registers(reply);
+      return response_registers(reply);
     });
     std::vector<Fit> fits;
     std::string text;

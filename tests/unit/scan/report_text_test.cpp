@@ -80,7 +80,7 @@ Config parsed(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("what is printed to paste is a good configuration, whatever was found and whatever devices say") {
+TEST_CASE("the printed configuration is valid, whatever was found and whatever devices send") {
   for (const auto transport : {ModbusTransport::rtu, ModbusTransport::tcp, ModbusTransport::rtu_over_tcp}) {
     ScanReport report = report_of_all_kinds();
     report.echo = true;
@@ -97,7 +97,7 @@ TEST_CASE("what is printed to paste is a good configuration, whatever was found 
   }
 }
 
-TEST_CASE("a guess is a profile where it says something, otherwise a remark") {
+TEST_CASE("a fitting profile is printed as a key where it is likely, else as a comment") {
   const std::string text = config_text(report_of_all_kinds(), searched_of());
   INFO(text);
   CHECK_THAT(text, ContainsSubstring("\nprofile = \"eastron-sdm120\"   # a guess: 12 of 12 values plausible\n"));
@@ -133,23 +133,24 @@ TEST_CASE("the table has a line for each device, and one for each further profil
   CHECK(config_text({}, searched_of()).empty());
 }
 
-TEST_CASE("nothing found: what to look at depends on what was heard") {
+TEST_CASE("nothing found: the checks depend on the received bytes") {
   ScanReport report;
   report.complete = true;
   const std::string silent = joined(remark_lines(report, searched_of()));
-  CHECK_THAT(silent, ContainsSubstring("not a byte was heard") && ContainsSubstring("swapped"));
-  report.garbled.push_back({2, kEven, "its answer was damaged (CRC)"});
+  CHECK_THAT(silent, ContainsSubstring("no byte was received") && ContainsSubstring("swapped"));
+  report.garbled.push_back({2, kEven, "its response was damaged (CRC)"});
   const std::string noisy = joined(remark_lines(report, searched_of()));
-  CHECK_THAT(noisy, ContainsSubstring("something is on the line") && !ContainsSubstring("swapped"));
-  CHECK_THAT(noisy, ContainsSubstring("19200 8E1: unit 2: no device, but something was heard"));
+  CHECK_THAT(noisy, ContainsSubstring("bytes were received. Check") && !ContainsSubstring("swapped"));
+  CHECK_THAT(noisy, ContainsSubstring("19200 8E1: unit 2: no device, but bytes were received"));
   report.garbled.clear();
   report.gateway = true;
-  CHECK_THAT(joined(remark_lines(report, searched_of(ModbusTransport::tcp))), ContainsSubstring("nobody is behind it"));
+  CHECK_THAT(joined(remark_lines(report, searched_of(ModbusTransport::tcp))),
+             ContainsSubstring("no device answers it"));
   report.complete = false;
   CHECK_THAT(joined(remark_lines(report, searched_of())), ContainsSubstring("ended before everything was looked at"));
 }
 
-TEST_CASE("a port in use is told with what to do") {
+TEST_CASE("a port in use is reported with the remedy") {
   ScanReport report;
   report.error = Error{Fault::in_use, "port /dev/ttyUSB0: another program has it open"};
   const std::string text = joined(remark_lines(report, searched_of()));
@@ -175,7 +176,7 @@ TEST_CASE("the JSON has all of it") {
   CHECK(json.at("config").get<std::string>() == config_text(report, searched_of()));
 }
 
-TEST_CASE("how long it takes is told before it begins, in words that fit the order") {
+TEST_CASE("the duration is reported before the start, in words that fit the order") {
   Searched searched = searched_of();
   CHECK_THAT(plan_text(searched), ContainsSubstring("3 unit ids at 19200 8E1, at most 2 s"));
   searched.order.settings.push_back({9600, Parity::none, 1});

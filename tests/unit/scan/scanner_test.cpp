@@ -22,7 +22,7 @@ struct FakeLine {
   std::vector<std::string> opened;
   std::vector<std::string> asked;  ///< "9600 8N1 17 3": setting, unit, function
   std::function<void(const Request&)> on_request;
-  std::vector<LateReply> late;
+  std::vector<LateResponse> late;
 };
 
 class FakeClient : public ModbusClient {
@@ -34,7 +34,7 @@ class FakeClient : public ModbusClient {
     return refused == line_.refused.end() ? Result<void>{} : refused->second;
   }
   void close() noexcept override {}
-  Result<Answer> transact(const Request& request) override {
+  Result<Response> transact(const Request& request) override {
     line_.asked.push_back(setting_ + " " + std::to_string(request.unit) + " " + std::to_string(request.pdu[0]));
     if (line_.on_request) line_.on_request(request);
     if (request.stop.stop_requested()) return Error{Fault::closed, "stopped"};
@@ -42,19 +42,19 @@ class FakeClient : public ModbusClient {
     if (error != line_.errors.end()) return error->second;
     auto& units = line_.devices[setting_];
     const auto unit = units.find(request.unit);
-    if (unit == units.end()) return Error{Fault::timeout, "no answer"};
+    if (unit == units.end()) return Error{Fault::timeout, "no response"};
     Bytes reply = unit->second.answer(request.pdu);
-    if (const auto good = check_reply(expected_reply(request.pdu), reply); !good) return good.error();
-    return Answer{std::move(reply), 5ms, {}};
+    if (const auto good = check_response(expected_response(request.pdu), reply); !good) return good.error();
+    return Response{std::move(reply), 5ms, {}};
   }
   Result<void> broadcast(const Request& /*request*/) override {
-    FAIL("scan never tells everybody something");
+    FAIL("scan never sends a broadcast");
     return {};
   }
   [[nodiscard]] Steady clear_at(std::uint8_t /*unit*/, const Bytes& /*pdu*/, bool /*fresh*/) const override {
     return {};
   }
-  [[nodiscard]] std::vector<LateReply> take_late() override { return std::exchange(line_.late, {}); }
+  [[nodiscard]] std::vector<LateResponse> take_late() override { return std::exchange(line_.late, {}); }
   [[nodiscard]] std::string advice() const override { return {}; }
 
  private:
@@ -103,7 +103,7 @@ const std::vector<LineSetting> kThree{{9600, Parity::none, 1}, {19200, Parity::e
 
 }  // namespace
 
-TEST_CASE("the likely units are asked at every setting before all others are") {
+TEST_CASE("the likely units are probed at every setting before all others are") {
   FakeLine line;
   line.devices["19200 8N1"][2] = with_register_0();
   line.devices["19200 8N1"][9] = with_register_0();
@@ -117,7 +117,7 @@ TEST_CASE("the likely units are asked at every setting before all others are") {
   CHECK(times_asked(line, "9600 8N1 1 4") == 0);
 }
 
-TEST_CASE("whoever was asked first, devices are told in the order of their unit ids") {
+TEST_CASE("devices are reported in the order of their unit ids") {
   FakeLine line;
   for (const std::uint8_t unit : {std::uint8_t{2}, std::uint8_t{30}, std::uint8_t{9}}) {
     line.devices["9600 8N1"][unit] = with_register_0();
@@ -128,7 +128,7 @@ TEST_CASE("whoever was asked first, devices are told in the order of their unit 
   CHECK(units_of(scan_line(line, order)) == std::vector<int>{2, 9, 30, 2, 9, 30});
 }
 
-TEST_CASE("where nobody likely answers, all units are asked at all settings") {
+TEST_CASE("if no likely unit responds, all units are probed at all settings") {
   FakeLine line;
   line.devices["19200 8E1"][9] = with_register_0();
   const ScanReport report = scan_line(line, order_of(kThree, {1, 2, 8, 9}, 2));
@@ -138,7 +138,7 @@ TEST_CASE("where nobody likely answers, all units are asked at all settings") {
   CHECK(times_asked(line, "19200 8N1 9 3") == 0);
 }
 
-TEST_CASE("after one was found the other settings are left out, and that is told") {
+TEST_CASE("after one was found the other settings are left out, and that is reported") {
   FakeLine line;
   line.devices["9600 8N1"][1] = with_register_0();
   line.devices["19200 8E1"][2] = with_register_0();
@@ -160,7 +160,7 @@ TEST_CASE("with all settings the search goes on after a find") {
   CHECK(report.tried.size() == 3);
 }
 
-TEST_CASE("a unit that only knows function 4 is found, and so is one that refuses both") {
+TEST_CASE("a unit that only supports function 4 is found, and so is one that refuses both") {
   FakeLine line;
   RegisterImage input;
   input.set(Table::input, 0, 1);
@@ -175,10 +175,10 @@ TEST_CASE("a unit that only knows function 4 is found, and so is one that refuse
   CHECK(times_asked(line, "9600 8N1 3 4") == 1);
 }
 
-TEST_CASE("damage is asked for once more, and is no device") {
+TEST_CASE("a damaged response is requested once more, and is not a device") {
   FakeLine line;
   line.devices["9600 8N1"][1] = with_register_0();
-  line.errors[2] = {Fault::checksum, "its answer was damaged (CRC)"};
+  line.errors[2] = {Fault::checksum, "its response was damaged (CRC)"};
   const ScanReport report = scan_line(line, order_of({kThree[0]}, {1, 2, 3}, 3));
   CHECK(units_of(report) == std::vector<int>{1});
   REQUIRE(report.garbled.size() == 1);
@@ -197,23 +197,23 @@ TEST_CASE("a setting at which everything is garbled is left, and the next one is
   CHECK(report.found.empty());
   CHECK(line.asked.size() <= 3 * 12);
   REQUIRE_FALSE(report.notes.empty());
-  CHECK_THAT(report.notes[0], ContainsSubstring("9600 8N1: left after 6 garbled answers in a row"));
+  CHECK_THAT(report.notes[0], ContainsSubstring("9600 8N1: left after 6 garbled responses in a row"));
 }
 
-TEST_CASE("a gateway's exception is no device") {
+TEST_CASE("a gateway's exception is not a device") {
   FakeLine line;
-  line.errors[1] = {Fault::exception, "the gateway got no answer from it", 11};
+  line.errors[1] = {Fault::exception, "the gateway got no response from it", 11};
   line.devices["9600 8N1"][2] = with_register_0();
   const ScanReport report = scan_line(line, order_of({kThree[0]}, {1, 2}, 2));
   CHECK(units_of(report) == std::vector<int>{2});
   CHECK(report.gateway);
 }
 
-TEST_CASE("a unit whose answer comes when nobody waits any more is asked again, with patience") {
+TEST_CASE("a unit whose response comes after the timeout is probed again, with a longer timeout") {
   FakeLine line;
   line.devices["9600 8N1"][2] = with_register_0();
   bool waited = false;
-  line.errors[2] = {Fault::timeout, "no answer"};
+  line.errors[2] = {Fault::timeout, "no response"};
   line.on_request = [&](const Request& request) {
     if (request.unit == 3) line.late = {{2, 350ms}};
     if (request.unit != 2 || request.timeout <= 100ms) return;
@@ -257,7 +257,7 @@ TEST_CASE("a port that is not there ends the search, a speed that it cannot do d
   CHECK_THAT(found.notes.front(), ContainsSubstring("not tried: it cannot do this"));
 }
 
-TEST_CASE("a port that is in use is told, whichever settings are to be tried") {
+TEST_CASE("a port that is in use is reported, whichever settings are to be tried") {
   FakeLine line;
   for (const LineSetting& each : kThree)
     line.refused[setting_text(each)] = {Fault::in_use, "another program has it open"};
@@ -267,7 +267,7 @@ TEST_CASE("a port that is in use is told, whichever settings are to be tried") {
   CHECK(report.notes.empty());
 }
 
-TEST_CASE("one device that answers to every unit id is one device") {
+TEST_CASE("one device that responds to every unit id is one device") {
   FakeLine line;
   std::vector<std::uint8_t> units;
   for (int unit = 1; unit <= 247; ++unit) {
@@ -275,7 +275,7 @@ TEST_CASE("one device that answers to every unit id is one device") {
     line.devices["9600 8N1"][static_cast<std::uint8_t>(unit)] = with_register_0();
   }
   const ScanReport report = scan_line(line, order_of({kThree[0]}, units, 3));
-  CHECK(report.answers_to_all);
+  CHECK(report.responds_to_all);
   CHECK(units_of(report) == std::vector<int>{1});
   CHECK(times_asked(line, "9600 8N1 100 3") == 0);
 }
@@ -326,7 +326,7 @@ TEST_CASE("a stop while profiles are tried leaves no half-read guess behind") {
   CHECK_FALSE(report.complete);
 }
 
-TEST_CASE("frames of another master are told from noise") {
+TEST_CASE("frames of another master are distinguished from noise") {
   CHECK(count_requests(rtu_frame(5, read_request(Table::holding, 10, 4))) == 1);
   CHECK(count_requests(Bytes{0x42, 0x4d, 0x00, 0x1c, 0x00, 0x01, 0x02, 0x03}) == 0);
   CHECK(hex_text(Bytes{0x42, 0x4d, 0x00}, 2) == "42 4D ...");

@@ -37,7 +37,7 @@ TEST_CASE("lists of numbers, ranges and parities are read, and each is there onc
   CHECK(*parse_parities("N,even,o") == std::vector<Parity>{Parity::none, Parity::even, Parity::odd});
 }
 
-TEST_CASE("what is no such list is refused, and the message names the piece and what would be right") {
+TEST_CASE("an invalid list is refused, and the message names the piece and the remedy") {
   for (const char* wrong : {"", "9600,", "fast", "9600-19200", "49", "9600.0", " 9600", "99999999999"}) {
     const auto parsed = parse_numbers(wrong, "--baud", 50, 12'000'000);
     INFO(wrong);
@@ -53,7 +53,7 @@ TEST_CASE("what is no such list is refused, and the message names the piece and 
   CHECK(parity.error().what == "--parity: \"X\" is not N (none), E (even) or O (odd)");
 }
 
-TEST_CASE("the likely line settings come first: the usual ones, then what known devices leave the factory with") {
+TEST_CASE("the likely line settings come first: the usual ones, then the factory settings of known devices") {
   const std::vector<Candidate> known{made_with(2400, Parity::none, 1), made_with(2400, Parity::none, 1),
                                      made_with(4800, Parity::none, 1), made_with(9600, Parity::none, 1)};
   const auto settings = texts(ordered_settings(usual_bauds(), usual_parities(), std::vector<int>{1}, known));
@@ -64,7 +64,7 @@ TEST_CASE("the likely line settings come first: the usual ones, then what known 
   CHECK(settings.back() == "1200 8O1");
 }
 
-TEST_CASE("only the settings that were asked for are tried") {
+TEST_CASE("only the requested settings are tried") {
   const auto settings =
       ordered_settings(std::vector<int>{300}, std::vector<Parity>{Parity::odd}, std::vector<int>{2, 1}, {});
   CHECK(texts(settings) == std::vector<std::string>{"300 8O2", "300 8O1"});
@@ -86,20 +86,20 @@ TEST_CASE("on a line units 1 to 3 and factory settings are likely, over TCP 1, 2
   CHECK(std::vector<std::uint8_t>(tcp_units.begin(), tcp_units.begin() + 4) == std::vector<std::uint8_t>{1, 255, 0, 2});
 }
 
-TEST_CASE("units that nobody asked for are not likely either") {
+TEST_CASE("units that were not requested are not likely either") {
   std::size_t likely = 0;
   const auto units = ordered_units(std::vector<int>{10, 11, 2}, false, {}, likely);
   CHECK(units == std::vector<std::uint8_t>{2, 10, 11});
   CHECK(likely == 1);
 }
 
-TEST_CASE("the time is told from questions, timeout and speed") {
+TEST_CASE("the duration is estimated from probes, timeout and speed") {
   SearchOrder order;
   order.settings = {{9600, Parity::none, 1}};
   order.units.assign(100, 1);
   order.likely = 10;
   order.timeout = 100ms;
-  // 15 characters of 1.0417 ms on the line and 100 ms of silence, for two questions each, and 300 ms more for the last
+  // 15 characters of 1.0417 ms on the line and 100 ms of silence, for two probes each, and 300 ms more for the last
   // unit of each of four passes.
   CHECK(std::chrono::duration<double>(estimate(order).all).count() == Approx(200 * 0.115625 + 1.2).epsilon(0.001));
   CHECK(estimate(order).likely == Duration::zero());
@@ -107,9 +107,9 @@ TEST_CASE("the time is told from questions, timeout and speed") {
   CHECK(estimate(order).likely > 2 * 10 * 115ms);
   CHECK(estimate(order).all > 2 * 100 * 115ms);
   CHECK(estimate(order).one < estimate(order).all + 3s);
-  CHECK(patience(100ms) == 400ms);
-  CHECK(patience(1s) == 2s);
-  CHECK(patience(5s) == 5s);
+  CHECK(late_timeout(100ms) == 400ms);
+  CHECK(late_timeout(1s) == 2s);
+  CHECK(late_timeout(5s) == 5s);
   order.serial = false;
   order.settings.resize(1);
   CHECK(estimate(order).all == 200 * 100ms + 1200ms);

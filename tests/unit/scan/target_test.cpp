@@ -46,7 +46,7 @@ TEST_CASE("a host is Modbus TCP, with a port or with 502") {
   CHECK(good("fd00::1").text() == "[fd00::1]:502");
 }
 
-TEST_CASE("RTU frames over TCP are asked for by name") {
+TEST_CASE("RTU frames over TCP are requested by name") {
   const Target target = good("rtu-tcp:10.0.0.5:4001");
   CHECK(target.transport == ModbusTransport::rtu_over_tcp);
   CHECK(target.endpoint.tcp_port == 4001);

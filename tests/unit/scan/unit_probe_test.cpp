@@ -12,22 +12,22 @@ const Bytes kReply{43, 14, 1, 1, 0, 0, 3, 0, 4, 'A', 'C', 'M', 'E', 1, 3, 'P', '
 
 }  // namespace
 
-TEST_CASE("a refusal is a device, silence is none, noise is neither") {
-  CHECK(heard_from({Fault::exception, "x", 2}, 0).presence == Presence::there);
-  CHECK(heard_from({Fault::exception, "x", 6}, 0).presence == Presence::there);
-  CHECK(heard_from({Fault::timeout, "x"}, 0).presence == Presence::silent);
-  CHECK(heard_from({Fault::timeout, "x"}, 3).presence == Presence::garbled);
-  CHECK(heard_from({Fault::checksum, "x"}, 7).presence == Presence::garbled);
-  CHECK(heard_from({Fault::malformed, "x"}, 7).presence == Presence::garbled);
-  CHECK(heard_from({Fault::unplugged, "x"}, 0).presence == Presence::gone);
-  CHECK(heard_from({Fault::closed, "x"}, 0).presence == Presence::stopped);
+TEST_CASE("a refusal is a device, silence is not, noise is garbled") {
+  CHECK(result_of({Fault::exception, "x", 2}, 0).presence == Presence::there);
+  CHECK(result_of({Fault::exception, "x", 6}, 0).presence == Presence::there);
+  CHECK(result_of({Fault::timeout, "x"}, 0).presence == Presence::silent);
+  CHECK(result_of({Fault::timeout, "x"}, 3).presence == Presence::garbled);
+  CHECK(result_of({Fault::checksum, "x"}, 7).presence == Presence::garbled);
+  CHECK(result_of({Fault::malformed, "x"}, 7).presence == Presence::garbled);
+  CHECK(result_of({Fault::unplugged, "x"}, 0).presence == Presence::gone);
+  CHECK(result_of({Fault::closed, "x"}, 0).presence == Presence::stopped);
 }
 
-TEST_CASE("exceptions 10 and 11 are a gateway's word that nobody is there") {
+TEST_CASE("exceptions 10 and 11 of a gateway mean that there is no device") {
   for (const int code : {10, 11}) {
-    const Heard heard = heard_from({Fault::exception, "x", code}, 9);
-    CHECK(heard.presence == Presence::silent);
-    CHECK(heard.gateway);
+    const ProbeResult result = result_of({Fault::exception, "x", code}, 9);
+    CHECK(result.presence == Presence::silent);
+    CHECK(result.gateway);
   }
 }
 

@@ -27,7 +27,7 @@ Records decode(const DescribedDevice& device, std::string_view bytes, std::size_
   const auto pull = [&] {
     while (const auto frame = framer->next()) {
       std::vector<PointValue> values;
-      if (decoder->decode(*frame, values) == Verdict::taken) records.push_back(device.shaped(values));
+      if (decoder->decode(*frame, values) == FrameKind::own) records.push_back(device.shaped(values));
     }
   };
   while (!bytes.empty()) {
@@ -64,7 +64,7 @@ bool is_good(const ExpectedRecord& record) {
                       [](const auto& point) { return point.second == Expected{std::string("!checksum")}; });
 }
 
-/// All that comes from the device, an answer at a time.
+/// All that comes from the device, a response at a time.
 struct Piece {
   std::string bytes;
   std::vector<ExpectedRecord> expected;
@@ -93,7 +93,7 @@ bool only_expected(const Records& records, const std::vector<ExpectedRecord>& ex
 
 }  // namespace
 
-TEST_CASE("every capture gives the values that are known of it, in whatever pieces it arrives") {
+TEST_CASE("every capture gives its expected values, in whatever pieces it arrives") {
   const std::vector<std::string> ids = serial_captures();
   REQUIRE(ids.size() >= 10);
   for (const std::string& id : ids) {

@@ -19,7 +19,7 @@ TEST_CASE("each CRC gives the check value of the catalogue") {
   CHECK(checksum_of(ChecksumKind::crc32, nine) == 0xCBF43926);
 }
 
-TEST_CASE("each sum is what its name says") {
+TEST_CASE("each sum is computed as named") {
   const std::string bytes = from_hex("80 81 02");
   CHECK(checksum_of(ChecksumKind::sum8, bytes) == 0x03);
   CHECK(checksum_of(ChecksumKind::sum8_inverted, bytes) == 0xFC);
@@ -30,7 +30,7 @@ TEST_CASE("each sum is what its name says") {
   CHECK(checksum_of(ChecksumKind::xor8, bytes) == 0x03);
 }
 
-TEST_CASE("a checksum stands where the rule says, counted from either end, in either order") {
+TEST_CASE("a checksum is at the place of its rule, counted from either end, in either order") {
   ChecksumRule rule;
   rule.kind = ChecksumKind::sum16;
   rule.from = 1;

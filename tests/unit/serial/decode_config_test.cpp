@@ -13,7 +13,7 @@ namespace {
 std::vector<Reading> decoded(const DescribedDevice& device, std::string_view frame) {
   std::vector<PointValue> values;
   const auto decoder = device.device().decode.decoder();
-  if (decoder->decode(frame, values) != Verdict::taken) return {};
+  if (decoder->decode(frame, values) != FrameKind::own) return {};
   return device.shaped(values);
 }
 
@@ -175,37 +175,37 @@ type = "uint16"
   CHECK(decoded(device, from_hex("FF 87 02 60")).empty());
 }
 
-TEST_CASE("a device that is asked has a request, one that talks has a silence") {
+TEST_CASE("a solicited device has a request, an unsolicited one a silence") {
   const DescribedDevice asked(
       "address = 7\ntimeout = \"5s\"\n[device.decode]\nkind = \"columns\"\nrequest = \"{address}R\\r\\n\"\n" + kColumn);
   REQUIRE(asked.problem_text().empty());
   CHECK(asked.device().request == "7R\r\n");
-  CHECK_FALSE(asked.plan().talks);
-  CHECK(asked.plan().visit_limit >= 10s);
+  CHECK_FALSE(asked.plan().unsolicited);
+  CHECK(asked.plan().poll_limit >= 10s);
   const DescribedDevice hex("address = 171\n[device.decode]\nkind = \"columns\"\nrequest_hex = \"01 {address} 0D\"\n" +
                             kColumn);
   CHECK(hex.device().request == from_hex("01 AB 0D"));
-  const DescribedDevice talks("silence = \"2m\"\n[device.decode]\nkind = \"columns\"\n" + kColumn);
-  CHECK(talks.plan().talks);
-  CHECK(talks.plan().silence == 2min);
+  const DescribedDevice unsolicited("silence = \"2m\"\n[device.decode]\nkind = \"columns\"\n" + kColumn);
+  CHECK(unsolicited.plan().unsolicited);
+  CHECK(unsolicited.plan().silence == 2min);
   const DescribedDevice slow("[device.decode]\nkind = \"columns\"\n" + kColumn, "port = \"/dev/ttyUSB0\"\n", 60s);
   CHECK(slow.plan().silence == 180s);
 }
 
-TEST_CASE("the load of a line is known where all answers have a fixed length") {
+TEST_CASE("the load of a line is known where all responses have a fixed length") {
   const std::string co2 =
       "[device.decode]\nkind = \"frames\"\nrequest_hex = \"FF 01 86\"\nstart = \"FF\"\nlength = 9\n";
   const DescribedDevice known(co2, "port = \"/dev/ttyUSB0\"\nbaud = 1200\npause = \"20ms\"\n", 1s);
   CHECK(known.bus().load == Approx(12 * 10 / 1200.0 + 0.02));
-  CHECK(known.bus().load_detail == "1 device asked at 1200 baud");
+  CHECK(known.bus().load_detail == "1 device polled at 1200 baud");
   const DescribedDevice unknown("[device.decode]\nkind = \"columns\"\nrequest = \"a\"\n" + kColumn);
   CHECK(unknown.bus().load < 0);
   CHECK_THAT(unknown.bus().load_detail, ContainsSubstring("no fixed length"));
-  const DescribedDevice talks("[device.decode]\nkind = \"columns\"\n" + kColumn);
-  CHECK(talks.bus().load < 0);
+  const DescribedDevice unsolicited("[device.decode]\nkind = \"columns\"\n" + kColumn);
+  CHECK(unsolicited.bus().load < 0);
 }
 
-TEST_CASE("a mistake in a device's description is told with what would be right") {
+TEST_CASE("a problem in a device's description is reported with the remedy") {
   CHECK(refused("[[device.point]]\nid = \"t\"\n", "columns, key-value, json, pattern, frames"));
   CHECK(refused("[device.decode]\nkind = \"colums\"\n", "columns"));
   CHECK(refused("[device.decode]\nkind = \"columns\"\nseperator = \";\"\n" + kColumn, "separator"));
@@ -221,7 +221,7 @@ TEST_CASE("a mistake in a device's description is told with what would be right"
   CHECK(refused("[device.decode]\nkind = \"json\"\n[[device.point]]\nid = \"t\"\npath = \"/~2\"\n", "RFC 6901"));
   CHECK(refused("[device.decode]\nkind = \"frames\"\nstart = \"4\"\nlength = 2\n", "hexadecimal"));
   CHECK(refused("[device.decode]\nkind = \"frames\"\nstart = \"42\"\n", "how long is a frame?"));
-  CHECK(refused("[device.decode]\nkind = \"frames\"\nlength = 4\n", "told from noise"));
+  CHECK(refused("[device.decode]\nkind = \"frames\"\nlength = 4\n", "distinguished from noise"));
   CHECK(refused("[device.decode]\nkind = \"frames\"\nstart = \"42\"\nlength = 4\nchecksum = \"sum9\"\n", "sum8"));
   CHECK(
       refused("[device.decode]\nkind = \"frames\"\nstart = \"42\"\nlength = 4\nchecksum = { kind = \"sum8\", over = "
@@ -239,11 +239,11 @@ TEST_CASE("a mistake in a device's description is told with what would be right"
   CHECK(refused("silence = \"1s\"\n[device.decode]\nkind = \"columns\"\nrequest = \"a\"\n" + kColumn, "has a timeout"));
 }
 
-TEST_CASE("a mistake in a line's settings is told with what would be right") {
+TEST_CASE("a problem in a line's settings is reported with the remedy") {
   const std::string device = "[device.decode]\nkind = \"columns\"\n" + kColumn;
   CHECK(refused(device, "port", "baud = 9600\n"));
   CHECK(refused(device, "usb:VID:PID", "port = \"usb:403:6001\"\n"));
-  CHECK(refused(device, "a path as /dev/ttyUSB0", "port = \"ttyUSB0\"\n"));
+  CHECK(refused(device, "a path like /dev/ttyUSB0", "port = \"ttyUSB0\"\n"));
   CHECK(refused(device, "none, even, odd", "port = \"/dev/ttyS0\"\nparity = \"evn\"\n"));
   CHECK(refused(device, "leave out flow", "port = \"/dev/ttyS0\"\nrs485 = \"rts\"\nflow = \"rtscts\"\n"));
   CHECK(refused(device, "leave out rts", "port = \"/dev/ttyS0\"\nrs485 = \"kernel\"\nrts = true\n"));

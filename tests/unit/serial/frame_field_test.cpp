@@ -77,7 +77,7 @@ TEST_CASE("a field that the frame is too short for is malformed") {
   CHECK(read_field("", field("at = 0\ntype = \"uint8\"")).error().kind == Fault::malformed);
 }
 
-TEST_CASE("what a field cannot be is told") {
+TEST_CASE("an invalid field is reported") {
   CHECK_THAT(problem("type = \"uint8\""), ContainsSubstring("at = 0 is its first byte"));
   CHECK_THAT(problem("at = 0\ntype = \"uint9\""), ContainsSubstring("uint8 to uint64"));
   CHECK_THAT(problem("at = 0\ntype = \"uint8le\""), ContainsSubstring("uint8 to uint64"));

@@ -48,7 +48,7 @@ TEST_CASE("the first line of a stream may be half a line and is dropped in silen
   LineFramer framer({});
   framer.feed("5.1;7\n25.1;7\n");
   CHECK(all(framer) == Lines{"25.1;7"});
-  CHECK(framer.counts().stray_bytes == 0);
+  CHECK(framer.counts().extra_bytes == 0);
   CHECK(framer.counts().damaged == 0);
 }
 
@@ -59,7 +59,7 @@ TEST_CASE("a megabyte without a line end needs no memory, and the next line is r
   for (int i = 0; i < 256; ++i) framer.feed(noise);
   framer.feed("\n42\n");
   CHECK(all(framer) == Lines{"42"});
-  CHECK(framer.counts().stray_bytes == 256 * 4096);
+  CHECK(framer.counts().extra_bytes == 256 * 4096);
 }
 
 TEST_CASE("a line begins after the last start mark in it") {
@@ -69,7 +69,7 @@ TEST_CASE("a line begins after the last start mark in it") {
   CHECK(lines_of(rules, "noise\x02half\x02  12.5 kg\x03no mark\r\n\x02 7\x03", false) == Lines{"  12.5 kg", " 7"});
 }
 
-TEST_CASE("the parity bit of a seven-bit device is dropped when it is asked for") {
+TEST_CASE("the parity bit of a seven-bit device is dropped when it is configured") {
   LineRules rules;
   rules.seven_bits = true;
   CHECK(lines_of(rules, "\xb1\x32\x8d\x0a") == Lines{"12"});
@@ -92,16 +92,16 @@ TEST_CASE("a frame is found whatever stands before it, and a start mark inside a
   CHECK(all(framer) == Lines{good, good});
 }
 
-TEST_CASE("a first half frame is no error") {
+TEST_CASE("an incomplete first frame is not an error") {
   FrameFramer framer(stated_length());
   const std::string good = frame_of("data");
   framer.feed(good.substr(3) + good);
   CHECK(all(framer) == Lines{good});
-  CHECK(framer.counts().stray_bytes == 0);
+  CHECK(framer.counts().extra_bytes == 0);
   CHECK(framer.counts().damaged == 0);
 }
 
-TEST_CASE("damaged frames and stray bytes are counted once the stream is understood") {
+TEST_CASE("damaged frames and extra bytes are counted once the stream is in step") {
   FrameFramer framer(stated_length());
   const std::string good = frame_of("data");
   std::string bad = good;
@@ -109,7 +109,7 @@ TEST_CASE("damaged frames and stray bytes are counted once the stream is underst
   framer.feed(good + bad + "xy" + good);
   CHECK(all(framer) == Lines{good, good});
   CHECK(framer.counts().damaged == 1);
-  CHECK(framer.counts().stray_bytes == bad.size() + 2);
+  CHECK(framer.counts().extra_bytes == bad.size() + 2);
 }
 
 TEST_CASE("a stated length that is too short or too long is noise, not a wait for bytes that never come") {

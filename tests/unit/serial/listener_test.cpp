@@ -23,10 +23,10 @@ Steady moment(Duration since) {
   return at(since).steady;
 }
 
-std::vector<double> numbers(const std::optional<Said>& said) {
+std::vector<double> numbers(const std::optional<FrameValues>& received) {
   std::vector<double> values;
-  if (!said) return values;
-  for (const PointValue& value : said->values) values.push_back(as_double(*value.value));
+  if (!received) return values;
+  for (const PointValue& value : received->values) values.push_back(as_double(*value.value));
   return values;
 }
 
@@ -59,9 +59,9 @@ TEST_CASE("a device that is faster than its period is thinned to the latest of e
   device.feed("a=3\n", moment(9s));
   CHECK_FALSE(device.due(moment(9s)));
   CHECK(device.due_at() == moment(11s));
-  const auto said = device.take(moment(11s));
-  CHECK(numbers(said) == Numbers{3, 7});
-  CHECK(said->at == moment(9s));
+  const auto received = device.take(moment(11s));
+  CHECK(numbers(received) == Numbers{3, 7});
+  CHECK(received->at == moment(9s));
   CHECK_FALSE(device.take(moment(20s)));
 }
 
@@ -80,7 +80,7 @@ TEST_CASE("values are handed on in step, and never closer together than the peri
   CHECK(device.due_at() == moment(48s));
 }
 
-TEST_CASE("after a longer quiet the next frame is handed on at once") {
+TEST_CASE("after a longer silence the next frame is published at once") {
   Listener device = listener(10s);
   device.feed("a=1\n", moment(1s));
   REQUIRE(device.take(moment(1s)));
@@ -90,27 +90,27 @@ TEST_CASE("after a longer quiet the next frame is handed on at once") {
   CHECK(device.due_at() == moment(105s));
 }
 
-TEST_CASE("frames that nobody fetches do not pile up") {
+TEST_CASE("frames that are not taken do not pile up") {
   Listener device = listener(0s);
   for (int i = 0; i < 1000; ++i) device.feed("a=" + std::to_string(i) + "\n", moment(1s));
   int count = 0;
   double last = 0;
-  while (const auto said = device.take(moment(2s))) {
+  while (const auto received = device.take(moment(2s))) {
     ++count;
-    last = numbers(said).front();
+    last = numbers(received).front();
   }
   CHECK(count == 64);
   CHECK(last == 999);
 }
 
-TEST_CASE("bytes that make no frame are counted and told with what to check") {
+TEST_CASE("bytes that make no frame are counted and reported with what to check") {
   Listener device = listener(0s);
-  CHECK(device.complaint().empty());
+  CHECK(device.diagnosis().empty());
   device.feed(std::string(300, '\xf0'), moment(1s));
-  CHECK_THAT(device.complaint(), ContainsSubstring("300 bytes came, but no frame among them: check baud"));
+  CHECK_THAT(device.diagnosis(), ContainsSubstring("300 bytes were received, but no frame among them: check baud"));
   device.feed("\nc=1\n", moment(2s));
-  CHECK_THAT(device.complaint(), ContainsSubstring("of 2 frames or lines none is what [device.decode]"));
+  CHECK_THAT(device.diagnosis(), ContainsSubstring("of 2 frames or lines none matches [device.decode]"));
   device.feed("a=1\n", moment(3s));
-  CHECK(device.complaint().empty());
-  CHECK(device.heard_at() == moment(3s));
+  CHECK(device.diagnosis().empty());
+  CHECK(device.received_at() == moment(3s));
 }

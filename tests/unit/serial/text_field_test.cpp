@@ -37,7 +37,7 @@ TEST_CASE("a scale's sign may stand apart from its digits") {
   CHECK(*number("+ 0.45") == Value{0.45});
 }
 
-TEST_CASE("what is no number never becomes one") {
+TEST_CASE("text that is not a number never becomes one") {
   for (const char* text : {"abc", "12abc", "1.2.3", "--5", "1-2", "e5", ".", "-", "0x10", "1,5", "OL", "1 2"}) {
     INFO(text);
     CHECK(fault(text) == Fault::malformed);
@@ -107,7 +107,7 @@ TEST_CASE("NMEA's degrees and minutes become degrees with a sign") {
   CHECK(read_degrees("36d44", "N").error().kind == Fault::malformed);
 }
 
-TEST_CASE("bytes that are no UTF-8 are published as the Latin-1 they most likely are") {
+TEST_CASE("bytes that are not UTF-8 are published as Latin-1") {
   CHECK(as_utf8("a\xc3\xa4z") == "aäz");
   CHECK(as_utf8("a\xe4z") == "aäz");
   CHECK(as_utf8("\xff\xc0\xaf") == "ÿÀ¯");

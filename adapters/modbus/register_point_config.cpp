@@ -1,4 +1,4 @@
-#include "adapters/modbus/point_config.h"
+#include "adapters/modbus/register_point_config.h"
 
 #include <charconv>
 #include <optional>
@@ -116,7 +116,7 @@ void parse_length(Settings& point, RegisterFormat& format) {
   }
 }
 
-/// coil and discrete: one bit, nothing to say about its layout.
+/// coil and discrete: one bit, without a layout.
 void parse_bit(Settings& point, RegisterPoint& into) {
   into.format.type = point.choice("type", type_names(), RegisterType::boolean);
   if (into.format.type != RegisterType::boolean) {
@@ -162,7 +162,7 @@ RegisterPoint parse_register_point(Settings& point, const Point& common, const U
   if (!holds_bits(parsed.table) && parsed.size() > unit.max_registers) {
     point.problem("register", "this value takes " + std::to_string(parsed.size()) +
                                   " registers, the device gives at most max_registers = " +
-                                  std::to_string(unit.max_registers) + " in one answer");
+                                  std::to_string(unit.max_registers) + " in one response");
   }
   if (common.writable && !can_be_written(parsed.table)) {
     point.problem("writable", "a discrete input or input register cannot be written; only coil and holding can");

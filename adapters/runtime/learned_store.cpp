@@ -1,4 +1,4 @@
-#include "adapters/runtime/notebook.h"
+#include "adapters/runtime/learned_store.h"
 
 #include <chrono>
 #include <condition_variable>
@@ -18,7 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kStopWithin = 2s;
-constexpr std::size_t kMostBytes = 1 << 20;  ///< more than that no adapter has written
+constexpr std::size_t kMostBytes = 1 << 20;  ///< no adapter writes more
 
 std::string file_of(const std::string& folder, const std::string& bus) {
   return folder + "/" + bus + ".txt";
@@ -41,19 +41,19 @@ void replace_file(const std::string& file, const std::string& text) {
 
 }  // namespace
 
-struct Notebook::Shared {
+struct LearnedStore::Shared {
   std::string folder;
   std::mutex mutex;
   std::condition_variable changed;
-  std::map<std::string, std::string> notes;  ///< by bus, not written yet
+  std::map<std::string, std::string> texts;  ///< by bus, not written yet
   bool stop = false;
   bool ended = false;
 
   void run() {
     std::unique_lock lock(mutex);
-    while (!stop || !notes.empty()) {
-      changed.wait(lock, [&] { return stop || !notes.empty(); });
-      const auto taken = std::exchange(notes, {});
+    while (!stop || !texts.empty()) {
+      changed.wait(lock, [&] { return stop || !texts.empty(); });
+      const auto taken = std::exchange(texts, {});
       lock.unlock();
       for (const auto& [bus, text] : taken) {
         std::error_code ignored;
@@ -67,27 +67,27 @@ struct Notebook::Shared {
   }
 };
 
-Notebook::Notebook(std::string folder) : shared_(std::make_shared<Shared>()) {
+LearnedStore::LearnedStore(std::string folder) : shared_(std::make_shared<Shared>()) {
   shared_->folder = std::move(folder);
-  std::thread([shared = shared_] { shared->run(); }).detach();  // its end is waited for below, but not for ever
+  std::thread([shared = shared_] { shared->run(); }).detach();  // the destructor waits for its end, with a timeout
 }
 
-Notebook::~Notebook() {
+LearnedStore::~LearnedStore() {
   std::unique_lock lock(shared_->mutex);
   shared_->stop = true;
   shared_->changed.notify_all();
   shared_->changed.wait_for(lock, kStopWithin, [&] { return shared_->ended; });
 }
 
-std::string Notebook::read(const std::string& bus) const {
+std::string LearnedStore::read(const std::string& bus) const {
   std::ifstream in(file_of(shared_->folder, bus), std::ios::binary);
   std::string text{std::istreambuf_iterator<char>(in), {}};
   return text.size() > kMostBytes ? std::string{} : text;
 }
 
-void Notebook::write(const std::string& bus, std::string text) {
+void LearnedStore::write(const std::string& bus, std::string text) {
   const std::lock_guard lock(shared_->mutex);
-  shared_->notes[bus] = std::move(text);
+  shared_->texts[bus] = std::move(text);
   shared_->changed.notify_all();
 }
 

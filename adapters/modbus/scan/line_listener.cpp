@@ -1,4 +1,4 @@
-#include "adapters/modbus/scan/line_ear.h"
+#include "adapters/modbus/scan/line_listener.h"
 
 #include <algorithm>
 #include <array>
@@ -9,18 +9,19 @@
 namespace baudbridge::scan {
 namespace {
 
-/// Hands everything on, and tells the ear what came in.
+/// A stream that passes received bytes to a listener, too.
 /// Threads: the scan's.
-class HeardStream : public Stream {
+class ListenedStream : public Stream {
  public:
-  HeardStream(std::unique_ptr<Stream> stream, LineEar& ear) : stream_(std::move(stream)), ear_(ear) {}
+  ListenedStream(std::unique_ptr<Stream> stream, LineListener& listener)
+      : stream_(std::move(stream)), listener_(listener) {}
 
   Result<void> open() override { return stream_->open(); }
   void close() noexcept override { stream_->close(); }
   [[nodiscard]] int fd() const override { return stream_->fd(); }
   Result<std::size_t> read_some(std::span<std::uint8_t> into) override {
     auto got = stream_->read_some(into);
-    if (got) ear_.heard(into.first(*got));
+    if (got) listener_.received(into.first(*got));
     return got;
   }
   Result<void> write_all(std::span<const std::uint8_t> bytes, Steady deadline) override {
@@ -34,11 +35,11 @@ class HeardStream : public Stream {
 
  private:
   std::unique_ptr<Stream> stream_;
-  LineEar& ear_;
+  LineListener& listener_;
 };
 
 /// Threads: the scan's.
-class StreamEar : public LineEar {
+class StreamListener : public LineListener {
  public:
   void listen_on(Stream& stream) { stream_ = &stream; }
 
@@ -62,7 +63,7 @@ class StreamEar : public LineEar {
 
 }  // namespace
 
-void LineEar::heard(std::span<const std::uint8_t> bytes) {
+void LineListener::received(std::span<const std::uint8_t> bytes) {
   count_ += bytes.size();
   latest_.insert(latest_.end(), bytes.begin(), bytes.end());
   if (latest_.size() > kMostKept) {
@@ -70,11 +71,11 @@ void LineEar::heard(std::span<const std::uint8_t> bytes) {
   }
 }
 
-OpenLine heard_rtu_line(std::unique_ptr<Stream> stream) {
-  auto ear = std::make_unique<StreamEar>();
-  auto heard = std::make_unique<HeardStream>(std::move(stream), *ear);
-  ear->listen_on(*heard);
-  return {std::move(ear), rtu_client(std::move(heard), false)};
+OpenLine listened_rtu_line(std::unique_ptr<Stream> stream) {
+  auto listener = std::make_unique<StreamListener>();
+  auto listened = std::make_unique<ListenedStream>(std::move(stream), *listener);
+  listener->listen_on(*listened);
+  return {std::move(listener), rtu_client(std::move(listened), false)};
 }
 
 std::string hex_text(std::span<const std::uint8_t> bytes, std::size_t most) {
@@ -92,9 +93,9 @@ std::size_t count_requests(std::span<const std::uint8_t> bytes) {
   RtuReceiver receiver;
   receiver.expect_nothing();
   (void)receiver.feed(bytes);
-  const auto strays = receiver.take_strays();
-  return static_cast<std::size_t>(
-      std::count_if(strays.begin(), strays.end(), [](const StrayFrame& stray) { return stray.request; }));
+  const auto foreign_frames = receiver.take_foreign_frames();
+  return static_cast<std::size_t>(std::count_if(foreign_frames.begin(), foreign_frames.end(),
+                                                [](const ForeignFrame& frame) { return frame.request; }));
 }
 
 }  // namespace baudbridge::scan

@@ -21,11 +21,11 @@ DevicePlan two_points() {
   return device;
 }
 
-const Error kSilence{Fault::timeout, "no answer in 500 ms"};
+const Error kSilence{Fault::timeout, "no response in 500 ms"};
 
 }  // namespace
 
-TEST_CASE("a reported value is shaped, and knows its point") {
+TEST_CASE("a reported value is shaped, and has the index of its point") {
   const DevicePlan device = two_points();
   PollContext context(device, 4, {0, 1}, {});
   context.report(0, Value{std::int64_t{612}});
@@ -42,7 +42,7 @@ TEST_CASE("a reported value is shaped, and knows its point") {
   REQUIRE_FALSE(context.silent());
 }
 
-TEST_CASE("a number that is none is a fault, for unlisted points too") {
+TEST_CASE("NaN is a fault, for unlisted points too") {
   const DevicePlan device = two_points();
   PollContext context(device, 0, {}, {});
   context.report_unlisted("extra", Value{std::nan("")});
@@ -60,7 +60,7 @@ TEST_CASE("silence gives every due point that has nothing yet the same fault") {
   REQUIRE(context.readings()[1] == Reading{"pump", kSilence});
 }
 
-TEST_CASE("an exception is an answer, a timeout is none") {
+TEST_CASE("an exception is a response, a timeout is not") {
   const DevicePlan device = two_points();
   PollContext timeout(device, 0, {0}, {});
   timeout.report_fault(0, kSilence);

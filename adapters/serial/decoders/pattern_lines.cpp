@@ -16,7 +16,7 @@ class PatternSplitter : public LineSplitter {
  public:
   explicit PatternSplitter(const PatternRules& rules) : groups_(rules.groups.size()) {
     auto pattern = Pattern::compile(rules.pattern);
-    if (!pattern) return;  // told when the configuration was read
+    if (!pattern) return;  // reported when the configuration was parsed
     for (std::size_t i = 0; i < groups_.size(); ++i) groups_[i] = pattern->group(rules.groups[i]);
     pattern_ = std::move(*pattern);
   }
