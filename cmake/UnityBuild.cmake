@@ -1,15 +1,11 @@
-# BAUDBRIDGE_UNITY: the sources of a target are compiled as one, which takes a third of the time: all targets (ON) in the
-# sanitizer builds, only the tests (TESTS) where the program is to be the one that is shipped.
+# BAUDBRIDGE_UNITY: the sources of a target are compiled as one, which takes a third of the time: the builds of .ci/run.
 # A name in an anonymous namespace must then differ from those of the target's other files. Where it does not, rename it,
 # or list the file here: it is compiled by itself.
 function(keep_out_of_unity_build target)
   set_source_files_properties(${ARGN} TARGET_DIRECTORY ${target} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endfunction()
 
-set(CMAKE_UNITY_BUILD OFF)
-if(BAUDBRIDGE_UNITY STREQUAL "ON")
-  set(CMAKE_UNITY_BUILD ON)
-endif()
+set(CMAKE_UNITY_BUILD ${BAUDBRIDGE_UNITY})
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 0)
 
 function(apply_unity_exceptions)
