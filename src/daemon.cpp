@@ -231,6 +231,7 @@ int run_service(const std::optional<std::string>& config_file, std::optional<log
     log::error(gateway.error().what);
     return gateway.error().kind == Fault::config ? kUsage : kFailed;
   }
+  release_freed_heap();
   log_start(**gateway);
   Daemon daemon(**gateway, signals, config_file);
   const Ended ended = daemon.run();

@@ -12,4 +12,8 @@ void limit_heap() {
   ::mallopt(M_TRIM_THRESHOLD, kReturned_bytes);
 }
 
+void release_freed_heap() {
+  ::malloc_trim(0);
+}
+
 }  // namespace baudbridge

@@ -7,4 +7,8 @@ namespace baudbridge {
 /// Threads: call it before threads start.
 void limit_heap();
 
+/// Returns freed memory to the kernel: what only the start needed, such as the parsed configuration files.
+/// Threads: any; it takes a few milliseconds.
+void release_freed_heap();
+
 }  // namespace baudbridge
