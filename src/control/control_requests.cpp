@@ -11,6 +11,7 @@
 #include "src/json.h"
 
 namespace baudbridge {
+
 std::string refusal_json(const std::string& error) {
   std::string line;
   JsonObject object(line);
@@ -25,7 +26,7 @@ void ControlRequests::answer(const std::string& request, const ControlReply& rep
   const std::string what = text_of(*asked, "do");
   if (what == "status") return status(reply);
   if (what == "values") return values(reply, now);
-  if (answer_queue(what, *asked, reply)) return;
+  if (queue_.answer(what, *asked, reply)) return;
   reply(refusal_json("there is no request \"" + what + "\""));
 }
 

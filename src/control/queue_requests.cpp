@@ -1,4 +1,5 @@
-// What the running service answers to `baudbridge queue`.
+#include "src/control/queue_requests.h"
+
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -11,7 +12,7 @@
 
 namespace baudbridge {
 
-bool ControlRequests::answer_queue(const std::string& what, const Json& request, const ControlReply& reply) {
+bool QueueRequests::answer(const std::string& what, const Json& request, const ControlReply& reply) {
   if (what == "queue_stat") {
     gateway_.ask([reply](Uplink& uplink, const Now&) {
       reply(R"({"ok":true,"queue":)" + queue_report_json(uplink.queue().report()) + "}");
@@ -44,7 +45,7 @@ bool ControlRequests::answer_queue(const std::string& what, const Json& request,
   return true;
 }
 
-void ControlRequests::import(const Json& request, const ControlReply& reply) {
+void QueueRequests::import(const Json& request, const ControlReply& reply) {
   const Json& lines = member(request, "lines");
   if (!lines.is_array()) return reply(refusal_json("\"lines\" is to be an array of exported lines"));
   std::vector<ImportRecord> records;
@@ -60,7 +61,7 @@ void ControlRequests::import(const Json& request, const ControlReply& reply) {
   });
 }
 
-void ControlRequests::requeue(const Json& request, const ControlReply& reply) {
+void QueueRequests::requeue(const Json& request, const ControlReply& reply) {
   const Json& numbers = member(request, "seqs");
   std::vector<Seq> seqs;
   if (!numbers.is_array()) return reply(refusal_json("\"seqs\" is to be an array of numbers; empty: all"));
