@@ -1,5 +1,8 @@
 #include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
@@ -8,6 +11,7 @@
 
 #include "adapters/exec/exec_adapter.h"
 #include "adapters/runtime/runner.h"
+#include "core/unique_fd.h"
 #include "support/catch.h"
 #include "support/fake_adapter.h"
 #include "support/process.h"
@@ -75,6 +79,23 @@ bool wait_for_text(const std::string& path, const std::string& text) {
   return eventually([&] { return text_of(path).find(text) != std::string::npos; });
 }
 
+/// A place where a script waits until the test lets it continue.
+class Barrier {
+ public:
+  explicit Barrier(const TempDir& dir) : path_(dir.file("barrier")) {
+    REQUIRE(::mkfifo(path_.c_str(), 0600) == 0);
+    fd_ = UniqueFd(::open(path_.c_str(), O_RDWR | O_CLOEXEC));  // both ends, so that neither side waits to open it
+    REQUIRE(fd_);
+  }
+  /// The shell command that waits for one pass().
+  [[nodiscard]] std::string wait() const { return "read _ <" + path_; }
+  void pass() { REQUIRE(::write(fd_.get(), "\n", 1) == 1); }
+
+ private:
+  std::string path_;
+  UniqueFd fd_;
+};
+
 /// Gone, or a zombie that another process has to reap.
 bool is_gone(const std::string& pid) {
   const std::string status = text_of("/proc/" + pid + "/stat");
@@ -129,11 +150,14 @@ TEST_CASE("one program may speak for several devices") {
 
 TEST_CASE("a program that reports that its device does not respond takes it offline, and a reading takes it online") {
   TempDir dir;
-  Bench bench(shell("echo reading t 1; sleep 0.1; echo 'fault * timeout: no answer'; while [ ! -e " + dir.file("go") +
-                    " ]; do sleep 0.01; done; echo reading t 2; exec sleep 1000"));
+  Barrier barrier(dir);
+  Bench bench(shell("echo reading t 1; " + barrier.wait() + "; echo 'fault * timeout: no answer'; " + barrier.wait() +
+                    "; echo reading t 2; exec sleep 1000"));
   bench.start();
+  REQUIRE(bench.collected->wait_for_count<DeviceState>(1));
+  barrier.pass();
   REQUIRE(bench.collected->wait_for_count<DeviceState>(2));
-  std::ofstream(dir.file("go")) << "go";
+  barrier.pass();
   REQUIRE(bench.collected->wait_for_count<DeviceState>(3));
   const auto states = bench.collected->all<DeviceState>();
   REQUIRE_FALSE(states[1].online);
